@@ -1,0 +1,53 @@
+"""Where a network runs: a device name becomes a `torch.device`."""
+
+from __future__ import annotations
+
+import torch
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the device that `device` names; "auto" is the fastest one present.
+
+    Raises
+    ------
+    ValueError
+        If the name is not one that torch knows, or the device is not there.
+    """
+    if device == "auto":
+        return torch.device(_present()[-1])
+    try:
+        resolved = torch.device(device)
+    except RuntimeError:
+        resolved = None
+    if resolved is None or not _is_present(resolved):
+        raise ValueError(
+            f"device={device!r} is not on this machine. Present: {', '.join(_present())}. "
+            "Pass one of them, or device='auto' for the fastest."
+        )
+    return resolved
+
+
+def resolve_device_or_cpu(device: str | torch.device) -> torch.device:
+    """Like `resolve_device`, but a device that is not there becomes the CPU.
+
+    For prediction: a network that was trained on a GPU predicts anywhere.
+    """
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")
+
+
+def _present() -> list[str]:
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.append("mps")
+    if torch.cuda.is_available():
+        present.append("cuda")
+    return present
+
+
+def _is_present(device: torch.device) -> bool:
+    if device.type == "cuda" and device.index is not None:
+        return device.index < torch.cuda.device_count()
+    return device.type in _present()

@@ -1,0 +1,183 @@
+"""Rows <-> images: what arrays of faces look like, and what their numbers mean."""
+
+from __future__ import annotations
+
+import warnings
+from math import isqrt
+
+import numpy as np
+from scipy.sparse import issparse
+
+#: Fewer pixels than 8 x 8 cannot show a face: rows of so few numbers are plain
+#: features, whose range is their own and which are not augmented.
+MIN_FACE_PIXELS = 64
+
+#: Normalised faces span about this much from black to white (-2 to 2), whatever the
+#: method: unit variance on faces. Augmentation strengths are fractions of it.
+GRAY_RANGE = 4.0
+
+#: ITU-R 601 luma in 16-bit fixed point, as Pillow's ``convert("L")`` computes it.
+_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
+_CHUNK = 1024
+
+
+def as_rows(X):
+    """Return X as rows and, where X came as images, their (height, width).
+
+    Parameters
+    ----------
+    X : array-like
+        Rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3).
+
+    Returns
+    -------
+    rows : array-like
+        Two-dimensional input comes back as it was; images as (n, h * w), gray.
+    image_shape : tuple of (int, int) or None
+    """
+    if hasattr(X, "iloc") or issparse(X):
+        return X, None
+    X = np.asarray(X)
+    if X.ndim < 3:
+        return X, None
+    images = _to_gray(X)
+    height, width = images.shape[1:]
+    return images.reshape(len(images), height * width), (height, width)
+
+
+def _to_gray(images: np.ndarray) -> np.ndarray:
+    """(n, h, w[, 1 | 3]) -> (n, h, w)."""
+    if images.ndim == 3:
+        return images
+    if images.ndim == 4 and images.shape[-1] == 1:
+        return images[..., 0]
+    if images.ndim == 4 and images.shape[-1] == 3:
+        return _rgb_to_gray(images)
+    hint = ""
+    if images.ndim == 4 and images.shape[1] in (1, 3):
+        hint = " The channels seem to stand first: pass X.transpose(0, 2, 3, 1)."
+    raise ValueError(
+        "Expected faces as rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or "
+        f"RGB (n, h, w, 3), got an array of shape {images.shape}.{hint}"
+    )
+
+
+def _rgb_to_gray(images: np.ndarray) -> np.ndarray:
+    if images.dtype != np.uint8:
+        return images @ (_LUMA / 65536).astype(np.result_type(images.dtype, np.float32))
+    gray = np.empty(images.shape[:3], dtype=np.uint8)
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK].astype(np.uint32)
+        gray[start : start + _CHUNK] = (chunk @ _LUMA + 0x8000) >> 16
+    return gray
+
+
+def infer_image_shape(n_features: int, image_shape=None) -> tuple[int, int]:
+    """Return the (height, width) of rows of `n_features` pixels.
+
+    Raises
+    ------
+    ValueError
+        If `image_shape` has another number of pixels, or if rows long enough to
+        be faces are not square.
+    """
+    if image_shape is not None:
+        height, width = image_shape
+        if height * width != n_features:
+            raise ValueError(
+                f"image_shape={tuple(image_shape)} has {height * width} pixels, but X has "
+                f"{n_features} values a face. Pass X as (n, h, w) or mend image_shape."
+            )
+        return int(height), int(width)
+    side = isqrt(n_features)
+    if side * side == n_features:
+        return side, side
+    if n_features >= MIN_FACE_PIXELS:
+        raise ValueError(
+            f"Rows of {n_features} values are not square images (48 x 48 gray faces have "
+            "2304). Pass X as images, (n, h, w) or RGB (n, h, w, 3), or state "
+            "image_shape=(h, w)."
+        )
+    warnings.warn(
+        f"Rows of {n_features} values are too short for faces and not square: they are "
+        "taken as plain features, an image one pixel high. Pass image_shape=(h, w) if "
+        "they are images.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return 1, n_features
+
+
+def infer_pixel_range(rows: np.ndarray, pixel_range="auto") -> tuple[float, float]:
+    """Return the (black, white) that the values of `rows` are measured between.
+
+    "auto": unsigned bytes and values that exceed 1 lie in [0, 255], floats up to 1 in
+    [0, 1]. Anything else is an error for faces; for rows too short to be faces
+    it is the smallest and the largest value.
+    """
+    if pixel_range != "auto":
+        check_pixel_range(rows, pixel_range)
+        return tuple(float(end) for end in pixel_range)
+    if rows.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = float(rows.min()), float(rows.max())
+    if rows.shape[1] >= MIN_FACE_PIXELS:
+        if low < 0 or high > 255:
+            raise ValueError(
+                "Expected faces as uint8, or as numbers in [0, 1] or [0, 255], got values "
+                f"from {low:.6g} to {high:.6g}. Pass the pixels as they were, state "
+                "pixel_range=(black, white), or, behind a FaceNormalizer in a Pipeline, "
+                "normalize='upstream'."
+            )
+        return (0.0, 1.0) if high <= 1 and rows.dtype.kind == "f" else (0.0, 255.0)
+    return low, high if high > low else low + 1.0
+
+
+def check_pixel_range(rows: np.ndarray, pixel_range) -> None:
+    """Raise if a value lies outside the stated range.
+
+    Raises
+    ------
+    ValueError
+        Says which range was expected and which came.
+    """
+    black, white = pixel_range
+    if rows.dtype == np.uint8 and black <= 0 and white >= 255:
+        return
+    low, high = rows.min(), rows.max()
+    if low < black or high > white:
+        raise ValueError(
+            f"Expected pixel values in [{black:.6g}, {white:.6g}], got values from {low:.6g} "
+            f"to {high:.6g}. Scale X as in fit, or fit with the pixel_range that it has."
+        )
+
+
+def match_pixel_range(rows: np.ndarray, pixel_range) -> tuple[float, float]:
+    """Return the range for faces seen after `fit`, which measured `pixel_range`.
+
+    Bytes mean the same wherever they come from, so a classifier fitted on floats in
+    [0, 1] takes uint8 faces, and one fitted on uint8 takes floats in [0, 255].
+    """
+    if rows.shape[1] < MIN_FACE_PIXELS:
+        return pixel_range
+    if rows.dtype == np.uint8 and pixel_range in ((0.0, 1.0), (0.0, 255.0)):
+        return 0.0, 255.0
+    check_pixel_range(rows, pixel_range)
+    if pixel_range == (0.0, 255.0) and rows.dtype.kind == "f" and 0 < rows.max() <= 1:
+        warnings.warn(
+            "All values lie in [0, 1], but the fit saw [0, 255]: such faces are all but "
+            "black. Multiply X by 255 if it was scaled.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return pixel_range
+
+
+def to_unit(faces: np.ndarray, pixel_range) -> np.ndarray:
+    """Map [black, white] to [0, 1] as float32; bytes stay bytes, the device scales them."""
+    if pixel_range is None:  # normalised upstream
+        return faces.astype(np.float32)
+    if faces.dtype.kind in "iu" and tuple(pixel_range) == (0.0, 255.0):
+        return faces.astype(np.uint8, copy=False)
+    black, white = pixel_range
+    return ((faces.astype(np.float64) - black) / (white - black)).astype(np.float32)

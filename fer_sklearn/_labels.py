@@ -1,0 +1,79 @@
+"""Labels <-> column numbers, and the weights of the loss."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight
+
+
+def find_classes(y: np.ndarray) -> np.ndarray:
+    """Return the sorted labels.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two.
+    """
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has only one class, {classes[0]!r}; a classifier needs at least 2 classes."
+        )
+    return classes
+
+
+def encode_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the column number in `classes` of each label, int64.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among `classes`.
+    """
+    codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    unknown = np.unique(y[classes[codes] != y])
+    if len(unknown):
+        raise ValueError(
+            f"The labels {unknown.tolist()} are not among the classes that the classifier knows: "
+            f"{classes.tolist()}. Name all of them in the first partial_fit, or fit anew."
+        )
+    return codes.astype(np.int64)
+
+
+def make_loss_weights(y, sample_weight, class_weight) -> np.ndarray | None:
+    """Return the product of both weights, scaled to mean 1; None if all are equal.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or none is above 0.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+    if class_weight is not None:
+        weights = weights * compute_sample_weight(class_weight, y)
+    if not weights.any():
+        raise ValueError("sample_weight and class_weight leave no face a weight above 0.")
+    if np.ptp(weights) == 0:
+        return None
+    return (weights / weights[weights > 0].mean()).astype(np.float32)
+
+
+def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.ndarray):
+    """Return `index` without the faces of weight 0, which would only cost time.
+
+    Raises
+    ------
+    ValueError
+        If that leaves faces of a single class.
+    """
+    if weights is None:
+        return index
+    index = index[weights[index] > 0]
+    if len(np.unique(codes[index])) < 2:
+        raise ValueError(
+            "Only one class has faces of weight above 0; a classifier needs at least 2 classes."
+        )
+    return index

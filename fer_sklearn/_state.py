@@ -1,0 +1,58 @@
+"""The pickle format of `FERClassifier`: its number, and how older ones are read.
+
+A pickle holds the constructor's parameters, the fitted attributes and the weights as
+numpy arrays by name; no torch object, no optimiser state. It is about the size of the
+weights, loads without the device it was trained on, and skops can load it trusting
+only classes of this package.
+
+To change the format: raise `STATE_FORMAT`, add the step from the last number to
+`_UPGRADES`, and freeze a pickle of the last format under `tests/pickles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+STATE_FORMAT = 1
+
+#: {number: function that turns a state of this number into one of the next}
+_UPGRADES: dict[int, Callable[[dict], dict]] = {}
+
+
+def pack_state(attributes: dict, weights: dict | None) -> dict:
+    """Return the state to pickle.
+
+    Parameters
+    ----------
+    attributes : dict
+        Parameters and fitted attributes.
+    weights : dict of {str: ndarray} or None
+        None before `fit`.
+    """
+    return {"state_format": STATE_FORMAT, "attributes": attributes, "weights": weights}
+
+
+def unpack_state(state: dict, defaults: dict) -> tuple[dict, dict | None]:
+    """Return the attributes and the weights that `pack_state` was given.
+
+    Parameters
+    ----------
+    state : dict
+        Of this format or an older one.
+    defaults : dict
+        The constructor's parameters, for those that an older pickle lacks.
+
+    Raises
+    ------
+    ValueError
+        If the format is newer than this package.
+    """
+    number = state.get("state_format", 0)
+    if number > STATE_FORMAT:
+        raise ValueError(
+            f"This classifier was stored in format {number}; this fer_sklearn reads formats up "
+            f"to {STATE_FORMAT}. Upgrade it: pip install --upgrade fer-sklearn."
+        )
+    for older in range(number, STATE_FORMAT):
+        state = _UPGRADES[older](state)
+    return {**defaults, **state["attributes"]}, state["weights"]

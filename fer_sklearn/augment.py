@@ -1,0 +1,320 @@
+"""Augmentation: train-only layers, and the scikit-learn transformer that holds their settings."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from ._images import GRAY_RANGE, as_rows, infer_image_shape
+
+
+class RandomLayer(nn.Module):
+    """Base of layers that change a batch in training mode and are the identity otherwise.
+
+    Each face gets its own draw, from `generator` where one is set (on the device of
+    the batch), else from torch's global one.
+    """
+
+    generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) -> same
+        return self.augment(x) if self.training else x
+
+    def augment(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def uniform(self, x: Tensor, low: float, high: float) -> Tensor:
+        """One number in [low, high) for each face of `x`, (B, 1, 1, 1)."""
+        draw = torch.rand(len(x), 1, 1, 1, device=x.device, generator=self.generator)
+        return low + (high - low) * draw
+
+
+class RandomFlip(RandomLayer):
+    """Mirror faces left to right with a probability."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def augment(self, x: Tensor) -> Tensor:
+        return torch.where(self.uniform(x, 0, 1) < self.probability, x.flip(-1), x)
+
+
+class RandomAffine(RandomLayer):
+    """Rotate, zoom and shift faces in one bilinear resampling; edges are repeated.
+
+    Parameters
+    ----------
+    rotation : float
+        Largest angle in degrees, either way.
+    scale : float
+        Faces grow or shrink by up to this fraction.
+    shift : float
+        Largest shift along each axis, as a fraction of the side.
+    """
+
+    def __init__(self, rotation: float, scale: float, shift: float) -> None:
+        super().__init__()
+        self.rotation = math.radians(rotation)
+        self.scale = scale
+        self.shift = shift
+
+    def augment(self, x: Tensor) -> Tensor:
+        angle = self.uniform(x, -self.rotation, self.rotation).view(-1)
+        zoom = 1 / self.uniform(x, 1 - self.scale, 1 + self.scale).view(-1)
+        # grid_sample measures from -1 to 1: a side is 2 long.
+        right = self.uniform(x, -2 * self.shift, 2 * self.shift).view(-1)
+        down = self.uniform(x, -2 * self.shift, 2 * self.shift).view(-1)
+        cos, sin = angle.cos() * zoom, angle.sin() * zoom
+        aspect = x.shape[-2] / x.shape[-1]
+        theta = torch.stack(
+            [
+                torch.stack([cos, -sin * aspect, right], dim=1),
+                torch.stack([sin / aspect, cos, down], dim=1),
+            ],
+            dim=1,
+        )  # (B, 2, 3)
+        grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+        return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+class RandomLight(RandomLayer):
+    """Change brightness and contrast.
+
+    Parameters
+    ----------
+    brightness : float
+        Largest shift of all pixels, as a fraction of the gray range.
+    contrast : float
+        Distances from the face's mean gray change by up to this fraction.
+    """
+
+    def __init__(self, brightness: float, contrast: float) -> None:
+        super().__init__()
+        self.brightness = brightness * GRAY_RANGE
+        self.contrast = contrast
+
+    def augment(self, x: Tensor) -> Tensor:
+        if self.contrast:
+            mean = x.mean(dim=(1, 2, 3), keepdim=True)
+            x = torch.lerp(mean, x, self.uniform(x, 1 - self.contrast, 1 + self.contrast))
+        if self.brightness:
+            x = x + self.uniform(x, -self.brightness, self.brightness)
+        return x
+
+
+class RandomErase(RandomLayer):
+    """Blank a random rectangle of faces with their mean gray.
+
+    Hands, scarves and watermarks hide parts of real faces; a network that has seen
+    such holes leans less on the mouth alone (Zhong et al., 2020).
+
+    Parameters
+    ----------
+    probability : float
+        Share of the faces that get a hole.
+    area : float
+        Largest hole as a fraction of the image's area; the smallest is 2 %.
+    """
+
+    def __init__(self, probability: float, area: float) -> None:
+        super().__init__()
+        self.probability = probability
+        self.area = area
+
+    def augment(self, x: Tensor) -> Tensor:
+        area = self.uniform(x, min(0.02, self.area), self.area)
+        aspect = torch.exp(self.uniform(x, math.log(0.4), math.log(2.5)))
+        rows = self._span(x, -2, (area * aspect).sqrt())
+        columns = self._span(x, -1, (area / aspect).sqrt())
+        chosen = self.uniform(x, 0, 1) < self.probability
+        return torch.where(rows & columns & chosen, x.mean(dim=(1, 2, 3), keepdim=True), x)
+
+    def _span(self, x: Tensor, dim: int, length: Tensor) -> Tensor:
+        """Which positions along `dim` lie in a random span of `length` (fraction of the side)."""
+        side = x.shape[dim]
+        positions = (torch.arange(side, device=x.device) + 0.5) / side
+        positions = positions.view((1, 1, side, 1) if dim == -2 else (1, 1, 1, side))
+        start = self.uniform(x, 0, 1) * (1 - length).clamp_min(0)
+        return (positions >= start) & (positions < start + length)
+
+
+class AugmentedArray(np.ndarray):
+    """Faces that carry the settings of the `FaceAugmenter` they went through.
+
+    The faces themselves are unchanged. A `FERClassifier` behind the augmenter reads
+    `augmenter` and applies it freshly to every batch.
+    """
+
+    def __array_finalize__(self, source):
+        self.augmenter = getattr(source, "augmenter", None)
+
+
+class FaceAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Random changes of training faces, drawn anew for every batch of every epoch.
+
+    The settings live here; the work is done inside the network, on its device, on
+    whole batches, in training only. `transform` is therefore the identity: it hands
+    the faces on with these settings attached, for a `FERClassifier` behind it.
+    Each parameter at 0 switches its own effect off exactly.
+
+    Parameters
+    ----------
+    rotation : float, default=10.0
+        Largest rotation in degrees, drawn from [-rotation, rotation].
+    shift : float, default=0.1
+        Largest shift along each axis, as a fraction of the side.
+    scale : float, default=0.1
+        Faces are zoomed by a factor from [1 - scale, 1 + scale].
+    flip : float, default=0.5
+        Probability that a face is mirrored.
+    brightness : float, default=0.1
+        Largest change of brightness, as a fraction of the range from black to white.
+    contrast : float, default=0.1
+        Contrast is multiplied by a factor from [1 - contrast, 1 + contrast].
+    erase : float, default=0.0
+        Probability that a random rectangle of a face is blanked.
+    erase_area : float, default=0.2
+        Largest such rectangle, as a fraction of the image.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Pixels a face.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X had them.
+
+    Examples
+    --------
+    >>> from fer_sklearn import FaceAugmenter, FERClassifier
+    >>> clf = FERClassifier(augment=FaceAugmenter(rotation=15.0, erase=0.5))
+    >>> clf.set_params(augment__flip=0.0).augment
+    FaceAugmenter(erase=0.5, flip=0.0, rotation=15.0)
+    """
+
+    _parameter_constraints = {
+        "rotation": [Interval(Real, 0, 180, closed="both")],
+        "shift": [Interval(Real, 0, 1, closed="both")],
+        "scale": [Interval(Real, 0, 1, closed="left")],
+        "flip": [Interval(Real, 0, 1, closed="both")],
+        "brightness": [Interval(Real, 0, 1, closed="both")],
+        "contrast": [Interval(Real, 0, 1, closed="both")],
+        "erase": [Interval(Real, 0, 1, closed="both")],
+        "erase_area": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(
+        self,
+        *,
+        rotation=10.0,
+        shift=0.1,
+        scale=0.1,
+        flip=0.5,
+        brightness=0.1,
+        contrast=0.1,
+        erase=0.0,
+        erase_area=0.2,
+    ):
+        self.rotation = rotation
+        self.shift = shift
+        self.scale = scale
+        self.flip = flip
+        self.brightness = brightness
+        self.contrast = contrast
+        self.erase = erase
+        self.erase_area = erase_area
+
+    def fit(self, X, y=None):
+        """Check the settings and the number of pixels; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+            Faces.
+        y : Ignored
+
+        Returns
+        -------
+        self : FaceAugmenter
+        """
+        self._validate_params()
+        rows, _ = as_rows(X)
+        validate_data(self, rows)
+        return self
+
+    def transform(self, X):
+        """Return the faces unchanged, with these settings attached.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `fit`
+
+        Returns
+        -------
+        X : AugmentedArray
+            The same values; RGB faces come back gray, (n, h, w).
+        """
+        check_is_fitted(self)
+        rows, image_shape = as_rows(X)
+        rows = validate_data(self, rows, reset=False)
+        faces = rows if image_shape is None else rows.reshape(len(rows), *image_shape)
+        faces = faces.view(AugmentedArray)
+        faces.augmenter = self
+        return faces
+
+    def draw(self, X, *, random_state=None):
+        """Return one random augmentation of each face, to look at.
+
+        Parameters
+        ----------
+        X : array-like
+            Faces in the units of a `FaceNormalizer`, shaped as in `fit`.
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        X_augmented : ndarray of float32 of shape (n, h, w)
+        """
+        rows, image_shape = as_rows(X)
+        rows = np.asarray(rows, dtype=np.float32)
+        image_shape = image_shape or infer_image_shape(rows.shape[1])
+        layers = self.make_layers()
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        generator = torch.Generator().manual_seed(seed)
+        for layer in layers:
+            layer.generator = generator
+        return layers.train()(torch.tensor(rows).view(-1, 1, *image_shape)).squeeze(1).numpy()
+
+    @classmethod
+    def off(cls):
+        """Return an augmenter that changes nothing."""
+        return cls(rotation=0, shift=0, scale=0, flip=0, brightness=0, contrast=0, erase=0)
+
+    def make_layers(self) -> nn.Sequential:
+        """Return the torch layers for these settings; an effect at 0 has none."""
+        self._validate_params()
+        layers: list[RandomLayer] = []
+        if self.flip:
+            layers.append(RandomFlip(self.flip))
+        if self.rotation or self.scale or self.shift:
+            layers.append(RandomAffine(self.rotation, self.scale, self.shift))
+        if self.brightness or self.contrast:
+            layers.append(RandomLight(self.brightness, self.contrast))
+        if self.erase and self.erase_area:
+            layers.append(RandomErase(self.erase, self.erase_area))
+        return nn.Sequential(*layers)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,587 @@
+"""`FERClassifier`: the scikit-learn contract over a network and its training."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from contextlib import contextmanager
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from . import training
+from ._device import resolve_device, resolve_device_or_cpu
+from ._images import MIN_FACE_PIXELS, as_rows, infer_image_shape, match_pixel_range
+from ._labels import drop_weightless, encode_labels, find_classes, make_loss_weights
+from ._state import pack_state, unpack_state
+from .augment import FaceAugmenter
+from .networks import build_network
+from .normalize import FaceNormalizer
+
+#: Torch objects: rebuilt from the weights, or dropped, when pickled.
+_NOT_STORED = ("_model", "_net", "_device")
+
+
+class FERClassifier(ClassifierMixin, BaseEstimator):
+    """Convolutional network that classifies faces by their expression.
+
+    Faces are normalised, augmented (in training only, freshly for every batch) and
+    classified by a network on the device; see the user guide for how the parts work
+    together. Nothing in it is specific to seven emotions or to 48 x 48 pixels.
+
+    Parameters
+    ----------
+    network : {"resnet", "cnn"}, nn.Module class or callable, default="resnet"
+        A name from `fer_sklearn.networks.NETWORKS`, or what to call as
+        ``network(n_classes=..., image_shape=..., **network_params)`` to get a module
+        that maps (B, 1, H, W) to logits.
+    widths : sequence of int or None, default=None
+        Channels of each stage of the network. None, here and for the next two:
+        the network's own default.
+    depth : int or None, default=None
+        Convolutions ("cnn") or residual units ("resnet") a stage.
+    dropout : float or None, default=None
+        Share of features dropped before the fully connected layers.
+    network_params : dict or None, default=None
+        Further arguments of the network.
+    normalize : FaceNormalizer, "upstream" or None, default=None
+        None is ``FaceNormalizer()``. "upstream": X is normalised already, its values
+        are taken as they are.
+    augment : FaceAugmenter, "upstream", "off" or None, default=None
+        None is what the `FaceAugmenter` that X went through says, and
+        ``FaceAugmenter()`` if it went through none. "upstream": as None, but X must
+        have gone through one. "off": no augmentation. Rows of fewer than 64 values
+        are no faces and are never augmented.
+    class_balance : {"oversample"} or None, default=None
+        "oversample" repeats the faces of smaller classes in every epoch until each
+        class is as large as the largest, every repetition augmented differently.
+    class_weight : dict, "balanced" or None, default=None
+        Factors of the loss by class, as in scikit-learn.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        "sgd" has Nesterov momentum .9.
+    learning_rate : float, default=2e-3
+        Its peak, where a schedule moves it.
+    weight_decay : float, default=1e-4
+        Added to the gradient ("adam", "sgd") or decoupled from it ("adamw").
+    schedule : {"one-cycle", "cosine", "plateau", "step"} or None, default="one-cycle"
+        - "one-cycle": up to the peak in the first third, then down to nothing.
+        - "cosine": from the peak down to nothing.
+        - "plateau": times .3 when validation accuracy has not risen for 3 epochs.
+        - "step": times .1 after each third of the epochs.
+        - None: constant.
+    label_smoothing : float, default=0.1
+        Share of each target that is spread over all classes, in [0, 1).
+    batch_size : int or "auto", default="auto"
+        Largest number of faces a step; an epoch is split evenly. "auto" is 128, and
+        less for fewer than 2560 faces, so that an epoch has 20 steps, but at least 16.
+    max_epochs : int, default=15
+        Passes over the training data.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last `fit`.
+    early_stopping : bool, default=False
+        Whether to stop when accuracy on faces set aside has not risen for
+        `n_iter_no_change` epochs; the best weights are restored.
+    validation_fraction : float, default=0.1
+        Share of X set aside, stratified, if `early_stopping` or "plateau" need it
+        and `fit` is given no `X_val`.
+    n_iter_no_change : int, default=10
+        Patience of `early_stopping` in epochs.
+    image_shape : tuple of (int, int) or None, default=None
+        Height and width of the faces, for flat rows that are not square.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        What training multiplies in: "auto" is bfloat16 where the machine is faster
+        at it. Prediction is always in float32.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", "mps"; "auto" is a GPU if there is one.
+    random_state : int, RandomState instance or None, default=None
+        Decides weights, order, augmentation and the faces set aside. The same int on
+        the same machine gives the same classifier to the bit.
+    callbacks : list of skorch callbacks or None, default=None
+        Told of every epoch and batch. "train_loss", "train_acc", "valid_loss",
+        "valid_acc" and "lr" are in the net's history.
+    verbose : int, default=0
+        1 shows a progress bar with loss, accuracy and time left; 2 adds one line
+        an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Pixels a face.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X had them.
+    image_shape_ : tuple of (int, int)
+        Height and width of the faces.
+    n_iter_ : int
+        Epochs run.
+    history_ : dict of {str: list}
+        One entry an epoch: "train_loss", "train_accuracy" (of augmented faces),
+        "learning_rate", "seconds" and, with validation faces, "valid_loss" and
+        "valid_accuracy". ``pd.DataFrame(clf.history_)`` is a table of it.
+    best_validation_score_ : float or None
+        Highest validation accuracy of an epoch; None without validation faces.
+    normalizer_ : FaceNormalizer or None
+        Fitted; None if `normalize` is "upstream".
+
+    See Also
+    --------
+    make_fer_pipeline : The same as three steps of a scikit-learn Pipeline.
+
+    Notes
+    -----
+    `sample_weight` and `class_weight` are scaled to mean 1 over the training data and
+    multiply each face's loss; a face of weight 0 is left out. A fit that is stopped by
+    Ctrl-C or by an error leaves the classifier as it was before.
+
+    Examples
+    --------
+    >>> from fer_sklearn import FERClassifier
+    >>> from fer_sklearn.datasets import make_faces
+    >>> faces = make_faces(300, random_state=0)
+    >>> clf = FERClassifier(widths=(16, 32), max_epochs=8, random_state=0)
+    >>> clf = clf.fit(faces.data, faces.target)
+    >>> clf.predict_proba(faces.data[:2]).shape
+    (2, 7)
+    """
+
+    _parameter_constraints = {
+        "network": [str, callable],
+        "widths": ["array-like", None],
+        "depth": [Interval(Integral, 1, None, closed="left"), None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "network_params": [dict, None],
+        "normalize": [FaceNormalizer, StrOptions({"upstream"}), None],
+        "augment": [FaceAugmenter, StrOptions({"upstream", "off"}), None],
+        "class_balance": [StrOptions({"oversample"}), None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "optimizer": [StrOptions(set(training.OPTIMIZERS))],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "schedule": [StrOptions(set(training.SCHEDULES)), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": [tuple, list, None],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "device": [str],
+        "random_state": ["random_state"],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        network="resnet",
+        *,
+        widths=None,
+        depth=None,
+        dropout=None,
+        network_params=None,
+        normalize=None,
+        augment=None,
+        class_balance=None,
+        class_weight=None,
+        optimizer="adam",
+        learning_rate=2e-3,
+        weight_decay=1e-4,
+        schedule="one-cycle",
+        label_smoothing=0.1,
+        batch_size="auto",
+        max_epochs=15,
+        warm_start=False,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        image_shape=None,
+        precision="auto",
+        device="auto",
+        random_state=None,
+        callbacks=None,
+        verbose=0,
+    ):
+        self.network = network
+        self.widths = widths
+        self.depth = depth
+        self.dropout = dropout
+        self.network_params = network_params
+        self.normalize = normalize
+        self.augment = augment
+        self.class_balance = class_balance
+        self.class_weight = class_weight
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.warm_start = warm_start
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.image_shape = image_shape
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+            Faces; RGB is turned to gray. uint8 or numbers in [0, 255], or floats in
+            [0, 1]; `FaceNormalizer(pixel_range=...)` states another range.
+        y : array-like of shape (n_samples,)
+            Labels of any type.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Factors of each face's loss.
+        X_val, y_val : array-like or None, default=None
+            Validation faces and labels; then none are set aside from X.
+
+        Returns
+        -------
+        self : FERClassifier
+
+        Raises
+        ------
+        ValueError
+            Before any training, if X, y or a parameter cannot be used; during it, if
+            the loss is no longer finite.
+        """
+        with _unchanged_on_failure(self):
+            self._validate_params()
+            device = resolve_device(self.device)
+            going_on = self.warm_start and hasattr(self, "_model")
+            if not going_on:
+                vars(self).pop("classes_", None)
+            rows, y, codes = self._check_training_data(X, y, reset=not going_on)
+            weights = make_loss_weights(y, sample_weight, self.class_weight)
+            seed = self._draw_seed()
+            kept, held_out = self._split(codes, weights, seed, X_val)
+            if not going_on:
+                self._fit_normalizer(rows, kept)
+            faces = self._faces(rows, device, codes, weights, kept)
+            valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
+            settings = self._settings(seed)
+            if self.batch_size == "auto":
+                settings = replace(settings, batch_size=min(128, max(16, len(faces) // 20)))
+            with training.global_rng_preserved():
+                net = training.make_net(self._new_model(X, seed, going_on), settings, device)
+                training.train(net, faces, valid, settings)
+            self._take_over(net, device, going_on)
+            self._net = None
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch on a batch of faces, at a constant learning rate.
+
+        The optimiser's state lasts from call to call, until `fit` or a pickle.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            The pixel range and the mean of the normaliser are those of the first call.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels that will ever come; required in the first call.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Factors of each face's loss.
+
+        Returns
+        -------
+        self : FERClassifier
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter cannot be used, or `classes` lacks a label.
+        """
+        with _unchanged_on_failure(self):
+            self._validate_params()
+            if self.class_weight == "balanced":
+                raise ValueError(
+                    "class_weight='balanced' needs all labels at once; pass a dict to "
+                    "partial_fit, e.g. from sklearn.utils.class_weight.compute_class_weight."
+                )
+            device = resolve_device(self.device)
+            going_on = hasattr(self, "_model")
+            _check_partial_fit_first_call(self, classes)
+            rows, y, codes = self._check_training_data(X, y, reset=not going_on)
+            weights = make_loss_weights(y, sample_weight, self.class_weight)
+            kept = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+            if not going_on:
+                self._fit_normalizer(rows, kept)
+            faces = self._faces(rows, device, codes, weights, kept)
+            settings = self._settings(self._draw_seed(), epochs=1, schedule=None, patience=None)
+            net = copy.deepcopy(getattr(self, "_net", None))  # the old one stays on failure
+            with training.global_rng_preserved():
+                if net is None:
+                    model = self._new_model(X, settings.seed, going_on)
+                    net = training.make_net(model, settings, device)
+                training.train(net, faces, None, settings)
+            self._take_over(net, device, going_on)
+            self._net = net
+        return self
+
+    def decision_function(self, X):
+        """Compute the logits of each face.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `fit`
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes, that of ``classes_[1]`` less that of ``classes_[0]``.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X):
+        """Estimate the probability of each expression.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `fit`
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns as in `classes_`.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict_log_proba(self, X):
+        """Estimate the logarithm of the probability of each expression.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `fit`
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            Columns as in `classes_`.
+        """
+        return log_softmax(self._logits(X), axis=1)
+
+    def predict(self, X):
+        """Predict the expression of each face.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `fit`
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
+        codes = self._logits(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    # -- what comes in ------------------------------------------------------------
+
+    def _check_faces(self, X, y="no_validation", *, reset):
+        """Return rows (and labels); `reset` learns their shape, else it is compared."""
+        rows, image_shape = as_rows(X)
+        checked = validate_data(self, rows, y, reset=reset)
+        rows = checked if isinstance(y, str) else checked[0]
+        if reset:
+            stated = self.image_shape if image_shape is None else image_shape
+            self.image_shape_ = infer_image_shape(rows.shape[1], stated)
+        elif image_shape is not None and image_shape != self.image_shape_:
+            raise ValueError(
+                f"Expected faces of {self.image_shape_} pixels (height, width), got {image_shape}."
+            )
+        return checked
+
+    def _check_training_data(self, X, y, *, reset):
+        rows, y = self._check_faces(X, y, reset=reset)
+        check_classification_targets(y)
+        if reset and not hasattr(self, "classes_"):
+            self.classes_ = find_classes(y)
+        return rows, y, encode_labels(y, self.classes_)
+
+    def _validation_faces(self, rows, codes, index, X_val, y_val, device):
+        """The faces to validate on: those given, or those set aside, or none."""
+        if X_val is not None:
+            if y_val is None:
+                raise ValueError("X_val came without y_val: pass both or neither.")
+            rows, y = self._check_faces(X_val, y_val, reset=False)
+            codes, index = encode_labels(y, self.classes_), np.arange(len(rows))
+        return self._faces(rows, device, codes, index=index) if len(index) else None
+
+    def _split(self, codes, weights, seed, X_val):
+        """Return the rows to train on and the rows set aside."""
+        kept, held_out = np.arange(len(codes)), np.arange(0)
+        if X_val is None and (self.early_stopping or self.schedule == "plateau"):
+            kept, held_out = train_test_split(
+                kept, test_size=self.validation_fraction, stratify=codes, random_state=seed
+            )
+        return drop_weightless(kept, weights, codes), held_out
+
+    def _fit_normalizer(self, rows, kept):
+        self.normalizer_ = None
+        if self.normalize != "upstream":
+            normalizer = FaceNormalizer() if self.normalize is None else clone(self.normalize)
+            self.normalizer_ = normalizer.fit_rows(rows, kept)
+
+    def _faces(self, rows, device, codes=None, weights=None, index=None):
+        pixel_range = None
+        if self.normalizer_ is not None:
+            pixel_range = match_pixel_range(rows, self.normalizer_.pixel_range_)
+        images = rows.reshape(-1, *self.image_shape_)
+        return training.Faces(
+            images, codes, weights, index, pixel_range=pixel_range, device=device
+        )
+
+    # -- the network --------------------------------------------------------------
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _settings(self, seed, **changes):
+        settings = training.Settings(
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            label_smoothing=self.label_smoothing,
+            batch_size=128 if self.batch_size == "auto" else self.batch_size,
+            epochs=self.max_epochs,
+            oversample=self.class_balance == "oversample",
+            patience=self.n_iter_no_change if self.early_stopping else None,
+            precision=self.precision,
+            seed=seed,
+            verbose=int(self.verbose),
+            callbacks=list(self.callbacks or []),
+        )
+        return replace(settings, **changes)
+
+    def _network_params(self):
+        stated = {"widths": self.widths, "depth": self.depth, "dropout": self.dropout}
+        params = {name: value for name, value in stated.items() if value is not None}
+        return {**params, **(self.network_params or {})}
+
+    def _new_model(self, X, seed, going_on):
+        """Build the model to train; one that goes on starts from the fitted weights."""
+        recipe = {"network": self.network, "params": self._network_params()}
+        if going_on and recipe != self._recipe:
+            raise ValueError(
+                f"The fitted network is {self._recipe}, the parameters now say {recipe}: "
+                "training cannot go on. Set them back, or fit with warm_start=False."
+            )
+        self._recipe = recipe
+        augment = nn.Sequential()
+        if self.n_features_in_ >= MIN_FACE_PIXELS:
+            augment = self._augmenter(X).make_layers()
+        model = training.build_seeded(lambda: self._assemble(augment), seed)
+        if going_on:
+            model.network.load_state_dict(self._model.network.state_dict())
+        return model
+
+    def _augmenter(self, X):
+        """The augmenter to use: this parameter's, else the one that X went through."""
+        if isinstance(self.augment, FaceAugmenter):
+            return self.augment
+        if self.augment == "off":
+            return FaceAugmenter.off()
+        marked = getattr(X, "augmenter", None)
+        if marked is None and self.augment == "upstream":
+            raise ValueError(
+                "augment='upstream' expects faces that come straight from a FaceAugmenter, got "
+                f"a {type(X).__name__} without its settings: a step in between, "
+                "Pipeline(memory=...) or pandas output has dropped them, and training would "
+                "silently go without augmentation. Put the FaceAugmenter right before the "
+                "classifier, or pass it as FERClassifier(augment=FaceAugmenter(...))."
+            )
+        return FaceAugmenter() if marked is None else marked
+
+    def _assemble(self, augment):
+        normalize = nn.Identity() if self.normalizer_ is None else self.normalizer_.make_layer()
+        network = build_network(
+            self._recipe["network"],
+            n_classes=len(self.classes_),
+            image_shape=self.image_shape_,
+            **self._recipe["params"],
+        )
+        return training.FaceModel(normalize, augment, network)
+
+    def _take_over(self, net, device, going_on):
+        """Make the result of a training this classifier's own."""
+        epochs = training.epoch_table(net)
+        if going_on:
+            epochs = {key: self.history_.get(key, []) + new for key, new in epochs.items()}
+        self.history_ = epochs
+        self.n_iter_ = len(epochs["train_loss"])
+        self.best_validation_score_ = max(epochs.get("valid_accuracy", []), default=None)
+        self._model = net.module_.eval()
+        self._device = device
+
+    def _logits(self, X):
+        """Logits in float64, (n_samples, n_classes)."""
+        check_is_fitted(self)
+        faces = self._faces(self._check_faces(X, reset=False), self._device)
+        return training.predict_logits(self._model, faces).astype(np.float64)
+
+    # -- storage ------------------------------------------------------------------
+
+    def __getstate__(self):
+        attributes = {key: value for key, value in vars(self).items() if key not in _NOT_STORED}
+        weights = None
+        if hasattr(self, "_model"):
+            tensors = self._model.network.state_dict()
+            weights = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+        return pack_state(attributes, weights)
+
+    def __setstate__(self, state):
+        attributes, weights = unpack_state(state, _defaults())
+        vars(self).update(attributes)
+        if weights is None:
+            return
+        with training.global_rng_preserved():
+            self._model = self._assemble(nn.Sequential())
+        tensors = {name: torch.tensor(array) for name, array in weights.items()}
+        self._model.network.load_state_dict(tensors)
+        self._device = resolve_device_or_cpu(self.device)
+        self._model.to(self._device, memory_format=torch.channels_last).eval()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+@contextmanager
+def _unchanged_on_failure(estimator):
+    """Give the estimator back its attributes if the block does not get to its end."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _defaults():
+    parameters = inspect.signature(FERClassifier).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}

@@ -1,0 +1,100 @@
+"""The seven emotions: their names, their order in FER-2013, and what others call them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Emotion(NamedTuple):
+    """One emotion in the vocabularies that data sets use."""
+
+    name: str
+    fer2013: int | None  # code in fer2013.csv
+    ferplus: str  # column of fer2013new.csv
+    aliases: tuple[str, ...]  # folder names seen in the wild
+
+
+#: In FER-2013's order; the last one is FER+'s alone.
+EMOTIONS = (
+    Emotion("angry", 0, "anger", ("anger", "angry")),
+    Emotion("disgust", 1, "disgust", ("disgust", "disgusted")),
+    Emotion("fear", 2, "fear", ("afraid", "fear", "fearful", "scared")),
+    Emotion("happy", 3, "happiness", ("happiness", "happy", "joy")),
+    Emotion("sad", 4, "sadness", ("sad", "sadness")),
+    Emotion("surprise", 5, "surprise", ("surprise", "surprised")),
+    Emotion("neutral", 6, "neutral", ("calm", "neutral", "neutrality")),
+    Emotion("contempt", None, "contempt", ("contempt", "contemptuous")),
+)
+#: Names in the order of FER-2013's codes.
+FER2013_NAMES = tuple(emotion.name for emotion in EMOTIONS if emotion.fer2013 is not None)
+
+_VOCABULARIES = {
+    "name": {emotion.name: emotion for emotion in EMOTIONS},
+    "fer2013": {emotion.fer2013: emotion for emotion in EMOTIONS if emotion.fer2013 is not None},
+    "ferplus": {emotion.ferplus: emotion for emotion in EMOTIONS},
+    "folder": {alias: emotion for emotion in EMOTIONS for alias in emotion.aliases},
+}
+
+
+def convert_emotions(labels, *, source="name", target="name"):
+    """Translate emotion labels from one vocabulary into another.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,)
+        Labels in the vocabulary `source`.
+    source : {"name", "fer2013", "ferplus", "folder"}, default="name"
+        - "name": angry, disgust, fear, happy, sad, surprise, neutral (and contempt).
+        - "fer2013": the codes 0 to 6 of ``fer2013.csv``, as numbers or digits.
+        - "ferplus": the columns of FER+: anger, disgust, fear, happiness, ...
+        - "folder": names of folders, in any case: Anger, happiness, Surprised, ...
+    target : {"name", "fer2013", "ferplus"}, default="name"
+        The vocabulary of the result.
+
+    Returns
+    -------
+    converted : ndarray of shape (n_samples,)
+        int64 for "fer2013", else str.
+
+    Raises
+    ------
+    ValueError
+        If a label is not in the vocabulary, or has no counterpart ("contempt" has no
+        code in FER-2013).
+
+    Examples
+    --------
+    >>> from fer_sklearn.datasets import convert_emotions
+    >>> convert_emotions([3, 6], source="fer2013").tolist()
+    ['happy', 'neutral']
+    >>> convert_emotions(["Happiness", "anger"], source="folder", target="fer2013").tolist()
+    [3, 0]
+    """
+    _check_vocabulary("source", source, _VOCABULARIES)
+    _check_vocabulary("target", target, ("name", "fer2013", "ferplus"))
+    labels, inverse = np.unique(np.asarray(labels), return_inverse=True)
+    found = [getattr(_look_up(label, source), target) for label in labels.tolist()]
+    if None in found:
+        lost = labels[[name is None for name in found]].tolist()
+        raise ValueError(f"{lost} have no counterpart in {target!r}: drop these rows first.")
+    return np.asarray(found, dtype=None if found else str)[inverse.reshape(-1)]
+
+
+def _look_up(label, source) -> Emotion:
+    key = label
+    if source == "fer2013" and str(label).strip().isdigit():
+        key = int(label)
+    elif source == "folder":
+        key = str(label).strip().lower()
+    vocabulary = _VOCABULARIES[source]
+    if key not in vocabulary:
+        known = ", ".join(str(entry) for entry in vocabulary)
+        raise ValueError(f"Unknown emotion {label!r} in {source!r}. Known: {known}.")
+    return vocabulary[key]
+
+
+def _check_vocabulary(parameter, value, known):
+    if value not in known:
+        raise ValueError(f"{parameter} must be one of {sorted(known)}, got {value!r}.")

@@ -1,0 +1,113 @@
+"""Networks by name: the registry `NETWORKS`, and how a network is built.
+
+A network is anything that, called as ``network(n_classes=..., image_shape=...,
+**params)``, returns a `torch.nn.Module` that maps normalised faces (B, 1, H, W) to
+logits (B, n_classes). Add one with `register_network`, or pass it to
+``FERClassifier(network=...)`` as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from .cnn import CNN
+from .resnet import ResNet
+
+__all__ = ["CNN", "NETWORKS", "ResNet", "build_network", "register_network"]
+
+#: The networks that `FERClassifier(network=name)` knows.
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, "resnet": ResNet}
+
+
+def register_network(name: str, network: Callable[..., nn.Module]) -> None:
+    """Make `network` known to ``FERClassifier(network=name)``.
+
+    A pickled classifier stores the name: register the network before loading it.
+
+    Parameters
+    ----------
+    name : str
+        Must be new, or name the same network.
+    network : nn.Module class or callable
+        Called as ``network(n_classes=..., image_shape=..., **params)``.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken by another network.
+    """
+    if NETWORKS.setdefault(name, network) is not network:
+        raise ValueError(f"The name {name!r} is taken by {NETWORKS[name]!r}: choose another.")
+
+
+def build_network(
+    network: str | Callable[..., nn.Module],
+    *,
+    n_classes: int,
+    image_shape: tuple[int, int],
+    **params,
+) -> nn.Module:
+    """Build a network and check that it answers with logits.
+
+    Parameters
+    ----------
+    network : str, nn.Module class or callable
+        A name from `NETWORKS`, or what to call.
+    n_classes : int
+        Number of logits.
+    image_shape : tuple of (int, int)
+        Height and width of the faces in pixels.
+    **params
+        Passed on to the network.
+
+    Returns
+    -------
+    module : nn.Module
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the network does not return logits (B, n_classes).
+    TypeError
+        If `network` is an instance, or does not take these parameters.
+    """
+    module = _call(_look_up(network), n_classes, image_shape, params)
+    with torch.no_grad():
+        logits = module.eval()(torch.zeros(2, 1, *image_shape))
+    shape = tuple(getattr(logits, "shape", ()))
+    if shape != (2, n_classes):
+        raise ValueError(
+            f"The network {network!r} must return logits of shape (B, {n_classes}) for faces "
+            f"of shape (B, 1, {image_shape[0]}, {image_shape[1]}); for B = 2 it returned "
+            f"{shape or type(logits).__name__}."
+        )
+    return module
+
+
+def _look_up(network) -> Callable[..., nn.Module]:
+    if isinstance(network, nn.Module):
+        raise TypeError(
+            f"network is an instance of {type(network).__name__}; pass the class, or a "
+            "function that builds it, so that every fit starts from fresh weights."
+        )
+    if isinstance(network, str):
+        if network not in NETWORKS:
+            raise ValueError(
+                f"Unknown network {network!r}. Known: {', '.join(sorted(NETWORKS))}. Add yours "
+                "with fer_sklearn.networks.register_network, or pass its class."
+            )
+        return NETWORKS[network]
+    return network
+
+
+def _call(factory, n_classes, image_shape, params) -> nn.Module:
+    try:
+        return factory(n_classes=n_classes, image_shape=image_shape, **params)
+    except TypeError as error:
+        given = ", ".join(["n_classes", "image_shape", *params])
+        raise TypeError(
+            f"{getattr(factory, '__name__', factory)!s} was called with {given}: {error}"
+        ) from error

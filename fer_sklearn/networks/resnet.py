@@ -1,0 +1,74 @@
+"""A small residual network for small gray faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ._layers import Dropout, SpaceToDepth, conv_block, halve
+
+
+class Residual(nn.Module):
+    """x + two convolutions of x (He et al., 2016), same shape."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv_block(channels, channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> same
+        return self.relu(x + self.body(x))
+
+
+class ResNet(nn.Module):
+    """Space-to-depth stem, then stages of residual units, then an averaged linear head.
+
+    The stem works at half resolution from the first layer on: that is where a CPU
+    gets its speed (`docs/benchmarks.md`).
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of logits.
+    image_shape : tuple of (int, int)
+        Height and width of the faces in pixels.
+    widths : sequence of int, default=(64, 128, 256)
+        Channels of each stage; each stage after the first halves the sides.
+    depth : int, default=1
+        Residual units a stage, two convolutions each.
+    dropout : float, default=0.2
+        Share of features dropped before the linear layer.
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        image_shape: tuple[int, int],
+        *,
+        widths: Sequence[int] = (64, 128, 256),
+        depth: int = 1,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        height, width = (-(-side // 2) for side in image_shape)
+        layers: list[nn.Module] = [SpaceToDepth()]
+        channels = 4
+        for stage, stage_width in enumerate(widths):
+            layers.append(conv_block(channels, stage_width))
+            if stage:
+                layers.append(halve(height, width))
+                height, width = max(height // 2, 1), max(width // 2, 1)
+            layers += [Residual(stage_width) for _ in range(depth)]
+            channels = stage_width
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(dropout), nn.Linear(channels, n_classes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, n_classes)
+        return self.head(self.features(x))

@@ -1,0 +1,205 @@
+"""Normalisation: a scikit-learn transformer and the layer that does its work."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from ._images import GRAY_RANGE, as_rows, infer_pixel_range, match_pixel_range, to_unit
+
+_CENTER, _SCALE = 0.5, 1 / GRAY_RANGE
+_METHODS = ("scale", "dataset", "image", "equalize")
+_CHUNK = 1024
+
+
+class Normalize(nn.Module):
+    """Normalise a batch of faces; the layer at the head of every network.
+
+    Parameters
+    ----------
+    method : {"scale", "dataset", "image", "equalize"}
+        As in `FaceNormalizer`.
+    mean, scale : float
+        Subtracted from and divided into the pixels, which lie in [0, 1]. Used by
+        "scale" and "dataset".
+    """
+
+    def __init__(self, method: str, mean: float = _CENTER, scale: float = _SCALE) -> None:
+        super().__init__()
+        self.method = method
+        self.mean = mean
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, ...) uint8, or float in [0, 1] -> float
+        if x.dtype == torch.uint8:
+            x = x.float() / 255
+        if self.method == "image":
+            return standardize_images(x)
+        if self.method == "equalize":
+            x = equalize_histograms(x)
+        return (x - self.mean) / self.scale
+
+
+def standardize_images(x: Tensor) -> Tensor:
+    """Give each image mean 0 and standard deviation 1; a blank one becomes 0."""
+    pixels = x.flatten(1)
+    std, mean = torch.std_mean(pixels, dim=1, keepdim=True, correction=0)
+    return ((pixels - mean) / std.clamp_min(1e-3)).view_as(x)
+
+
+def equalize_histograms(x: Tensor) -> Tensor:
+    """Spread the 256 gray levels of each image evenly over [0, 1]; a blank one becomes 0.5."""
+    levels = (x.flatten(1) * 255).round().clamp(0, 255).long()
+    counts = torch.zeros(len(x), 256, dtype=torch.long, device=x.device)
+    ranks = counts.scatter_add_(1, levels, torch.ones_like(levels)).cumsum(1)
+    darkest = ranks.gather(1, levels.amin(1, keepdim=True))
+    others = levels.shape[1] - darkest
+    equalized = (ranks.gather(1, levels) - darkest) / others.clamp_min(1).to(x.dtype)
+    return torch.where(others > 0, equalized, _CENTER).view_as(x)
+
+
+class FaceNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Bring faces from pixel values to the scale that networks train on.
+
+    All methods end in the same scale, about mean 0 and standard deviation 1, with
+    black near -2 and white near 2.
+
+    Parameters
+    ----------
+    method : {"scale", "dataset", "image", "equalize"}, default="dataset"
+        - "scale": black to -2, white to 2; learns nothing.
+        - "dataset": subtract the mean of all training pixels, divide by their
+          standard deviation.
+        - "image": subtract each image's own mean, divide by its own standard
+          deviation; removes differences of lighting and contrast.
+        - "equalize": histogram equalisation of each image, then "scale".
+    pixel_range : "auto" or tuple of (float, float), default="auto"
+        The values that mean black and white. "auto" takes uint8 and whole numbers
+        as [0, 255], and floats as [0, 1] where no value exceeds 1, else as
+        [0, 255]; anything outside is an error. Rows of fewer than 64 values are no
+        faces: there "auto" is the smallest and the largest value of `fit`.
+
+    Attributes
+    ----------
+    pixel_range_ : tuple of (float, float)
+        Black and white.
+    mean_, scale_ : float
+        What is subtracted and divided by, on pixels in [0, 1].
+    n_features_in_ : int
+        Pixels a face.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X had them.
+
+    Examples
+    --------
+    >>> from fer_sklearn import FaceNormalizer
+    >>> from fer_sklearn.datasets import make_faces
+    >>> faces = make_faces(20, random_state=0).data
+    >>> normalized = FaceNormalizer("image").fit_transform(faces)
+    >>> normalized.shape, normalized.dtype
+    ((20, 48, 48), dtype('float32'))
+    """
+
+    _parameter_constraints = {
+        "method": [StrOptions(set(_METHODS))],
+        "pixel_range": [StrOptions({"auto"}), tuple, list],
+    }
+
+    def __init__(self, method="dataset", *, pixel_range="auto"):
+        self.method = method
+        self.pixel_range = pixel_range
+
+    def fit(self, X, y=None):
+        """Learn the pixel range and, for "dataset", the mean and the scale.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+            Faces.
+        y : Ignored
+
+        Returns
+        -------
+        self : FaceNormalizer
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN, or values that are neither in [0, 1] nor in [0, 255].
+        """
+        rows, _ = as_rows(X)
+        rows = validate_data(self, rows)
+        return self.fit_rows(rows, np.arange(len(rows)))
+
+    def fit_rows(self, rows, index):
+        """Fit on those of already validated rows at `index` (for the classifier)."""
+        self._validate_params()
+        self._check_pixel_range()
+        self.pixel_range_ = infer_pixel_range(rows, self.pixel_range)
+        self.mean_, self.scale_ = _CENTER, _SCALE
+        if self.method == "dataset":
+            self.mean_, self.scale_ = _mean_and_scale(rows, index, self.pixel_range_)
+        return self
+
+    def transform(self, X):
+        """Normalise faces.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `fit`
+
+        Returns
+        -------
+        X_normalized : ndarray of float32, shaped as X
+            RGB faces come back gray, (n, h, w).
+        """
+        check_is_fitted(self)
+        rows, image_shape = as_rows(X)
+        rows = validate_data(self, rows, reset=False)
+        pixel_range = match_pixel_range(rows, self.pixel_range_)
+        layer = self.make_layer()
+        normalized = np.empty(rows.shape, dtype=np.float32)
+        for start in range(0, len(rows), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            faces = torch.from_numpy(np.array(to_unit(rows[chunk], pixel_range)))
+            normalized[chunk] = layer(faces).numpy()
+        if image_shape is None:
+            return normalized
+        return normalized.reshape(np.shape(X)[: 4 if np.shape(X)[-1] == 1 else 3])
+
+    def make_layer(self) -> Normalize:
+        """Return the torch layer that does what `transform` does."""
+        return Normalize(self.method, self.mean_, self.scale_)
+
+    def _check_pixel_range(self):
+        if self.pixel_range == "auto":
+            return
+        if len(self.pixel_range) != 2 or not self.pixel_range[0] < self.pixel_range[1]:
+            raise ValueError(
+                "pixel_range must be 'auto' or (black, white) with black < white, got "
+                f"{self.pixel_range!r}."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _mean_and_scale(rows, index, pixel_range) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels, in [0, 1], a chunk at a time."""
+    total = squares = 0.0
+    for start in range(0, len(index), _CHUNK):
+        chunk = to_unit(rows[index[start : start + _CHUNK]], pixel_range)
+        unit = chunk / 255.0 if chunk.dtype == np.uint8 else chunk.astype(np.float64)
+        total += unit.sum()
+        squares += np.square(unit).sum()
+    n_pixels = len(index) * rows.shape[1]
+    mean = total / n_pixels
+    std = np.sqrt(max(squares / n_pixels - mean**2, 0.0))
+    return float(mean), float(std) if std > 1e-6 else 1.0

@@ -1,0 +1,49 @@
+"""The parts of `FERClassifier` as explicit steps of a scikit-learn Pipeline."""
+
+from __future__ import annotations
+
+from sklearn.pipeline import Pipeline
+
+from .augment import FaceAugmenter
+from .classifier import FERClassifier
+from .normalize import FaceNormalizer
+
+
+def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifier_params):
+    """Build the Pipeline ``normalize -> augment -> classify``.
+
+    It trains the same network as `FERClassifier`, with augmentation as fresh: the
+    "augment" step hands its settings to the "classify" step, which applies them to
+    every batch. If a step in between, or ``Pipeline(memory=...)``, loses the settings,
+    `fit` raises an error.
+
+    Parameters
+    ----------
+    normalize : FaceNormalizer or None, default=None
+        None is ``FaceNormalizer()``.
+    augment : FaceAugmenter or None, default=None
+        None is ``FaceAugmenter()``.
+    verbose : bool, default=False
+        Whether the Pipeline prints the time of each step.
+    **classifier_params
+        Parameters of `FERClassifier`.
+
+    Returns
+    -------
+    pipeline : sklearn.pipeline.Pipeline
+        Parameters are reached as ``augment__rotation``, ``classify__learning_rate``.
+
+    Examples
+    --------
+    >>> from fer_sklearn import make_fer_pipeline
+    >>> pipeline = make_fer_pipeline(max_epochs=5).set_params(augment__rotation=5.0)
+    >>> [name for name, step in pipeline.steps]
+    ['normalize', 'augment', 'classify']
+    """
+    classifier = FERClassifier(normalize="upstream", augment="upstream", **classifier_params)
+    steps = [
+        ("normalize", FaceNormalizer() if normalize is None else normalize),
+        ("augment", FaceAugmenter() if augment is None else augment),
+        ("classify", classifier),
+    ]
+    return Pipeline(steps, verbose=verbose)

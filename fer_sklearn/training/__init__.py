@@ -1,0 +1,187 @@
+"""Training: builds and runs the skorch net that fits a network to faces.
+
+The only part of the package that imports skorch. `Settings` says how to train,
+`make_net` builds the net, `train` runs it, `predict_logits` asks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from skorch.callbacks import EarlyStopping
+from skorch.helper import predefined_split
+from skorch.utils import noop
+from torch import nn
+
+from ._batches import Batches, Faces
+from ._net import FaceModel, FaceNet, StopTraining
+from ._progress import Progress
+from ._rng import build_seeded, global_rng_preserved
+from ._schedules import OPTIMIZERS, SCHEDULES, optimizer_kwargs, schedule_callbacks
+
+__all__ = [
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "FaceModel",
+    "FaceNet",
+    "Faces",
+    "Settings",
+    "build_seeded",
+    "epoch_table",
+    "global_rng_preserved",
+    "make_net",
+    "predict_logits",
+    "train",
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; the parameters of the same names of `FERClassifier`."""
+
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    schedule: str | None
+    label_smoothing: float
+    batch_size: int
+    epochs: int
+    oversample: bool
+    patience: int | None
+    precision: str
+    seed: int
+    verbose: int = 0
+    callbacks: list = field(default_factory=list)
+
+
+def make_net(model: FaceModel, settings: Settings, device: torch.device) -> FaceNet:
+    """Build a net, with a fresh optimiser, that trains `model` on `device`."""
+    model = model.to(device, memory_format=torch.channels_last)
+    model.autocast = _autocast_dtype(settings.precision, device)
+    _give_generator(model, torch.Generator(device).manual_seed(settings.seed))
+    net = FaceNet(
+        model,
+        rng=np.random.default_rng(settings.seed),
+        oversample=settings.oversample,
+        criterion=nn.CrossEntropyLoss,
+        criterion__label_smoothing=settings.label_smoothing,
+        lr=settings.learning_rate,
+        optimizer__weight_decay=settings.weight_decay,
+        batch_size=settings.batch_size,
+        device=str(device),
+        train_split=None,
+        verbose=0,
+        **optimizer_kwargs(settings.optimizer, device),
+    )
+    return net.initialize()
+
+
+def train(net: FaceNet, faces: Faces, valid: Faces | None, settings: Settings) -> None:
+    """Train `net` for `settings.epochs` epochs, fewer if a callback stops it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C; the model is then half trained.
+    ValueError
+        If the loss is no longer finite.
+    """
+    steps = len(net.get_iterator(faces, training=True))
+    progress = Progress(settings.epochs * steps, settings.epochs, settings.verbose > 1)
+    net.callbacks = _make_callbacks(settings, steps, progress)
+    net.train_split = None if valid is None else predefined_split(valid)
+    net.initialize_callbacks()
+    net.initialize_history()
+    net.notify("on_train_begin", X=faces, y=None)
+    try:
+        with _deterministic_cudnn():
+            net.fit_loop(faces, epochs=settings.epochs)
+    except StopTraining:
+        pass
+    finally:
+        progress.close()
+    net.notify("on_train_end", X=faces, y=None)
+
+
+@torch.inference_mode()
+def predict_logits(model: nn.Module, faces: Faces) -> np.ndarray:
+    """Return logits (n, n_classes) in float32.
+
+    All batches have one size, the last one is filled up: the kernels that a batch
+    size selects differ in the seventh digit, and a face's logits must not depend on
+    the faces beside it.
+    """
+    size = FaceNet.inference_batch_size
+    logits = []
+    for start in range(0, len(faces), size):
+        index = np.arange(start, start + size)
+        batch = faces.faces(np.minimum(index, len(faces) - 1))
+        logits.append(model(batch)[: len(faces) - start])
+    return torch.cat(logits).cpu().numpy()
+
+
+def epoch_table(net: FaceNet) -> dict[str, list]:
+    """Return what the last `train` recorded, a list of one value an epoch under each name."""
+    names = {
+        "train_loss": "train_loss",
+        "train_accuracy": "train_acc",
+        "valid_loss": "valid_loss",
+        "valid_accuracy": "valid_acc",
+        "learning_rate": "lr",
+        "seconds": "dur",
+    }
+    recorded = net.history[-1] if net.history else {}
+    return {ours: net.history[:, name] for ours, name in names.items() if name in recorded}
+
+
+def _make_callbacks(settings: Settings, steps: int, progress: Progress) -> list:
+    callbacks = schedule_callbacks(
+        settings.schedule,
+        learning_rate=settings.learning_rate,
+        epochs=settings.epochs,
+        steps=steps,
+    )
+    if settings.patience is not None:
+        callbacks.append(_early_stopping(settings.patience))
+    if settings.verbose:
+        callbacks.append(progress)
+    return [*callbacks, *settings.callbacks]
+
+
+def _early_stopping(patience: int) -> EarlyStopping:
+    return EarlyStopping(
+        monitor="valid_acc",
+        lower_is_better=False,
+        patience=patience,
+        threshold=0.0,
+        threshold_mode="abs",
+        load_best=True,
+        sink=noop,
+    )
+
+
+def _give_generator(model: nn.Module, generator: torch.Generator | None) -> None:
+    """Let the random layers draw from `generator`."""
+    for layer in model.modules():
+        if hasattr(layer, "generator"):
+            layer.generator = generator
+
+
+def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """bfloat16 where the machine multiplies it faster than float32."""
+    if precision == "auto":
+        fast = {
+            "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
+            "cpu": lambda: getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False),
+        }.get(device.type, lambda: False)
+        precision = "bfloat16" if fast() else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def _deterministic_cudnn():
+    """cuDNN's choice of algorithm would change from run to run."""
+    return torch.backends.cudnn.flags(
+        enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True
+    )

@@ -1,0 +1,122 @@
+"""Faces on their way to the network: batches cut by index, no loader, no per-image work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .._images import to_unit
+
+
+class Faces(Dataset):
+    """Faces and, for training, their codes and weights, ready to be cut into batches.
+
+    On the CPU the pixels stay in the caller's array, a memory map included, and every
+    batch is a copy of its rows. On a GPU the whole set lies in its memory as it came
+    (uint8: 66 MB for FER-2013).
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, h, w)
+        uint8, or numbers in `pixel_range`.
+    codes : ndarray of int64 of shape (n,) or None
+        Column numbers of the classes.
+    weights : ndarray of float32 of shape (n,) or None
+        Factors of the loss.
+    index : ndarray of int or None
+        The rows to use; None uses all.
+    pixel_range : tuple of (float, float) or None
+        Black and white; None takes the values as they are.
+    device : torch.device
+        Where the batches are wanted.
+    """
+
+    def __init__(
+        self, images, codes=None, weights=None, index=None, *, pixel_range, device
+    ) -> None:
+        self.index = np.arange(len(images)) if index is None else index
+        self.pixel_range = pixel_range
+        self.device = device
+        self.images = images
+        if device.type != "cpu":
+            self.images = torch.tensor(to_unit(images[self.index], pixel_range), device=device)
+        self.y = None if codes is None else torch.tensor(codes[self.index], device=device)
+        self.weights = None if weights is None else torch.tensor(weights[self.index], device=device)
+
+    @property
+    def X(self) -> Dataset:
+        """What skorch's scoring callbacks hand back to the net."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def faces(self, index: np.ndarray) -> Tensor:
+        """Cut the faces at `index` out, (B, 1, h, w): uint8, or float32 in [0, 1]."""
+        if isinstance(self.images, Tensor):
+            batch = self.images[torch.as_tensor(index, device=self.device)]
+        else:
+            batch = torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
+        return batch.unsqueeze(1)
+
+    def targets(self, index: np.ndarray) -> Tensor | tuple[Tensor, Tensor]:
+        """Cut the codes at `index` out, with their weights where there are any."""
+        at = torch.as_tensor(index, device=self.device)
+        if self.weights is None:
+            return self.y[at]
+        return self.y[at], self.weights[at]
+
+    def __getitem__(self, i):
+        index = np.atleast_1d(np.arange(len(self))[i])
+        return self.faces(index), self.targets(index)
+
+
+class Batches:
+    """Iterate over `dataset` in batches, in a fresh order every time if `rng` is given.
+
+    An epoch is split evenly: no batch is much smaller than the others, so batch norm
+    never sees a remainder of one face.
+
+    Parameters
+    ----------
+    dataset : Faces
+    batch_size : int
+        Largest number of faces a batch.
+    rng : numpy Generator or None, default=None
+        Shuffles; None keeps the order of the rows.
+    oversample : bool, default=False
+        Repeat the faces of the smaller classes until each class is as large as the
+        largest; which ones are repeated once more than others changes every epoch.
+    """
+
+    def __init__(self, dataset: Faces, batch_size: int, rng=None, oversample: bool = False):
+        self.dataset = dataset
+        self.rng = rng
+        self.members = None
+        self.n_faces = len(dataset)
+        if oversample:
+            codes = dataset.y.cpu().numpy()
+            self.members = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+            self.n_faces = len(self.members) * max(map(len, self.members))
+        self.n_batches = -(-self.n_faces // batch_size)
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | tuple[Tensor, Tensor]]]:
+        for index in np.array_split(self._order(), self.n_batches):
+            yield self.dataset.faces(index), self.dataset.targets(index)
+
+    def _order(self) -> np.ndarray:
+        if self.rng is None:
+            return np.arange(self.n_faces)
+        if self.members is None:
+            return self.rng.permutation(self.n_faces)
+        size = self.n_faces // len(self.members)
+        return self.rng.permutation(
+            np.concatenate([np.resize(self.rng.permutation(m), size) for m in self.members])
+        )

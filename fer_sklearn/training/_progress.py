@@ -1,0 +1,60 @@
+"""The progress bar of a fit."""
+
+from __future__ import annotations
+
+import time
+
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+
+class Progress(Callback):
+    """One bar over all batches of a fit: loss, accuracy, time left.
+
+    Parameters
+    ----------
+    n_batches : int
+        Training batches of the whole fit.
+    epochs : int
+        Epochs of the whole fit.
+    lines : bool
+        Also write one line an epoch.
+    """
+
+    _refresh_seconds = 0.5  # reading a loss waits for the device, so do it rarely
+
+    def __init__(self, n_batches: int, epochs: int, lines: bool) -> None:
+        self.n_batches = n_batches
+        self.epochs = epochs
+        self.lines = lines
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=self.n_batches, unit="batch", dynamic_ncols=True)
+        self.first_epoch_ = len(net.history)
+        self.shown_ = 0.0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.bar_.set_description(f"epoch {len(net.history) - self.first_epoch_}/{self.epochs}")
+
+    def on_batch_end(self, net, training=False, loss=None, **kwargs):
+        if not training:
+            return
+        self.bar_.update()
+        if len(net.history) == self.first_epoch_ + 1 and time.monotonic() > self.shown_:
+            self.bar_.set_postfix(loss=f"{loss.item():.3f}")
+            self.shown_ = time.monotonic() + self._refresh_seconds
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        shown = {"loss": f"{row['train_loss']:.3f}", "accuracy": f"{row['train_acc']:.1%}"}
+        if "valid_acc" in row:
+            shown["validation"] = f"{row['valid_acc']:.1%}"
+        self.bar_.set_postfix(shown)
+        if self.lines:
+            text = ", ".join(f"{key} {value}" for key, value in shown.items())
+            self.bar_.write(f"{self.bar_.desc}: {text}, {row['dur']:.1f} s")
+
+    def close(self) -> None:
+        """Leave the bar as it stands, whichever way the fit ended."""
+        if hasattr(self, "bar_"):
+            self.bar_.close()

@@ -1,0 +1,45 @@
+"""scikit-learn's own checks."""
+
+import pytest
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
+
+ESTIMATORS = [
+    FERClassifier(),
+    FERClassifier(network="cnn", precision="float32"),
+    *(FaceNormalizer(method) for method in ("dataset", "scale", "image", "equalize")),
+    FaceAugmenter(),
+]
+
+
+def expected_failures(estimator):
+    if not isinstance(estimator, FERClassifier):
+        return {}
+    return {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "minibatch SGD: repeated rows change the batches, weights do not"
+        )
+    }
+
+
+@pytest.mark.filterwarnings("default")
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("estimator", [FaceNormalizer(), FaceAugmenter()])
+def test_no_check_of_a_transformer_is_skipped(estimator):
+    results = check_estimator(estimator, on_skip=None)
+    assert len(results) > 40
+    assert {result["status"] for result in results} == {"passed"}
+
+
+def test_no_tag_switches_checks_off():
+    for estimator in ESTIMATORS:
+        tags = estimator.__sklearn_tags__()
+        assert tags.input_tags.two_d_array
+        assert not (tags.no_validation or tags.non_deterministic or tags._skip_test)
+        assert tags.classifier_tags is None or not tags.classifier_tags.poor_score

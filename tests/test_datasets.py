@@ -1,0 +1,166 @@
+"""Synthetic faces, image folders, emotion names."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_sklearn.datasets import FER2013_NAMES, convert_emotions, load_image_folder, make_faces
+
+# -- make_faces -----------------------------------------------------------------------
+
+
+def test_faces_are_repeatable_and_typed():
+    first, second = (make_faces(50, random_state=3) for _ in range(2))
+    np.testing.assert_array_equal(first.data, second.data)
+    assert first.data.shape == (50, 48, 48)
+    assert first.data.dtype == np.uint8
+    assert first.target_names == list(FER2013_NAMES)
+    assert not np.array_equal(first.data, make_faces(50, random_state=4).data)
+
+
+def test_the_number_of_faces_does_not_change_the_classes_shares():
+    target = make_faces(700, random_state=0).target
+    assert [(target == name).sum() for name in FER2013_NAMES] == [100] * 7
+    target = make_faces(1000, image_size=16, class_balance="fer2013", random_state=0).target
+    assert (target == "disgust").sum() in (15, 16)
+    target = make_faces(100, image_size=16, class_balance=[1, 0, 0, 3, 0, 0, 0]).target
+    assert ((target == "angry").sum(), (target == "happy").sum()) == (25, 75)
+
+
+@pytest.mark.parametrize("size", [16, 48, 64])
+def test_faces_come_in_any_size(size):
+    X, y = make_faces(7, image_size=size, random_state=0, return_X_y=True)
+    assert X.shape == (7, size, size)
+    assert len(y) == 7
+
+
+def test_noise_makes_expressions_overlap():
+    """Nearest class mean, on faces without their random looks, gets worse."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.model_selection import cross_val_score
+
+    from fer_sklearn.datasets._synthetic import _movements
+
+    def separability(noise):
+        codes = np.repeat(np.arange(7), 60)
+        moved = _movements(codes, noise, np.random.RandomState(0))
+        X = np.concatenate([column.reshape(-1, 1) for column in moved.values()], axis=1)
+        return cross_val_score(LinearDiscriminantAnalysis(), X, codes).mean()
+
+    assert separability(0.0) > 0.99
+    assert separability(1.0) < separability(0.5) < separability(0.0)
+    assert separability(1.0) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"n_samples": 0}, "n_samples"),
+        ({"noise": -1}, "noise"),
+        ({"class_balance": "even"}, "class_balance must be one of"),
+        ({"class_balance": [1, 2]}, "7 shares"),
+    ],
+)
+def test_bad_parameters_are_refused(params, match):
+    with pytest.raises(ValueError, match=match):
+        make_faces(**params)
+
+
+# -- load_image_folder ----------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """One readable image of each mode in a/, and everything that is no image in b/."""
+    gray = np.tile(np.arange(0, 250, 5, dtype=np.uint8), (60, 1))
+    picture = Image.fromarray(gray)
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.mkdir()
+    b.mkdir()
+    picture.save(a / "gray.png")
+    picture.convert("RGB").save(a / "rgb.jpg", quality=100)
+    picture.convert("RGBA").save(a / "rgba.png")
+    picture.convert("P").save(a / "palette.png")
+    picture.convert("CMYK").save(a / "cmyk.jpg", quality=100)
+    Image.fromarray(gray.astype(np.uint16) * 257).save(a / "sixteen-bits.png")
+    picture.save(a / "画像 é.png")
+    picture.save(b / "good.png")
+    (b / "text.jpg").write_text("no image")
+    (b / "empty.png").touch()
+    whole = (a / "rgb.jpg").read_bytes()
+    (b / "cut-off.jpg").write_bytes(whole[: len(whole) // 2])
+    (b / ".hidden").write_text("not looked at")
+    return tmp_path
+
+
+def test_images_of_every_mode_become_the_same_gray(folder):
+    bunch = load_image_folder(folder, image_size=24)
+    in_a = bunch.data[bunch.target == "a"]
+    assert in_a.shape == (7, 24, 24)
+    assert bunch.data.dtype == np.uint8
+    assert np.abs(in_a.astype(int) - in_a[0]).max() <= 12  # CMYK JPEG is the farthest
+    assert np.median(np.abs(in_a.astype(int) - in_a[0])) <= 1
+    assert in_a[0][:, 0].mean() < 20 < 220 < in_a[0][:, -1].mean()
+
+
+def test_what_is_no_image_is_reported_not_fatal(folder):
+    bunch = load_image_folder(folder)
+    assert bunch.target_names == ["a", "b"]
+    assert (bunch.target == "b").sum() == 1
+    names = {name.rsplit("/", 1)[-1] for name in bunch.errors["filename"]}
+    assert names == {"text.jpg", "empty.png", "cut-off.jpg"}
+    assert bunch.errors["reason"].str.len().min() > 10
+    assert len(bunch.filenames) == len(bunch.data)
+
+
+def test_an_image_too_large_to_unpack_is_reported(folder):
+    """A 900-megapixel PNG of a few bytes."""
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    import zlib
+
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    (folder / "b" / "bomb.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
+    errors = load_image_folder(folder).errors
+    assert "DecompressionBomb" in errors.set_index("filename").filter(like="bomb", axis=0).iat[0, 0]
+
+
+def test_folders_without_images_are_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
+        load_image_folder(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="has no sub-folders"):
+        load_image_folder(tmp_path)
+    (tmp_path / "happy").mkdir()
+    with pytest.raises(ValueError, match="no readable image in 1 sub-folders"):
+        load_image_folder(tmp_path)
+
+
+# -- convert_emotions -----------------------------------------------------------------
+
+
+def test_every_vocabulary_leads_to_the_names():
+    names = list(FER2013_NAMES)
+    assert convert_emotions(range(7), source="fer2013").tolist() == names
+    assert convert_emotions(list("0123456"), source="fer2013").tolist() == names
+    folders = ["Anger", "Disgusted", "FEAR", "Happiness", "Sadness", "surprised", "calm"]
+    assert convert_emotions(folders, source="folder").tolist() == names
+    ferplus = convert_emotions(names, target="ferplus")
+    assert convert_emotions(ferplus, source="ferplus").tolist() == names
+    assert convert_emotions(names, target="fer2013").tolist() == list(range(7))
+
+
+def test_unknown_emotions_are_errors():
+    with pytest.raises(ValueError, match="Unknown emotion 7 in 'fer2013'. Known: 0, 1, 2"):
+        convert_emotions([7], source="fer2013")
+    with pytest.raises(ValueError, match="Unknown emotion 'bored'"):
+        convert_emotions(["bored"])
+    with pytest.raises(ValueError, match=r"\['contempt'\] have no counterpart in 'fer2013'"):
+        convert_emotions(["contempt"], target="fer2013")
+    with pytest.raises(ValueError, match="source must be one of"):
+        convert_emotions(["happy"], source="kaggle")

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import nn
+
+from fer_sklearn.networks import CNN, NETWORKS, ResNet, build_network, register_network
+from fer_sklearn.networks._layers import Dropout, SpaceToDepth
+
+
+@pytest.mark.parametrize("network", ["cnn", "resnet"])
+@pytest.mark.parametrize("shape", [(48, 48), (24, 36), (7, 5), (1, 10), (1, 1)])
+def test_networks_take_any_shape(network, shape):
+    module = build_network(network, n_classes=3, image_shape=shape)
+    assert module(torch.zeros(4, 1, *shape)).shape == (4, 3)
+
+
+def count(module, kind):
+    return sum(isinstance(layer, kind) for layer in module.modules())
+
+
+def test_cnn_is_made_of_the_reports_blocks():
+    cnn = CNN(7, (48, 48), widths=(8, 16), depth=3, hidden_units=(32, 16), dropout=0.5)
+    assert count(cnn, nn.Conv2d) == count(cnn, nn.BatchNorm2d) == 6
+    assert count(cnn, nn.MaxPool2d) == 2
+    assert count(cnn, nn.Linear) == count(cnn, Dropout) == 3
+    assert cnn.head[2].in_features == 16 * 12 * 12
+    assert {layer.p for layer in cnn.modules() if isinstance(layer, Dropout)} == {0.5}
+
+
+def test_resnet_parameters_reach_the_layers():
+    resnet = ResNet(7, (48, 48), widths=(8, 16), depth=2, dropout=0.1)
+    assert count(resnet, nn.Conv2d) == 2 + 2 * 2 * 2
+    assert resnet.head[-1].in_features == 16
+
+
+def test_space_to_depth_loses_nothing():
+    x = torch.arange(2 * 5 * 6.0).view(2, 1, 5, 6)
+    folded = SpaceToDepth()(x)
+    assert folded.shape == (2, 4, 3, 3)
+    assert set(folded.flatten().tolist()) == set(x.flatten().tolist())
+
+
+def test_dropout_drops_the_stated_share_and_keeps_the_mean():
+    x = torch.ones(100, 100)
+    out = Dropout(0.3).train()(x)
+    assert (out == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert out.mean().item() == pytest.approx(1, abs=0.03)
+    assert Dropout(0.3).eval()(x) is x
+
+
+def test_registered_networks_are_known_by_name(monkeypatch):
+    monkeypatch.setattr("fer_sklearn.networks.NETWORKS", dict(NETWORKS))
+
+    def wide(n_classes, image_shape, **params):
+        return CNN(n_classes, image_shape, widths=(64,), **params)
+
+    register_network("wide", wide)
+    register_network("wide", wide)
+    assert build_network("wide", n_classes=2, image_shape=(8, 8)).head[-1].out_features == 2
+    with pytest.raises(ValueError, match="'cnn' is taken"):
+        register_network("cnn", wide)

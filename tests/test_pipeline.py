@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from helpers import small_classifier
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from test_training import Recorder
+
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
+
+SMALL = {"widths": (8, 16), "max_epochs": 2, "batch_size": 64, "random_state": 0}
+
+
+def test_the_steps_have_the_names_of_the_design():
+    pipeline = make_fer_pipeline()
+    assert list(pipeline.named_steps) == ["normalize", "augment", "classify"]
+    assert isinstance(pipeline[0], FaceNormalizer)
+    assert isinstance(pipeline[1], FaceAugmenter)
+    assert isinstance(pipeline[2], FERClassifier)
+
+
+def test_the_pipeline_learns_what_the_classifier_learns(faces):
+    pipeline = make_fer_pipeline(**SMALL).fit(faces.data, faces.target)
+    clf = small_classifier(**SMALL).fit(faces.data, faces.target)
+    np.testing.assert_allclose(
+        pipeline.predict_proba(faces.data), clf.predict_proba(faces.data), atol=2e-2
+    )
+
+
+def seen_by(pipeline, faces):
+    recorder = Recorder()
+    pipeline.set_params(classify__callbacks=[recorder])
+    pipeline.fit(np.repeat(faces.data[:1], 64, axis=0), np.arange(64) % 2)
+    return np.unique(np.concatenate([np.asarray(x).reshape(len(x), -1) for x in recorder.seen_]),
+                     axis=0)  # fmt: skip
+
+
+def test_its_augmentation_is_fresh_and_its_parameters_reach_it(faces):
+    assert len(seen_by(make_fer_pipeline(**SMALL), faces)) == 128
+    off = make_fer_pipeline(augment=FaceAugmenter.off(), **SMALL)
+    assert len(seen_by(off, faces)) == 1
+    assert len(seen_by(clone(off).set_params(augment__rotation=20), faces)) == 128
+
+
+def test_a_literal_pipeline_around_a_plain_classifier_uses_its_augmenter_too(faces):
+    pipeline = Pipeline(
+        [("augment", FaceAugmenter.off().set_params(flip=0.5)), ("classify", FERClassifier(**SMALL))]
+    )
+    assert len(seen_by(pipeline, faces)) == 2
+
+
+LOST = "expects faces that come straight from a FaceAugmenter"
+
+
+def test_a_step_in_between_that_drops_the_settings_is_an_error(faces):
+    pipeline = make_fer_pipeline(**SMALL)
+    pipeline.steps.insert(2, ("copy", FunctionTransformer(lambda X: np.array(X))))
+    with pytest.raises(ValueError, match=LOST):
+        pipeline.fit(faces.data, faces.target)
+
+
+def test_pandas_output_is_an_error(faces):
+    pipeline = make_fer_pipeline(**SMALL).set_output(transform="pandas")
+    with pytest.raises(ValueError, match=LOST):
+        pipeline.fit(faces.data.reshape(len(faces.data), -1), faces.target)
+
+
+def test_a_memory_that_returns_stored_faces_is_an_error(faces, tmp_path):
+    def pipeline():
+        return make_fer_pipeline(**SMALL).set_params(memory=str(tmp_path))
+
+    pipeline().fit(faces.data, faces.target)
+    with pytest.raises(ValueError, match=LOST):
+        pipeline().fit(faces.data, faces.target)
+
+
+def test_without_a_normalizer_bytes_are_taken_as_they_are_only_on_request(faces):
+    """The classifier behind a normaliser needs normalize="upstream" to take its floats."""
+    pipeline = Pipeline([("normalize", FaceNormalizer()), ("classify", FERClassifier(**SMALL))])
+    with pytest.raises(ValueError, match="normalize='upstream'"):
+        pipeline.fit(faces.data, faces.target)

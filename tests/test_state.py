@@ -1,0 +1,140 @@
+"""Pickles: their content, their size, other processes, other versions."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from helpers import small_classifier
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
+from fer_sklearn._state import STATE_FORMAT
+
+PICKLES = Path(__file__).parent / "pickles"
+
+
+def n_bytes_of_weights(clf):
+    return sum(array.nbytes for array in clf.__getstate__()["weights"].values())
+
+
+def test_a_pickle_is_about_the_size_of_the_weights(faces):
+    clf = small_classifier(widths=(32, 64, 128), max_epochs=1).fit(faces.data, faces.target)
+    clf.partial_fit(faces.data, faces.target)  # has an optimiser in memory
+    assert len(pickle.dumps(clf)) < n_bytes_of_weights(clf) + 15_000
+
+
+def test_a_pickle_holds_no_torch_object(fitted):
+    state = fitted.__getstate__()
+    assert state["state_format"] == STATE_FORMAT
+    assert {type(array) for array in state["weights"].values()} == {np.ndarray}
+    assert b"torch" not in pickle.dumps(fitted)
+    assert b"skorch" not in pickle.dumps(fitted)
+
+
+@pytest.mark.parametrize("wrap", ["classifier", "pipeline", "search"])
+def test_a_new_process_without_a_gpu_predicts_the_same_to_the_bit(wrap, faces, tmp_path):
+    small = {"widths": (8,), "max_epochs": 1, "random_state": 0}
+    model = {
+        "classifier": lambda: FERClassifier(**small),
+        "pipeline": lambda: make_fer_pipeline(**small),
+        "search": lambda: GridSearchCV(FERClassifier(**small), {"batch_size": [64]}, cv=2),
+    }[wrap]().fit(faces.data, faces.target)
+    joblib.dump(model, tmp_path / "model.joblib")
+    np.save(tmp_path / "X.npy", faces.data)
+    code = (
+        "import sys, joblib, numpy; folder = sys.argv[1];"
+        "model = joblib.load(folder + '/model.joblib');"
+        "numpy.save(folder + '/p.npy', model.predict_proba(numpy.load(folder + '/X.npy')))"
+    )
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(tmp_path)],
+        check=True,
+        env={"CUDA_VISIBLE_DEVICES": "", "PATH": "/usr/bin:/bin"},
+    )
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict_proba(faces.data))
+
+
+def test_a_classifier_trained_on_a_missing_gpu_loads_on_the_cpu(fitted, faces):
+    state = fitted.__getstate__()
+    state["attributes"]["device"] = "cuda:7"
+    loaded = FERClassifier.__new__(FERClassifier)
+    loaded.__setstate__(state)
+    np.testing.assert_array_equal(
+        loaded.predict_proba(faces.data), fitted.predict_proba(faces.data)
+    )
+
+
+def test_a_loaded_classifier_can_go_on_training(fitted, faces):
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert loaded.history_ == fitted.history_
+    loaded.partial_fit(faces.data, faces.target)
+    assert loaded.n_iter_ == fitted.n_iter_ + 1
+    loaded.set_params(warm_start=True).fit(faces.data, faces.target)
+    assert loaded.n_iter_ == fitted.n_iter_ + 4
+
+
+def test_an_unfitted_classifier_survives_too():
+    clf = FERClassifier(max_epochs=7)
+    assert pickle.loads(pickle.dumps(clf)).get_params() == clf.get_params()
+
+
+def test_parameters_changed_after_fit_do_not_break_loading(fitted, faces):
+    clf = pickle.loads(pickle.dumps(fitted)).set_params(widths=(4,), network="cnn")
+    loaded = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(
+        loaded.predict_proba(faces.data), fitted.predict_proba(faces.data)
+    )
+
+
+def test_a_memory_mapped_joblib_file_loads(fitted, faces, tmp_path):
+    joblib.dump(fitted, tmp_path / "m.joblib")
+    loaded = joblib.load(tmp_path / "m.joblib", mmap_mode="r")
+    np.testing.assert_array_equal(loaded.predict(faces.data), fitted.predict(faces.data))
+
+
+def test_parameters_that_an_older_pickle_lacks_have_their_defaults(fitted):
+    state = fitted.__getstate__()
+    del state["attributes"]["label_smoothing"]
+    loaded = FERClassifier.__new__(FERClassifier)
+    loaded.__setstate__(state)
+    assert loaded.label_smoothing == FERClassifier().label_smoothing
+    assert clone(loaded).label_smoothing == FERClassifier().label_smoothing
+
+
+def test_a_newer_format_is_refused(fitted):
+    state = {**fitted.__getstate__(), "state_format": STATE_FORMAT + 1}
+    with pytest.raises(ValueError, match=f"stored in format {STATE_FORMAT + 1}; .* Upgrade it"):
+        FERClassifier.__new__(FERClassifier).__setstate__(state)
+
+
+@pytest.mark.parametrize("number", range(1, STATE_FORMAT + 1))
+def test_frozen_pickles_of_every_format_load(number):
+    """Written by `python tests/pickles/freeze.py`, never again for the same number."""
+    frozen = joblib.load(PICKLES / f"format-{number}.joblib")
+    clf, X = frozen["classifier"], frozen["X"]
+    np.testing.assert_allclose(clf.predict_proba(X), frozen["probabilities"], atol=1e-5)
+    np.testing.assert_array_equal(clf.predict(X), frozen["labels"])
+
+
+OURS = {
+    "fer_sklearn.classifier.FERClassifier",
+    "fer_sklearn.normalize.FaceNormalizer",
+    "fer_sklearn.augment.FaceAugmenter",
+}
+
+
+def test_skops_loads_it_trusting_only_our_classes(faces, tmp_path):
+    clf = small_classifier(normalize=FaceNormalizer("image")).fit(faces.data, faces.target)
+    skops.io.dump(clf, tmp_path / "m.skops")
+    untrusted = skops.io.get_untrusted_types(file=tmp_path / "m.skops")
+    assert set(untrusted) <= OURS
+    loaded = skops.io.load(tmp_path / "m.skops", trusted=untrusted)
+    np.testing.assert_array_equal(
+        loaded.predict_proba(faces.data), clf.predict_proba(faces.data)
+    )

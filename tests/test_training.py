@@ -1,0 +1,158 @@
+"""Batches, order, weights and randomness of the training loop."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import small_classifier
+from skorch.callbacks import Callback
+
+from fer_sklearn import FaceAugmenter
+from fer_sklearn.training import Faces, global_rng_preserved
+from fer_sklearn.training._batches import Batches
+
+CPU = torch.device("cpu")
+
+
+def numbered(n, codes=None):
+    """Faces whose first pixel is their number."""
+    images = np.zeros((n, 2, 2), dtype=np.uint8)
+    images[:, 0, 0] = np.arange(n)
+    codes = np.zeros(n, dtype=np.int64) if codes is None else codes
+    return Faces(images, codes, pixel_range=(0.0, 255.0), device=CPU)
+
+
+def epoch(batches):
+    return [x[:, 0, 0, 0].tolist() for x, _ in batches]
+
+
+def test_an_epoch_shows_every_face_once_in_even_batches():
+    batches = Batches(numbered(65), 32, np.random.default_rng(0))
+    shown = epoch(batches)
+    assert [len(batch) for batch in shown] == [22, 22, 21]
+    assert len(batches) == 3
+    assert sorted(sum(shown, [])) == list(range(65))
+
+
+def test_the_order_is_fresh_every_epoch_and_kept_without_rng():
+    batches = Batches(numbered(50), 10, np.random.default_rng(0))
+    assert epoch(batches) != epoch(batches)
+    assert sum(epoch(Batches(numbered(50), 16)), []) == list(range(50))
+
+
+def test_oversampling_makes_classes_equal_and_shows_every_face():
+    codes = np.repeat([0, 1, 2], [40, 7, 1])
+    batches = Batches(numbered(48, codes), 16, np.random.default_rng(0), oversample=True)
+    for _ in range(2):
+        numbers = np.array(sum(epoch(batches), []), dtype=int)
+        assert np.bincount(codes[numbers]).tolist() == [40, 40, 40]
+        times = np.bincount(numbers)
+        assert set(times[:40]) == {1}
+        assert set(times[40:47]) == {5, 6}  # as even as 40 / 7 can be
+        assert times[47] == 40
+
+
+def test_an_index_selects_rows_without_copying_the_images():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1)
+    faces = Faces(
+        images, np.arange(10), np.arange(10.0, dtype=np.float32), np.array([7, 2]),
+        pixel_range=(0.0, 255.0), device=CPU,
+    )  # fmt: skip
+    assert faces.images is images
+    assert len(faces) == 2
+    assert faces.faces(np.array([0, 1])).flatten().tolist() == [7, 2]
+    codes, weights = faces.targets(np.array([1]))
+    assert (codes.tolist(), weights.tolist()) == ([2], [2.0])
+
+
+class Recorder(Callback):
+    """Keeps what the network was given."""
+
+    def initialize(self):
+        self.seen_ = []
+        return self
+
+    def on_train_begin(self, net, **kwargs):
+        net.module_.network.register_forward_pre_hook(self._record)
+
+    def _record(self, module, args):
+        if module.training:
+            self.seen_.append(args[0].clone())
+
+
+def network_input(faces, **params):
+    """What the network sees in each epoch of one face repeated, (epochs, 64, 1, h, w)."""
+    recorder = Recorder()
+    X = np.repeat(faces.data[:1], 64, axis=0)
+    y = np.arange(64) % 2
+    small_classifier(callbacks=[recorder], max_epochs=2, **params).fit(X, y)
+    return torch.stack(recorder.seen_)
+
+
+def test_augmentation_is_fresh_for_every_face_of_every_epoch(faces):
+    seen = network_input(faces)
+    flat = seen.flatten(0, 1).flatten(1)
+    assert len(torch.unique(flat, dim=0)) == 128
+
+
+def test_augmentation_off_shows_the_faces_as_they_are(faces):
+    for augment in ("off", FaceAugmenter.off()):
+        seen = network_input(faces, augment=augment)
+        assert len(torch.unique(seen.flatten(0, 1).flatten(1), dim=0)) == 1
+
+
+def test_repetitions_of_oversampled_faces_are_augmented_differently(faces):
+    recorder = Recorder()
+    X = np.concatenate([np.repeat(faces.data[:1], 31, axis=0), faces.data[1:2]])
+    y = np.array(["common"] * 31 + ["rare"])
+    small_classifier(callbacks=[recorder], max_epochs=1, class_balance="oversample").fit(X, y)
+    shown = torch.cat(recorder.seen_).flatten(1)
+    assert len(shown) == 62
+    assert len(torch.unique(shown, dim=0)) == 62
+
+
+def test_the_global_generator_is_restored_when_the_last_of_several_fits_ends():
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first, second = global_rng_preserved(), global_rng_preserved()
+    first.__enter__()
+    torch.manual_seed(2)
+    second.__enter__()
+    first.__exit__(None, None, None)
+    torch.manual_seed(3)
+    second.__exit__(None, None, None)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_augmentation_stays_in_float32(faces):
+    """In bfloat16 the sampling grid itself would be rounded to a tenth of a pixel."""
+    exact, low = (
+        network_input(faces, augment=FaceAugmenter(erase=0.5), precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
+    assert torch.equal(exact[0], low[0])
+
+
+def test_bfloat16_and_float32_train_alike(faces):
+    losses = {
+        precision: small_classifier(precision=precision, max_epochs=5)
+        .fit(faces.data, faces.target)
+        .history_["train_loss"]
+        for precision in ("float32", "bfloat16")
+    }
+    assert losses["float32"] != losses["bfloat16"]
+    assert losses["float32"] == pytest.approx(losses["bfloat16"], rel=0.1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_fits_and_predicts_like_the_cpu(faces):
+    fits = {
+        device: small_classifier(device=device, precision="float32", augment="off", max_epochs=5)
+        .fit(faces.data, faces.target)
+        for device in ("cpu", "cuda")
+    }  # fmt: skip
+    again = small_classifier(device="cuda").fit(faces.data, faces.target)
+    twin = small_classifier(device="cuda").fit(faces.data, faces.target)
+    np.testing.assert_array_equal(again.predict_proba(faces.data), twin.predict_proba(faces.data))
+    assert fits["cuda"].history_["train_loss"][0] == pytest.approx(
+        fits["cpu"].history_["train_loss"][0], rel=0.05
+    )
