@@ -40,7 +40,8 @@ def main():
         print(f"seed {seed}: {seconds:.0f} s of fit, {clf.n_iter_ * len(X) / seconds:.0f} faces/s")
         print(f"training accuracy, augmented: {clf.history_['train_accuracy'][-1]:.4f}")
         print(classification_report(y_test, predicted, digits=3))
-    for name, values in zip(("accuracy", "leak-free", "macro-F1"), zip(*scores, strict=True)):
+    names = ("accuracy", "leak-free", "macro-F1")
+    for name, values in zip(names, zip(*scores, strict=True), strict=True):
         print(f"{name:9}  {np.mean(values):.4f} ± {np.std(values):.4f}  (n = {len(values)} seeds)")
 
     joblib.dump(clf, args.output)

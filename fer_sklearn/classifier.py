@@ -421,7 +421,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         return rows, y, encode_labels(y, self.classes_)
 
     def _validation_faces(self, rows, codes, index, X_val, y_val, device):
-        """The faces to validate on: those given, or those set aside, or none."""
+        """Return the faces to validate on: those given, or those set aside, or None."""
         if X_val is not None:
             if y_val is None:
                 raise ValueError("X_val came without y_val: pass both or neither.")
@@ -449,9 +449,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         if self.normalizer_ is not None:
             pixel_range = match_pixel_range(rows, self.normalizer_.pixel_range_)
         images = rows.reshape(-1, *self.image_shape_)
-        return training.Faces(
-            images, codes, weights, index, pixel_range=pixel_range, device=device
-        )
+        return training.Faces(images, codes, weights, index, pixel_range=pixel_range, device=device)
 
     # -- the network --------------------------------------------------------------
 
@@ -499,7 +497,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         return model
 
     def _augmenter(self, X):
-        """The augmenter to use: this parameter's, else the one that X went through."""
+        """Return the augmenter to use: this parameter's, else the one that X went through."""
         if isinstance(self.augment, FaceAugmenter):
             return self.augment
         if self.augment == "off":

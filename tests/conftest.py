@@ -4,6 +4,9 @@ import os
 
 # Before SciPy is imported: without it scikit-learn skips its array API check.
 os.environ["SCIPY_ARRAY_API"] = "1"
+# Before torch is imported: pytest-xdist's workers, one a core, would each take all cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 from pathlib import Path
 

@@ -431,7 +431,7 @@ def test_a_stopped_partial_fit_leaves_the_classifier_as_it_was(faces):
 
 def test_a_diverged_fit_is_an_error(faces):
     clf = small_classifier(optimizer="sgd", learning_rate=1e30, schedule=None)
-    with pytest.raises(ValueError, match="diverged. Lower learning_rate"):
+    with pytest.raises(ValueError, match=r"diverged\. Lower learning_rate"):
         clf.fit(faces.data, faces.target)
 
 

@@ -41,5 +41,5 @@ def test_no_tag_switches_checks_off():
     for estimator in ESTIMATORS:
         tags = estimator.__sklearn_tags__()
         assert tags.input_tags.two_d_array
-        assert not (tags.no_validation or tags.non_deterministic or tags._skip_test)
+        assert not any((tags.no_validation, tags.non_deterministic, tags._skip_test))
         assert tags.classifier_tags is None or not tags.classifier_tags.poor_score

@@ -156,7 +156,7 @@ def test_every_vocabulary_leads_to_the_names():
 
 
 def test_unknown_emotions_are_errors():
-    with pytest.raises(ValueError, match="Unknown emotion 7 in 'fer2013'. Known: 0, 1, 2"):
+    with pytest.raises(ValueError, match=r"Unknown emotion 7 in 'fer2013'\. Known: 0, 1, 2"):
         convert_emotions([7], source="fer2013")
     with pytest.raises(ValueError, match="Unknown emotion 'bored'"):
         convert_emotions(["bored"])

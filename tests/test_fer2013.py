@@ -179,7 +179,7 @@ def test_numbers_are_read_as_python_reads_them(values, noise):
     if any(int(token) > 255 or len(token) > 3 for token in separated):
         assert numbers is None
     else:
-        assert numbers.values.tolist() == [int(token) for token in separated]
+        assert list(numbers.values) == [int(token) for token in separated]
         assert numbers.n_blanks == content.count(" ")
 
 
@@ -191,7 +191,7 @@ def test_what_is_not_fer2013_is_refused(tmp_path, csv):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_fer2013(tmp_path / "nothing.csv")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="holds neither fer2013.csv"):
+    with pytest.raises(FileNotFoundError, match=r"holds neither fer2013\.csv"):
         load_fer2013(tmp_path / "empty")
     with pytest.raises(ValueError, match="usage must be one of Training, PublicTest"):
         load_fer2013(csv, usage="training")

@@ -44,7 +44,10 @@ def test_its_augmentation_is_fresh_and_its_parameters_reach_it(faces):
 
 def test_a_literal_pipeline_around_a_plain_classifier_uses_its_augmenter_too(faces):
     pipeline = Pipeline(
-        [("augment", FaceAugmenter.off().set_params(flip=0.5)), ("classify", FERClassifier(**SMALL))]
+        [
+            ("augment", FaceAugmenter.off().set_params(flip=0.5)),
+            ("classify", FERClassifier(**SMALL)),
+        ]
     )
     assert len(seen_by(pipeline, faces)) == 2
 

@@ -135,6 +135,4 @@ def test_skops_loads_it_trusting_only_our_classes(faces, tmp_path):
     untrusted = skops.io.get_untrusted_types(file=tmp_path / "m.skops")
     assert set(untrusted) <= OURS
     loaded = skops.io.load(tmp_path / "m.skops", trusted=untrusted)
-    np.testing.assert_array_equal(
-        loaded.predict_proba(faces.data), clf.predict_proba(faces.data)
-    )
+    np.testing.assert_array_equal(loaded.predict_proba(faces.data), clf.predict_proba(faces.data))

@@ -1,5 +1,7 @@
 """Batches, order, weights and randomness of the training loop."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -25,25 +27,29 @@ def epoch(batches):
     return [x[:, 0, 0, 0].tolist() for x, _ in batches]
 
 
+def joined(batches):
+    return list(itertools.chain.from_iterable(batches))
+
+
 def test_an_epoch_shows_every_face_once_in_even_batches():
     batches = Batches(numbered(65), 32, np.random.default_rng(0))
     shown = epoch(batches)
     assert [len(batch) for batch in shown] == [22, 22, 21]
     assert len(batches) == 3
-    assert sorted(sum(shown, [])) == list(range(65))
+    assert sorted(joined(shown)) == list(range(65))
 
 
 def test_the_order_is_fresh_every_epoch_and_kept_without_rng():
     batches = Batches(numbered(50), 10, np.random.default_rng(0))
     assert epoch(batches) != epoch(batches)
-    assert sum(epoch(Batches(numbered(50), 16)), []) == list(range(50))
+    assert joined(epoch(Batches(numbered(50), 16))) == list(range(50))
 
 
 def test_oversampling_makes_classes_equal_and_shows_every_face():
     codes = np.repeat([0, 1, 2], [40, 7, 1])
     batches = Batches(numbered(48, codes), 16, np.random.default_rng(0), oversample=True)
     for _ in range(2):
-        numbers = np.array(sum(epoch(batches), []), dtype=int)
+        numbers = np.array(joined(epoch(batches)), dtype=int)
         assert np.bincount(codes[numbers]).tolist() == [40, 40, 40]
         times = np.bincount(numbers)
         assert set(times[:40]) == {1}

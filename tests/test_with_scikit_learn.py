@@ -114,10 +114,11 @@ def test_one_against_the_rest(clf, faces):
     assert one.decision_function(faces.data.reshape(280, -1)).shape == (280, 7)
 
 
-def test_metadata_routing_carries_weights(clf, faces):
+def test_metadata_routing_carries_weights(faces):
+    clf = small_classifier(max_epochs=4, learning_rate=1e-2)
     weights = np.where(faces.target == "happy", 50.0, 1.0)
     with sklearn.config_context(enable_metadata_routing=True):
-        routed = clf.set_fit_request(sample_weight=True)
+        routed = clf.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
         weighted = cross_validate(
             routed, faces.data, faces.target, cv=2, params={"sample_weight": weights},
             return_estimator=True,
@@ -146,9 +147,7 @@ def test_an_optuna_study_tunes_it(faces):
         )
         return cross_val_score(clf, faces.data, faces.target, cv=2).mean()
 
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
-    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(objective, n_trials=3, n_jobs=2)
     serial = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)

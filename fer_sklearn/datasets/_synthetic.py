@@ -92,7 +92,7 @@ def make_faces(
     >>> faces.data.shape, faces.data.dtype
     ((100, 48, 48), dtype('uint8'))
     >>> faces.target[:3].tolist()
-    ['sad', 'disgust', 'fear']
+    ['disgust', 'neutral', 'angry']
     """
     rng = check_random_state(random_state)
     codes = _draw_classes(n_samples, class_balance, rng)
@@ -224,7 +224,9 @@ def _draw_eyes(pen, x, y, move, rng):
 
 
 def _draw_nose(pen, x, y, move):
-    bridge = np.maximum(np.abs(np.abs(x) - 0.05 - 0.12 * (y + 0.1)) - 0.015, np.abs(y - 0.08) - 0.15)
+    bridge = np.maximum(
+        np.abs(np.abs(x) - 0.05 - 0.12 * (y + 0.1)) - 0.015, np.abs(y - 0.08) - 0.15
+    )
     pen.paint(bridge, pen.dark, 0.35)
     for side in (-1, 1):
         pen.paint(np.hypot(x - side * 0.07, y - 0.24) - 0.035, pen.dark, 0.8)

@@ -15,7 +15,7 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
 
-from ._batches import Batches, Faces
+from ._batches import Faces
 from ._net import FaceModel, FaceNet, StopTraining
 from ._progress import Progress
 from ._rng import build_seeded, global_rng_preserved
@@ -181,7 +181,7 @@ def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 
 def _deterministic_cudnn():
-    """cuDNN's choice of algorithm would change from run to run."""
+    """Keep cuDNN from choosing another algorithm in every run."""
     return torch.backends.cudnn.flags(
         enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True
     )

@@ -48,7 +48,7 @@ class Faces(Dataset):
         self.weights = None if weights is None else torch.tensor(weights[self.index], device=device)
 
     @property
-    def X(self) -> Dataset:
+    def X(self) -> Dataset:  # noqa: N802, skorch's name
         """What skorch's scoring callbacks hand back to the net."""
         return self
 

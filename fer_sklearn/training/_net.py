@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ._batches import Batches, Faces
 
 
-class StopTraining(Exception):
+class StopTraining(Exception):  # noqa: N818, no error
     """A callback has asked for the end of the training, as skorch's EarlyStopping does."""
 
 

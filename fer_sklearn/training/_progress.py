@@ -41,7 +41,7 @@ class Progress(Callback):
             return
         self.bar_.update()
         if len(net.history) == self.first_epoch_ + 1 and time.monotonic() > self.shown_:
-            self.bar_.set_postfix(loss=f"{loss.item():.3f}")
+            self.bar_.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
             self.shown_ = time.monotonic() + self._refresh_seconds
 
     def on_epoch_end(self, net, **kwargs):
@@ -52,7 +52,7 @@ class Progress(Callback):
         self.bar_.set_postfix(shown)
         if self.lines:
             text = ", ".join(f"{key} {value}" for key, value in shown.items())
-            self.bar_.write(f"{self.bar_.desc}: {text}, {row['dur']:.1f} s")
+            self.bar_.write(f"{self.bar_.desc}{text}, {row['dur']:.1f} s")
 
     def close(self) -> None:
         """Leave the bar as it stands, whichever way the fit ended."""

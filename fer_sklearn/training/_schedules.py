@@ -21,7 +21,7 @@ SCHEDULES = ("one-cycle", "cosine", "plateau", "step")
 
 
 def optimizer_kwargs(name: str, device: torch.device) -> dict:
-    """skorch arguments that choose the optimiser; fused kernels where torch has them."""
+    """Return skorch's arguments for the optimiser; fused kernels where torch has them."""
     optimizer, options = OPTIMIZERS[name]
     fused = device.type in ("cpu", "cuda")
     named = {f"optimizer__{key}": value for key, value in options.items()}

@@ -1,0 +1,94 @@
+"""Peak memory of a grid search with two worker processes on as many faces as FER-2013 has.
+
+    python examples/benchmarks/grid_search_memory.py
+    python examples/benchmarks/grid_search_memory.py --data data/fer2013.csv --dtype float32
+
+Sums the proportional set size of the process and all its children every half second:
+memory that processes share, such as joblib's memory map of the faces, counts once.
+"""
+
+import argparse
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+from _common import describe_machine
+from sklearn.model_selection import GridSearchCV
+
+from fer_sklearn import FERClassifier
+from fer_sklearn.datasets import load_fer2013, make_faces
+
+
+class MemoryWatch(threading.Thread):
+    """Follows the memory of this process and its children, in MB (Linux)."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak = 0.0
+        self._stopped = threading.Event()
+
+    def run(self):
+        while not self._stopped.wait(0.5):
+            self.peak = max(self.peak, sum(map(shared_out, family())))
+
+    def stop(self):
+        self._stopped.set()
+        self.join()
+        return self.peak
+
+
+def family():
+    """Return the numbers of this process and all its descendants."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, rest = status.read_text().split(" (", 1)
+        except OSError:  # it has just ended
+            continue
+        parents[int(number)] = int(rest.rsplit(") ", 1)[1].split()[1])
+    found = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def shared_out(number):
+    """Return a process's proportional set size in MB; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", help="fer2013.csv; without it, as many synthetic faces")
+    parser.add_argument("--dtype", default="uint8", help="of the faces given to the search")
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args()
+    if args.data:
+        X, y = load_fer2013(args.data, return_X_y=True)
+    else:
+        X, y = make_faces(28_709, class_balance="fer2013", random_state=0, return_X_y=True)
+    X = X.astype(args.dtype, copy=False)
+    before = shared_out(os.getpid())
+
+    watch = MemoryWatch()
+    watch.start()
+    clf = FERClassifier(widths=(8, 16), max_epochs=1, random_state=0)
+    search = GridSearchCV(clf, {"learning_rate": [1e-3, 3e-3]}, cv=2, n_jobs=args.jobs)
+    search.fit(X, y)
+    peak = watch.stop()
+
+    print(describe_machine("scikit-learn", "joblib", "torch"))
+    print(f"{len(X)} faces, {X.dtype}: {X.nbytes / 1e6:.0f} MB; scores finite: "
+          f"{np.isfinite(search.cv_results_['mean_test_score']).all()}")  # fmt: skip
+    print(f"before the search {before:.0f} MB, peak with n_jobs={args.jobs}: {peak:.0f} MB in all")
+
+
+if __name__ == "__main__":
+    main()

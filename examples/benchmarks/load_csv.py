@@ -1,0 +1,73 @@
+"""How fast FER-2013's CSV loads, against the way that tutorials do it.
+
+    python examples/benchmarks/load_csv.py data/fer2013.csv
+
+Each way runs in processes of its own, by turns, so that its peak memory is its own; the
+seconds are of the load alone. The file is read once before, so that both find it cached.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+from _common import describe_machine, in_new_process, peak_memory
+
+from fer_sklearn.datasets import load_fer2013
+
+
+def by_tutorial(path):
+    frame = pd.read_csv(path)
+    rows = [np.fromstring(row, dtype=np.uint8, sep=" ") for row in frame["pixels"]]
+    return np.stack(rows).reshape(-1, 48, 48)
+
+
+def by_fer_sklearn(path):
+    return load_fer2013(path, usage="all").data
+
+
+WAYS = {"tutorial": by_tutorial, "fer_sklearn": by_fer_sklearn}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", type=Path, help="fer2013.csv")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.way:
+        measure(args)
+    else:
+        compare(args)
+
+
+def measure(args):
+    before, start = peak_memory(), time.perf_counter()
+    data = WAYS[args.way](args.path)
+    seconds = time.perf_counter() - start
+    result = {"seconds": seconds, "MB": peak_memory() - before, "sum": int(data.sum())}
+    print(json.dumps(result))
+
+
+def compare(args):
+    args.path.read_bytes()
+    runs = {way: [] for way in WAYS}
+    for _ in range(args.repeats):
+        for way, results in runs.items():
+            results.append(json.loads(in_new_process(__file__, args.path, "--way", way)))
+    assert len({run["sum"] for results in runs.values() for run in results}) == 1
+    seconds = {way: median(run["seconds"] for run in results) for way, results in runs.items()}
+    print(describe_machine("numpy", "pandas"))
+    for way, results in runs.items():
+        memory = median(run["MB"] for run in results)
+        print(f"{way:12} {seconds[way]:6.2f} s, {memory:5.0f} MB above the imports")
+    print(f"ratio        {seconds['tutorial'] / seconds['fer_sklearn']:6.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Training speed of `FERClassifier.fit` against two baselines with the same network.
+
+    python examples/benchmarks/train_speed.py
+    python examples/benchmarks/train_speed.py --network cnn --faces 8192
+
+- "bare loop": PyTorch alone, with every lever of ours: batches cut by index, the same
+  augmentation layers, precision and memory format, a fused optimiser, one-cycle.
+- "notebook": skorch as it comes, with a DataLoader and a PIL transform for each image.
+
+All train in turns, in one process, on synthetic faces; the first round is not counted.
+"""
+
+import argparse
+import time
+from statistics import median
+
+import numpy as np
+import torch
+from _common import describe_machine, peak_memory
+from PIL import Image, ImageEnhance
+from skorch import NeuralNetClassifier
+from skorch.callbacks import LRScheduler
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
+
+from fer_sklearn import FaceAugmenter, FERClassifier
+from fer_sklearn.datasets import make_faces
+from fer_sklearn.networks import build_network
+from fer_sklearn.normalize import Normalize
+
+BATCH = 128
+
+
+def by_fer_sklearn(args, X, y):
+    start = time.perf_counter()
+    clf = FERClassifier(
+        args.network, batch_size=BATCH, max_epochs=args.epochs, precision=args.precision
+    )
+    clf.fit(X, y)
+    return time.perf_counter() - start
+
+
+def by_bare_loop(args, X, y):
+    start = time.perf_counter()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images = torch.tensor(X, device=device).unsqueeze(1)
+    codes = torch.tensor(np.unique(y, return_inverse=True)[1], device=device)
+    model = nn.Sequential(
+        Normalize("scale"),
+        FaceAugmenter().make_layers(),
+        build_network(args.network, n_classes=7, image_shape=X.shape[1:]),
+    )
+    model = model.to(device, memory_format=torch.channels_last).train()
+    steps = -(-len(X) // BATCH)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, weight_decay=1e-4, fused=True)
+    schedule = OneCycleLR(optimizer, 2e-3, args.epochs * steps, cycle_momentum=False)
+    low = args.bfloat16
+    for _ in range(args.epochs):
+        for index in np.array_split(np.random.permutation(len(X)), steps):
+            at = torch.as_tensor(index, device=device)
+            with torch.no_grad():
+                x = model[1](model[0](images[at]))
+            x = x.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
+                logits = model[2](x)
+            loss = nn.functional.cross_entropy(logits.float(), codes[at], label_smoothing=0.1)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+class PILFaces(torch.utils.data.Dataset):
+    """One face at a time, through Pillow."""
+
+    def __init__(self, X, y):
+        self.X, self.y = X, np.unique(y, return_inverse=True)[1]
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, i):
+        rng = np.random.default_rng()
+        image = Image.fromarray(self.X[i])
+        if rng.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        side = image.width
+        zoom, (right, down) = rng.uniform(0.9, 1.1), rng.uniform(-0.1, 0.1, 2) * side
+        image = image.rotate(
+            rng.uniform(-10, 10), Image.Resampling.BILINEAR, translate=(right, down)
+        )
+        margin = side * (1 - 1 / zoom) / 2
+        box = (margin, margin, side - margin, side - margin)
+        image = image.transform(image.size, Image.Transform.EXTENT, box, Image.Resampling.BILINEAR)
+        image = ImageEnhance.Brightness(image).enhance(rng.uniform(0.9, 1.1))
+        image = ImageEnhance.Contrast(image).enhance(rng.uniform(0.9, 1.1))
+        x = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).unsqueeze(0)
+        return (x - 0.5) * 4, self.y[i]
+
+
+def by_notebook(args, X, y):
+    start = time.perf_counter()
+    steps = -(-len(X) // BATCH)
+    net = NeuralNetClassifier(
+        build_network(args.network, n_classes=7, image_shape=X.shape[1:]),
+        criterion=nn.CrossEntropyLoss,
+        criterion__label_smoothing=0.1,
+        optimizer=torch.optim.Adam,
+        optimizer__weight_decay=1e-4,
+        lr=2e-3,
+        batch_size=BATCH,
+        max_epochs=args.epochs,
+        iterator_train__shuffle=True,
+        iterator_train__num_workers=args.workers,
+        train_split=None,
+        callbacks=[
+            LRScheduler(
+                OneCycleLR, step_every="batch", max_lr=2e-3, total_steps=args.epochs * steps + 1
+            )
+        ],
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        verbose=0,
+    )
+    net.fit(PILFaces(X, y), y=None)
+    return time.perf_counter() - start
+
+
+WAYS = {"fer_sklearn": by_fer_sklearn, "bare loop": by_bare_loop, "notebook": by_notebook}
+
+
+def main():
+    args = parse_arguments()
+    X, y = make_faces(args.faces, image_size=args.size, random_state=0, return_X_y=True)
+    clf = FERClassifier(args.network, precision=args.precision, max_epochs=1)
+    clf.fit(X[:BATCH], y[:BATCH])
+    args.bfloat16 = clf._model.autocast is not None
+    ways = {name: way for name, way in WAYS.items() if name not in args.without}
+    seconds = {name: [] for name in ways}
+    for _ in range(args.repeats + 1):
+        for name, way in ways.items():
+            seconds[name].append(way(args, X, y))
+    print(describe_machine("torch", "skorch", "scikit-learn"))
+    print(f"{args.network}, {args.faces} faces of {args.size} x {args.size}, {args.epochs} epochs, "
+          f"{'bfloat16' if args.bfloat16 else 'float32'}, batch {BATCH}; notebook in float32")  # fmt: skip
+    ours = seconds["fer_sklearn"][1:]
+    for name, taken in seconds.items():
+        rate = args.faces * args.epochs / median(taken[1:])
+        ratio = median(theirs / mine for theirs, mine in zip(taken[1:], ours, strict=True))
+        print(f"{name:12} {rate:7.0f} faces/s; fer_sklearn is {ratio:.2f} times as fast")
+    print(f"peak memory of the process {peak_memory():.0f} MB")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--network", default="resnet")
+    parser.add_argument("--faces", type=int, default=4096)
+    parser.add_argument("--size", type=int, default=48, help="side of the faces in pixels")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--precision", default="auto", help="of fer_sklearn and the bare loop")
+    parser.add_argument("--workers", type=int, default=0, help="of the notebook's DataLoader")
+    parser.add_argument("--without", nargs="*", default=[], choices=WAYS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
