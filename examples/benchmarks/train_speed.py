@@ -54,9 +54,9 @@ def by_bare_loop(args, X, y):
     steps = -(-len(X) // BATCH)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, weight_decay=1e-4, fused=True)
     schedule = OneCycleLR(optimizer, 2e-3, args.epochs * steps, cycle_momentum=False)
-    low = args.bfloat16
+    low, rng = args.bfloat16, np.random.default_rng()
     for _ in range(args.epochs):
-        for index in np.array_split(np.random.permutation(len(X)), steps):
+        for index in np.array_split(rng.permutation(len(X)), steps):
             at = torch.as_tensor(index, device=device)
             with torch.no_grad():
                 x = model[1](model[0](images[at]))
@@ -143,8 +143,9 @@ def main():
         for name, way in ways.items():
             seconds[name].append(way(args, X, y))
     print(describe_machine("torch", "skorch", "scikit-learn"))
-    print(f"{args.network}, {args.faces} faces of {args.size} x {args.size}, {args.epochs} epochs, "
-          f"{'bfloat16' if args.bfloat16 else 'float32'}, batch {BATCH}; notebook in float32")  # fmt: skip
+    precision = "bfloat16" if args.bfloat16 else "float32"
+    print(f"{args.network} in {precision} (the notebook: float32), batches of {BATCH}")
+    print(f"{args.epochs} epochs of {args.faces} faces of {args.size} x {args.size} pixels")
     ours = seconds["fer_sklearn"][1:]
     for name, taken in seconds.items():
         rate = args.faces * args.epochs / median(taken[1:])

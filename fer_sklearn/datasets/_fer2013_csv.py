@@ -30,7 +30,7 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 
 _N_PIXELS = SIDE**2
 _N_ROWS = 36_000  # as many as the whole of FER-2013 has, about
-_BLOCK = 2**19  # characters parsed at once: they and their temporaries fit in the cache
+_BLOCK = 2**20  # characters parsed at once: they and their temporaries fit in the cache
 _LONGEST = _BLOCK + 20_000  # a block ends with its last line
 _THREADS = 2  # parsing releases the interpreter lock; reading feeds no more than two
 _COLUMNS = ("emotion", "pixels", "usage")

@@ -29,7 +29,7 @@ class NumberParser:
     """Reads texts of up to `size` characters; one parser a thread."""
 
     def __init__(self, size: int) -> None:
-        self._scratch = np.empty((7, size + _MARGIN + 1), dtype=np.uint8)
+        self._scratch = np.empty((6, size + _MARGIN + 1), dtype=np.uint8)
 
     def parse(self, text: bytes) -> Numbers | None:
         """Read all numbers of `text`; None if one is above 255.
@@ -39,7 +39,7 @@ class NumberParser:
         n = len(text)
         scratch = self._scratch[:, : n + _MARGIN + 1]
         chars, digit, is_digit = scratch[:3]
-        hundreds, value, flag, other = scratch[3:, :n]
+        hundreds, value, flag = scratch[3:, :n]
 
         chars[:_MARGIN] = chars[-1] = _BLANK
         chars[_MARGIN:-1] = np.frombuffer(text, dtype=np.uint8)
@@ -47,13 +47,20 @@ class NumberParser:
         np.less_equal(digit, 9, out=is_digit.view(bool))
         np.multiply(digit, is_digit, out=digit)  # what is no digit counts nothing
 
-        np.multiply(digit[1:-3], is_digit[2:-2], out=hundreds)
-        np.multiply(hundreds, is_digit[3:-1], out=hundreds)
+        np.multiply(is_digit[2:-2], is_digit[3:-1], out=flag)
+        np.multiply(digit[1:-3], flag, out=hundreds)
+        np.multiply(flag, is_digit[1:-3], out=flag)
+        np.multiply(flag, is_digit[:-4], out=flag)
+        four_digits = flag.view(bool).any()
+
         np.multiply(digit[2:-2], np.uint8(10), out=value)
         np.add(value, digit[3:-1], out=value)
-        np.multiply(hundreds, np.uint8(100), out=flag)
-        np.add(value, flag, out=value)  # wraps round above 255
-        if self._any_above_255(hundreds, value, flag, other) or _any_of_four(is_digit, flag):
+        if four_digits or hundreds.max(initial=0) > 2:
+            return None
+        np.multiply(hundreds, np.uint8(100), out=hundreds)
+        np.add(value, hundreds, out=value)
+        np.less(value, hundreds, out=flag.view(bool))  # the sum has wrapped round above 255
+        if flag.view(bool).any():
             return None
 
         np.greater(is_digit[3:-1], is_digit[4:], out=flag.view(bool))
@@ -65,21 +72,3 @@ class NumberParser:
             n_digits=np.count_nonzero(is_digit.view(bool)),
             n_blanks=np.count_nonzero(flag.view(bool)),
         )
-
-    @staticmethod
-    def _any_above_255(hundreds, value, flag, other) -> bool:
-        """Whether a value of three digits has wrapped round: 256..299 to 0..43, or 300 up."""
-        if hundreds.max(initial=0) > 2:
-            return True
-        np.equal(hundreds, 2, out=flag.view(bool))
-        np.less(value, 200, out=other.view(bool))
-        np.multiply(flag, other, out=flag)
-        return bool(flag.any())
-
-
-def _any_of_four(is_digit: np.ndarray, flag: np.ndarray) -> bool:
-    """Whether four digits follow each other."""
-    np.multiply(is_digit[3:-1], is_digit[2:-2], out=flag)
-    np.multiply(flag, is_digit[1:-3], out=flag)
-    np.multiply(flag, is_digit[:-4], out=flag)
-    return bool(flag.any())
