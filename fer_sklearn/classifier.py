@@ -7,7 +7,10 @@ import inspect
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 
+import joblib
 import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
@@ -24,7 +27,7 @@ from ._device import resolve_device, resolve_device_or_cpu
 from ._images import MIN_FACE_PIXELS, as_rows, infer_image_shape, match_pixel_range
 from ._labels import drop_weightless, encode_labels, find_classes, make_loss_weights
 from ._state import pack_state, unpack_state
-from .augment import FaceAugmenter
+from .augment import FaceAugmenter, RandomFlip
 from .networks import build_network
 from .normalize import FaceNormalizer
 
@@ -67,12 +70,14 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         class is as large as the largest, every repetition augmented differently.
     class_weight : dict, "balanced" or None, default=None
         Factors of the loss by class, as in scikit-learn.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
-        "sgd" has Nesterov momentum .9.
-    learning_rate : float, default=2e-3
-        Its peak, where a schedule moves it.
+    optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
+        "muon" orthogonalises the steps of convolutions and leaves the rest to Adam
+        (Jordan et al., 2024); "sgd" has Nesterov momentum .9.
+    learning_rate : float or None, default=None
+        Its peak, where a schedule moves it. None is the optimiser's own: .08 for "muon",
+        2e-3 for "adam" and "adamw", .05 for "sgd".
     weight_decay : float, default=1e-4
-        Added to the gradient ("adam", "sgd") or decoupled from it ("adamw").
+        Added to the gradient ("adam", "sgd") or decoupled from it ("adamw", "muon").
     schedule : {"one-cycle", "cosine", "plateau", "step"} or None, default="one-cycle"
         - "one-cycle": up to the peak in the first third, then down to nothing.
         - "cosine": from the peak down to nothing.
@@ -106,6 +111,14 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Decides weights, order, augmentation and the faces set aside. The same int on
         the same machine gives the same classifier to the bit.
+    predict_augment : {"auto", "flip"} or None, default="auto"
+        "flip" averages the log-probabilities of a face and its mirror image, which takes
+        twice as long and is more accurate; "auto" does so if training mirrored faces too.
+        May be changed after `fit`.
+    checkpoint : str, path-like or None, default=None
+        File that `fit` writes after every epoch and deletes at its end. A fit that was
+        killed, started again with the same data and parameters, goes on from it to the
+        same result. Needs `random_state` to be an int. Load only files of your own.
     callbacks : list of skorch callbacks or None, default=None
         Told of every epoch and batch. "train_loss", "train_acc", "valid_loss",
         "valid_acc" and "lr" are in the net's history.
@@ -166,7 +179,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         "class_balance": [StrOptions({"oversample"}), None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "optimizer": [StrOptions(set(training.OPTIMIZERS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions(set(training.SCHEDULES)), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -180,9 +193,14 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str],
         "random_state": ["random_state"],
+        "predict_augment": [StrOptions({"auto", "flip"}), None],
+        "checkpoint": [str, PathLike, None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
     }
+
+    #: Whether training mirrored faces; pickles older than `predict_augment` lack it.
+    _mirrored = False
 
     def __init__(
         self,
@@ -196,8 +214,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         augment=None,
         class_balance=None,
         class_weight=None,
-        optimizer="adam",
-        learning_rate=2e-3,
+        optimizer="muon",
+        learning_rate=None,
         weight_decay=1e-4,
         schedule="one-cycle",
         label_smoothing=0.1,
@@ -211,6 +229,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         precision="auto",
         device="auto",
         random_state=None,
+        predict_augment="auto",
+        checkpoint=None,
         callbacks=None,
         verbose=0,
     ):
@@ -238,6 +258,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         self.precision = precision
         self.device = device
         self.random_state = random_state
+        self.predict_augment = predict_augment
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.verbose = verbose
 
@@ -280,7 +302,9 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
                 self._fit_normalizer(rows, kept)
             faces = self._faces(rows, device, codes, weights, kept)
             valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
-            settings = self._settings(seed)
+            settings = self._settings(
+                seed, checkpoint=self._checkpoint(X, y, weights, X_val, y_val)
+            )
             if self.batch_size == "auto":
                 settings = replace(settings, batch_size=min(128, max(16, len(faces) // 20)))
             with training.global_rng_preserved():
@@ -456,10 +480,28 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     def _draw_seed(self):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
+    def _checkpoint(self, *data):
+        """Return what writes and reads `checkpoint`, or None."""
+        if self.checkpoint is None:
+            return None
+        if self.warm_start or not isinstance(self.random_state, Integral):
+            raise ValueError(
+                "checkpoint needs random_state to be an int and warm_start=False, or the fit could "
+                f"not be repeated; got random_state={self.random_state!r}, "
+                f"warm_start={self.warm_start}."
+            )
+        silent = {"verbose", "callbacks", "checkpoint", "predict_augment"}
+        params = [
+            (name, str(getattr(value, "__qualname__", value)))  # a function's str has its address
+            for name, value in sorted(self.get_params().items())
+            if name not in silent
+        ]
+        return training.Checkpoint(Path(self.checkpoint), joblib.hash((params, data)))
+
     def _settings(self, seed, **changes):
         settings = training.Settings(
             optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate or training.LEARNING_RATES[self.optimizer],
             weight_decay=self.weight_decay,
             schedule=self.schedule,
             label_smoothing=self.label_smoothing,
@@ -532,13 +574,16 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_ = len(epochs["train_loss"])
         self.best_validation_score_ = max(epochs.get("valid_accuracy", []), default=None)
         self._model = net.module_.eval()
+        self._mirrored = any(isinstance(layer, RandomFlip) for layer in self._model.augment)
         self._device = device
 
     def _logits(self, X):
         """Logits in float64, (n_samples, n_classes)."""
         check_is_fitted(self)
         faces = self._faces(self._check_faces(X, reset=False), self._device)
-        return training.predict_logits(self._model, faces).astype(np.float64)
+        chosen = self.predict_augment
+        mirror = chosen == "flip" or (chosen == "auto" and self._mirrored)
+        return training.predict_logits(self._model, faces, mirror=mirror).astype(np.float64)
 
     # -- storage ------------------------------------------------------------------
 

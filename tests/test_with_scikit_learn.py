@@ -115,7 +115,7 @@ def test_one_against_the_rest(clf, faces):
 
 
 def test_metadata_routing_carries_weights(faces):
-    clf = small_classifier(max_epochs=4, learning_rate=1e-2)
+    clf = small_classifier(max_epochs=8)
     weights = np.where(faces.target == "happy", 50.0, 1.0)
     with sklearn.config_context(enable_metadata_routing=True):
         routed = clf.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)

@@ -44,13 +44,25 @@ class SpaceToDepth(nn.Module):
         return F.pixel_unshuffle(x, 2)
 
 
-def conv_block(channels_in: int, channels_out: int) -> nn.Sequential:
-    """3 x 3 convolution, batch norm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(inplace=True),
-    )
+def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
+    """3 x 3 convolution that starts by passing its input on.
+
+    Its first filters are the identity (Jordan, 2024): a fresh network loses less of
+    the image on the way, and learns sooner.
+    """
+    conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+    with torch.no_grad():
+        nn.init.dirac_(conv.weight[: min(channels_in, channels_out)])
+    return conv
+
+
+def conv_block(channels_in: int, channels_out: int, pool: nn.Module | None = None) -> nn.Sequential:
+    """3 x 3 convolution, pooling if there is any, batch norm, ReLU.
+
+    Pooling stands before the batch norm, which then has a quarter of the work.
+    """
+    layers = [conv3x3(channels_in, channels_out), pool, nn.BatchNorm2d(channels_out)]
+    return nn.Sequential(*(layer for layer in layers if layer), nn.ReLU(inplace=True))
 
 
 def halve(height: int, width: int) -> nn.MaxPool2d:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ._layers import Dropout, SpaceToDepth, conv_block, halve
+from ._layers import Dropout, SpaceToDepth, conv3x3, conv_block, halve
 
 
 class Residual(nn.Module):
@@ -16,7 +16,7 @@ class Residual(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             conv_block(channels, channels),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            conv3x3(channels, channels),
             nn.BatchNorm2d(channels),
         )
         self.relu = nn.ReLU(inplace=True)
@@ -59,11 +59,11 @@ class ResNet(nn.Module):
         layers: list[nn.Module] = [SpaceToDepth()]
         channels = 4
         for stage, stage_width in enumerate(widths):
-            layers.append(conv_block(channels, stage_width))
-            if stage:
-                layers.append(halve(height, width))
-                height, width = max(height // 2, 1), max(width // 2, 1)
+            pool = halve(height, width) if stage else None
+            layers.append(conv_block(channels, stage_width, pool))
             layers += [Residual(stage_width) for _ in range(depth)]
+            if stage:
+                height, width = max(height // 2, 1), max(width // 2, 1)
             channels = stage_width
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(

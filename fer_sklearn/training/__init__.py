@@ -16,14 +16,17 @@ from skorch.utils import noop
 from torch import nn
 
 from ._batches import Faces
+from ._checkpoint import Checkpoint
 from ._net import FaceModel, FaceNet, StopTraining
 from ._progress import Progress
 from ._rng import build_seeded, global_rng_preserved
-from ._schedules import OPTIMIZERS, SCHEDULES, optimizer_kwargs, schedule_callbacks
+from ._schedules import LEARNING_RATES, OPTIMIZERS, SCHEDULES, optimizer_kwargs, schedule_callbacks
 
 __all__ = [
+    "LEARNING_RATES",
     "OPTIMIZERS",
     "SCHEDULES",
+    "Checkpoint",
     "FaceModel",
     "FaceNet",
     "Faces",
@@ -54,15 +57,18 @@ class Settings:
     seed: int
     verbose: int = 0
     callbacks: list = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
 
 
 def make_net(model: FaceModel, settings: Settings, device: torch.device) -> FaceNet:
     """Build a net, with a fresh optimiser, that trains `model` on `device`."""
     model = model.to(device, memory_format=torch.channels_last)
     model.autocast = _autocast_dtype(settings.precision, device)
-    _give_generator(model, torch.Generator(device).manual_seed(settings.seed))
+    generator = torch.Generator(device).manual_seed(settings.seed)
+    _give_generator(model, generator)
     net = FaceNet(
         model,
+        generator=generator,
         rng=np.random.default_rng(settings.seed),
         oversample=settings.oversample,
         criterion=nn.CrossEntropyLoss,
@@ -73,7 +79,7 @@ def make_net(model: FaceModel, settings: Settings, device: torch.device) -> Face
         device=str(device),
         train_split=None,
         verbose=0,
-        **optimizer_kwargs(settings.optimizer, device),
+        **optimizer_kwargs(settings.optimizer, device, model.autocast),
     )
     return net.initialize()
 
@@ -88,37 +94,55 @@ def train(net: FaceNet, faces: Faces, valid: Faces | None, settings: Settings) -
     ValueError
         If the loss is no longer finite.
     """
+    checkpoint = settings.checkpoint
+    state = checkpoint.load() if checkpoint else None
     steps = len(net.get_iterator(faces, training=True))
-    progress = Progress(settings.epochs * steps, settings.epochs, settings.verbose > 1)
+    done = len(state["history"]) if state else 0
+    progress = Progress(steps, settings.epochs, done, settings.verbose > 1)
     net.callbacks = _make_callbacks(settings, steps, progress)
     net.train_split = None if valid is None else predefined_split(valid)
     net.initialize_callbacks()
     net.initialize_history()
     net.notify("on_train_begin", X=faces, y=None)
+    if state:
+        checkpoint.restore(net, state)
     try:
         with _deterministic_cudnn():
-            net.fit_loop(faces, epochs=settings.epochs)
+            net.fit_loop(faces, epochs=settings.epochs - done)
     except StopTraining:
         pass
     finally:
         progress.close()
     net.notify("on_train_end", X=faces, y=None)
+    if checkpoint:
+        checkpoint.remove()
 
 
 @torch.inference_mode()
-def predict_logits(model: nn.Module, faces: Faces) -> np.ndarray:
+def predict_logits(model: nn.Module, faces: Faces, *, mirror: bool = False) -> np.ndarray:
     """Return logits (n, n_classes) in float32.
 
     All batches have one size, the last one is filled up: the kernels that a batch
     size selects differ in the seventh digit, and a face's logits must not depend on
     the faces beside it.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In eval mode.
+    faces : Faces
+    mirror : bool, default=False
+        Whether to average the log-probabilities of each face and its mirror image.
     """
     size = FaceNet.inference_batch_size
     logits = []
     for start in range(0, len(faces), size):
         index = np.arange(start, start + size)
         batch = faces.faces(np.minimum(index, len(faces) - 1))
-        logits.append(model(batch)[: len(faces) - start])
+        answer = model(batch)
+        if mirror:
+            answer = (answer.log_softmax(1) + model(batch.flip(-1)).log_softmax(1)) / 2
+        logits.append(answer[: len(faces) - start])
     return torch.cat(logits).cpu().numpy()
 
 
@@ -147,7 +171,8 @@ def _make_callbacks(settings: Settings, steps: int, progress: Progress) -> list:
         callbacks.append(_early_stopping(settings.patience))
     if settings.verbose:
         callbacks.append(progress)
-    return [*callbacks, *settings.callbacks]
+    callbacks += settings.callbacks
+    return [*callbacks, settings.checkpoint] if settings.checkpoint else callbacks
 
 
 def _early_stopping(patience: int) -> EarlyStopping:

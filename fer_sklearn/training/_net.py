@@ -60,6 +60,8 @@ class FaceNet(NeuralNetClassifier):
         Built and on its device.
     rng : numpy Generator
         Shuffles the epochs.
+    generator : torch.Generator
+        What augmentation and dropout draw from.
     oversample : bool
         See `Batches`.
     **kwargs
@@ -69,8 +71,9 @@ class FaceNet(NeuralNetClassifier):
     #: Faces a batch where nothing is learned; see `predict_logits`.
     inference_batch_size = 64
 
-    def __init__(self, module, *, rng=None, oversample=False, **kwargs):
+    def __init__(self, module, *, rng=None, generator=None, oversample=False, **kwargs):
         self.rng = rng
+        self.generator = generator
         self.oversample = oversample
         super().__init__(module, **kwargs)
 

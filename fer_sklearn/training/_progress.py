@@ -14,22 +14,24 @@ class Progress(Callback):
     Parameters
     ----------
     n_batches : int
-        Training batches of the whole fit.
-    epochs : int
-        Epochs of the whole fit.
+        Training batches of an epoch.
+    epochs, done : int
+        Epochs of the whole fit, and how many of them an earlier run has done.
     lines : bool
         Also write one line an epoch.
     """
 
     _refresh_seconds = 0.5  # reading a loss waits for the device, so do it rarely
 
-    def __init__(self, n_batches: int, epochs: int, lines: bool) -> None:
+    def __init__(self, n_batches: int, epochs: int, done: int, lines: bool) -> None:
         self.n_batches = n_batches
         self.epochs = epochs
+        self.done = done
         self.lines = lines
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=self.n_batches, unit="batch", dynamic_ncols=True)
+        steps, done = self.n_batches * self.epochs, self.n_batches * self.done
+        self.bar_ = tqdm(total=steps, initial=done, unit="batch", dynamic_ncols=True)
         self.first_epoch_ = len(net.history)
         self.shown_ = 0.0
 

@@ -12,20 +12,31 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
+from ._muon import Muon
+
+#: Name: class, learning rate where none is stated, options.
 OPTIMIZERS = {
-    "adam": (Adam, {}),
-    "adamw": (AdamW, {}),
-    "sgd": (SGD, {"momentum": 0.9, "nesterov": True}),
+    "muon": (Muon, 0.08, {}),
+    "adam": (Adam, 2e-3, {}),
+    "adamw": (AdamW, 2e-3, {}),
+    "sgd": (SGD, 0.05, {"momentum": 0.9, "nesterov": True}),
 }
+LEARNING_RATES = {name: rate for name, (_, rate, _) in OPTIMIZERS.items()}
 SCHEDULES = ("one-cycle", "cosine", "plateau", "step")
 
 
-def optimizer_kwargs(name: str, device: torch.device) -> dict:
-    """Return skorch's arguments for the optimiser; fused kernels where torch has them."""
-    optimizer, options = OPTIMIZERS[name]
-    fused = device.type in ("cpu", "cuda")
-    named = {f"optimizer__{key}": value for key, value in options.items()}
-    return {"optimizer": optimizer, "optimizer__fused": fused, **named}
+def optimizer_kwargs(name: str, device: torch.device, low: torch.dtype | None) -> dict:
+    """Return skorch's arguments for the optimiser; its fastest form on the device.
+
+    `low` is the low precision that the network trains in, or None.
+    """
+    optimizer, _, options = OPTIMIZERS[name]
+    if optimizer is Muon:
+        fast = {"dtype": low or torch.float32}
+    else:
+        fast = {"fused": device.type in ("cpu", "cuda")}
+    named = {f"optimizer__{key}": value for key, value in {**options, **fast}.items()}
+    return {"optimizer": optimizer, **named}
 
 
 def schedule_callbacks(

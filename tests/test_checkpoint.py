@@ -1,0 +1,105 @@
+"""A fit that is killed goes on to the result it would have had."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from helpers import small_classifier
+from skorch.callbacks import Callback
+
+from fer_sklearn import FaceAugmenter
+
+
+class KillInEpoch(Callback):
+    """Stops in the middle of an epoch, as Ctrl-C would."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+SETTINGS = {
+    "muon": {},
+    "adam": {"optimizer": "adam", "schedule": "cosine"},
+    "sgd": {"optimizer": "sgd", "schedule": "step", "precision": "float32"},
+    "constant": {"schedule": None, "class_balance": "oversample"},
+    "cnn": {"network": "cnn", "augment": FaceAugmenter(erase=0.5)},
+    "plateau": {"schedule": "plateau", "early_stopping": True, "n_iter_no_change": 3},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_killed_fit_goes_on_to_the_same_result(name, faces, tmp_path):
+    params = {"max_epochs": 6, **SETTINGS[name]}
+    whole = small_classifier(**params).fit(faces.data, faces.target)
+    path = tmp_path / "runs" / "fit.checkpoint"
+    for epoch in (3, 5):
+        clf = small_classifier(**params, checkpoint=path, callbacks=[KillInEpoch(epoch)])
+        if whole.n_iter_ >= epoch:
+            with pytest.raises(KeyboardInterrupt):
+                clf.fit(faces.data, faces.target)
+            assert path.exists()
+    resumed = small_classifier(**params, checkpoint=path).fit(faces.data, faces.target)
+    np.testing.assert_array_equal(
+        resumed.decision_function(faces.data), whole.decision_function(faces.data)
+    )
+    for key in set(whole.history_) - {"seconds"}:
+        assert resumed.history_[key] == whole.history_[key]
+    assert not path.exists()
+
+
+def test_it_survives_kill_9(faces, tmp_path):
+    path, data = tmp_path / "fit.checkpoint", tmp_path / "X.npz"
+    np.savez(data, X=faces.data, y=faces.target)
+    script = textwrap.dedent(f"""
+        import os, sys, numpy as np
+        from skorch.callbacks import Callback
+        from fer_sklearn import FERClassifier
+
+        class Kill(Callback):
+            def on_batch_end(self, net, training=False, **kwargs):
+                if training and len(net.history) == 3:
+                    os.kill(os.getpid(), {int(signal.SIGKILL)})
+
+        data = np.load({str(data)!r})
+        FERClassifier(
+            widths=(8, 16), max_epochs=4, batch_size=64, random_state=0,
+            checkpoint={str(path)!r}, callbacks=[Kill()],
+        ).fit(data["X"], data["y"])
+    """)
+    killed = subprocess.run([sys.executable, "-c", script], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.exists()
+    resumed = small_classifier(max_epochs=4, checkpoint=path).fit(faces.data, faces.target)
+    whole = small_classifier(max_epochs=4).fit(faces.data, faces.target)
+    np.testing.assert_array_equal(
+        resumed.decision_function(faces.data), whole.decision_function(faces.data)
+    )
+
+
+def test_another_fits_checkpoint_is_refused(faces, tmp_path):
+    path = tmp_path / "fit.checkpoint"
+    with pytest.raises(KeyboardInterrupt):
+        small_classifier(checkpoint=path, callbacks=[KillInEpoch(2)]).fit(faces.data, faces.target)
+    for clf, X in (
+        (small_classifier(checkpoint=path, learning_rate=0.01), faces.data),
+        (small_classifier(checkpoint=path), 255 - faces.data),
+    ):
+        with pytest.raises(ValueError, match=r"checkpoint of another fit: .* Delete it"):
+            clf.fit(X, faces.target)
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match="is no checkpoint that can be read"):
+        small_classifier(checkpoint=path).fit(faces.data, faces.target)
+
+
+def test_a_fit_that_cannot_be_repeated_takes_no_checkpoint(faces, tmp_path):
+    for params in ({"random_state": None}, {"warm_start": True}):
+        clf = small_classifier(checkpoint=tmp_path / "c", **params)
+        with pytest.raises(ValueError, match="random_state to be an int and warm_start=False"):
+            clf.fit(faces.data, faces.target)

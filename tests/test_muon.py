@@ -1,0 +1,50 @@
+"""Muon's step, taken apart."""
+
+import pytest
+import torch
+
+from fer_sklearn.training._muon import Muon, orthogonalize
+
+
+@pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_singular_values_come_near_one_and_directions_stay(shape, dtype):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    out = orthogonalize(matrix, dtype, steps=5)
+    assert out.dtype == torch.float32
+    values = torch.linalg.svdvals(out)
+    assert values.max() < 1.4
+    assert values.min() > 0.3
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    assert torch.dist(out, u @ vh) < 0.4 * torch.linalg.norm(u @ vh)
+
+
+def test_filters_keep_unit_norm_and_move_by_the_learning_rate():
+    filters = torch.nn.Parameter(torch.randn(8, 4, 3, 3))
+    before = (filters / filters.norm() * 8**0.5).detach()
+    (filters * torch.randn(8, 4, 3, 3)).sum().backward()
+    Muon([filters], lr=0.1).step()
+    moved = (filters - before).norm() / before.norm()
+    assert 0.02 < moved < 0.15
+
+
+def test_what_is_no_filter_moves_as_under_adam():
+    def train(make):
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(5, 3)
+        optimizer = make(layer.parameters())
+        for _ in range(4):
+            optimizer.zero_grad()
+            layer(torch.ones(2, 5)).square().sum().backward()
+            optimizer.step()
+        return torch.cat([parameter.detach().flatten() for parameter in layer.parameters()])
+
+    ours = train(lambda params: Muon(params, lr=0.1, adam_factor=0.1))
+    adam = train(lambda params: torch.optim.Adam(params, lr=0.01, betas=(0.9, 0.99)))
+    torch.testing.assert_close(ours, adam)
+
+
+def test_parameters_without_a_gradient_stay():
+    parameter = torch.nn.Parameter(torch.ones(2, 2, 3, 3))
+    Muon([parameter]).step()
+    assert (parameter == 1).all()
