@@ -97,6 +97,7 @@ def make_classifier(args, seed):
         early_stopping=args.early_stopping,
         precision=args.precision,
         device=args.device,
+        checkpoint=args.checkpoint,
         random_state=seed,
         verbose=2,
     )
@@ -117,12 +118,14 @@ def parse_arguments():
     parser.add_argument("--early-stopping", action="store_true")
     defaults = {**FaceAugmenter().get_params(), **FERClassifier().get_params()}
     for name in (
-        *("network", "optimizer", "learning_rate", "weight_decay", "schedule"),
+        *("network", "optimizer", "weight_decay", "schedule"),
         *("label_smoothing", "max_epochs", "precision", "device"),
         *("rotation", "shift", "scale", "flip", "brightness", "contrast", "erase"),
     ):
         flag, default = f"--{name.replace('_', '-')}", defaults[name]
         parser.add_argument(flag, type=type(default), default=default, help=f"default: {default}")
+    parser.add_argument("--learning-rate", type=float, help="default: the optimizer's own")
+    parser.add_argument("--checkpoint", type=Path, help="file to go on from after a kill")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--normalize", default=FaceNormalizer().method, help="method")
     parser.add_argument("--depth", type=int)

@@ -74,7 +74,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         "muon" orthogonalises the steps of convolutions and leaves the rest to Adam
         (Jordan et al., 2024); "sgd" has Nesterov momentum .9.
     learning_rate : float or None, default=None
-        Its peak, where a schedule moves it. None is the optimiser's own: .08 for "muon",
+        Its peak, where a schedule moves it. None is the optimiser's own: .03 for "muon",
         2e-3 for "adam" and "adamw", .05 for "sgd".
     weight_decay : float, default=1e-4
         Added to the gradient ("adam", "sgd") or decoupled from it ("adamw", "muon").
@@ -89,7 +89,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     batch_size : int or "auto", default="auto"
         Largest number of faces a step; an epoch is split evenly. "auto" is 128, and
         less for fewer than 2560 faces, so that an epoch has 20 steps, but at least 16.
-    max_epochs : int, default=15
+    max_epochs : int, default=12
         Passes over the training data.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit`.
@@ -220,7 +220,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         schedule="one-cycle",
         label_smoothing=0.1,
         batch_size="auto",
-        max_epochs=15,
+        max_epochs=12,
         warm_start=False,
         early_stopping=False,
         validation_fraction=0.1,

@@ -34,7 +34,11 @@ BATCH = 128
 def by_fer_sklearn(args, X, y):
     start = time.perf_counter()
     clf = FERClassifier(
-        args.network, batch_size=BATCH, max_epochs=args.epochs, precision=args.precision
+        args.network,
+        optimizer="adam",  # what torch and the notebook have too
+        batch_size=BATCH,
+        max_epochs=args.epochs,
+        precision=args.precision,
     )
     clf.fit(X, y)
     return time.perf_counter() - start

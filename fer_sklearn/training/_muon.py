@@ -23,13 +23,13 @@ class Muon(Optimizer):
     ----------
     params : iterable of Parameter
         Those of four dimensions are filters; the others are left to Adam.
-    lr : float, default=0.08
+    lr : float, default=0.03
         Relative size of a step.
     momentum : float, default=0.9
         Of the filters, in Nesterov's form.
     weight_decay : float, default=0
         Decoupled, of matrices left to Adam.
-    adam_factor : float, default=0.0375
+    adam_factor : float, default=0.1
         Adam's learning rate as a fraction of `lr`.
     dtype : torch.dtype, default=torch.float32
         What the orthogonalisation multiplies in; bfloat16 is enough where it is fast.
@@ -43,10 +43,10 @@ class Muon(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 0.08,
+        lr: float = 0.03,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
-        adam_factor: float = 0.0375,
+        adam_factor: float = 0.1,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         defaults = {

@@ -16,7 +16,7 @@ from ._muon import Muon
 
 #: Name: class, learning rate where none is stated, options.
 OPTIMIZERS = {
-    "muon": (Muon, 0.08, {}),
+    "muon": (Muon, 0.03, {}),
     "adam": (Adam, 2e-3, {}),
     "adamw": (AdamW, 2e-3, {}),
     "sgd": (SGD, 0.05, {"momentum": 0.9, "nesterov": True}),
