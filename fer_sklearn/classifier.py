@@ -113,12 +113,13 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         the same machine gives the same classifier to the bit.
     predict_augment : {"auto", "flip"} or None, default="auto"
         "flip" averages the log-probabilities of a face and its mirror image, which takes
-        twice as long and is more accurate; "auto" does so if training mirrored faces too.
+        twice as long; "auto" does so if training mirrored faces too.
         May be changed after `fit`.
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, started again with the same data and parameters, goes on from it to the
-        same result. Needs `random_state` to be an int. Load only files of your own.
+        same result. Needs `random_state` to be an int. Load only files of your own. A
+        path serves one fit at a time: leave it None in searches.
     callbacks : list of skorch callbacks or None, default=None
         Told of every epoch and batch. "train_loss", "train_acc", "valid_loss",
         "valid_acc" and "lr" are in the net's history.

@@ -343,8 +343,9 @@ def test_without_warm_start_fit_starts_anew(fitted, faces):
     np.testing.assert_array_equal(probabilities(clf, faces), probabilities(fitted, faces))
 
 
-def test_partial_fit_learns_from_batches(faces):
-    clf = small_classifier(optimizer="adam", learning_rate=1e-3, augment="off", widths=(16, 32))
+@pytest.mark.parametrize("params", [{}, {"optimizer": "adam", "learning_rate": 1e-3}])
+def test_partial_fit_learns_from_batches(params, faces):
+    clf = small_classifier(augment="off", widths=(16, 32), **params)
     for _ in range(10):
         for start in range(0, 280, 70):
             batch = slice(start, start + 70)

@@ -19,6 +19,17 @@ def test_singular_values_come_near_one_and_directions_stay(shape, dtype):
     assert torch.dist(out, u @ vh) < 0.4 * torch.linalg.norm(u @ vh)
 
 
+@pytest.mark.parametrize("shape", [(64, 576), (64, 36)])
+def test_three_steps_never_overshoot_and_raise_what_is_weak(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    matrix *= torch.logspace(0, -2, shape[0])[:, None]
+    before = torch.linalg.svdvals(matrix / matrix.norm())
+    after = torch.linalg.svdvals(orthogonalize(matrix, torch.float32))
+    assert after.max() < 1.25
+    assert after.median() > 0.6
+    assert after.min() > 10 * before.min()
+
+
 def test_filters_keep_unit_norm_and_move_by_the_learning_rate():
     filters = torch.nn.Parameter(torch.randn(8, 4, 3, 3))
     before = (filters / filters.norm() * 8**0.5).detach()

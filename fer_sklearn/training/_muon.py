@@ -105,7 +105,8 @@ class Muon(Optimizer):
 def orthogonalize(matrix: Tensor, dtype: torch.dtype, steps: int = 3) -> Tensor:
     """Bring the singular values of `matrix` near 1, by Newton and Schulz's iteration.
 
-    Three steps reach about .5 to 1.5, which is as good for training as exactly 1.
+    Three steps lift most of them to between .6 and 1.2; directions a hundred times weaker
+    than the strongest stay near .1. More steps lift those too and cost time.
     """
     x = matrix.to(dtype)
     x = x / x.norm().clamp_min(1e-7)
