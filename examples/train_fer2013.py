@@ -1,6 +1,7 @@
 """Train on FER-2013, evaluate once, store the classifier.
 
     python examples/train_fer2013.py data/fer2013.csv
+    python examples/train_fer2013.py data/fer2013.csv --preset accurate --checkpoint fit.pt
     python examples/train_fer2013.py data/fer2013.csv --network cnn --max-epochs 20
     python examples/train_fer2013.py data/fer2013.csv --hold-out      # to compare settings
 
@@ -19,8 +20,9 @@ import numpy as np
 from sklearn.metrics import accuracy_score, classification_report, f1_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, preset
 from fer_sklearn.datasets import load_fer2013
+from fer_sklearn.presets import PRESETS
 
 
 def main():
@@ -71,65 +73,48 @@ def measure(y, predicted, leak_free):
 
 
 def make_classifier(args, seed):
-    return FERClassifier(
-        network=args.network,
-        widths=args.widths,
-        depth=args.depth,
-        dropout=args.dropout,
-        normalize=FaceNormalizer(args.normalize),
-        augment=FaceAugmenter(
-            rotation=args.rotation,
-            shift=args.shift,
-            scale=args.scale,
-            flip=args.flip,
-            brightness=args.brightness,
-            contrast=args.contrast,
-            erase=args.erase,
-        ),
-        class_balance="oversample" if args.oversample else None,
-        optimizer=args.optimizer,
-        learning_rate=args.learning_rate,
-        weight_decay=args.weight_decay,
-        schedule=None if args.schedule == "none" else args.schedule,
-        label_smoothing=args.label_smoothing,
-        batch_size=args.batch_size,
-        max_epochs=args.max_epochs,
-        early_stopping=args.early_stopping,
-        precision=args.precision,
-        device=args.device,
-        checkpoint=args.checkpoint,
-        random_state=seed,
-        verbose=2,
-    )
+    """Take the preset, and what the command line states instead; "none" is None."""
+    stated = {name: None if value == "none" else value for name, value in vars(args).items()}
+    params = {**FERClassifier().get_params(deep=False), **preset(args.preset)}
+    params.update((name, stated[name]) for name in params if name in stated)
+    augmenter = params["augment"] or FaceAugmenter()
+    changes = {name: stated[name] for name in augmenter.get_params() if name in stated}
+    params["augment"] = augmenter.set_params(**changes)
+    if "oversample" in stated:
+        params["class_balance"] = "oversample"
+    if "normalize" in stated:
+        params["normalize"] = FaceNormalizer(args.normalize)
+    return FERClassifier(**{**params, "random_state": seed, "verbose": 2})
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("path", help="fer2013.csv, or what else load_fer2013 takes")
+    parser.add_argument("--preset", choices=PRESETS, default="fast", help="what is not stated")
     parser.add_argument("--test-usage", default="PublicTest", help="split to test on")
-    parser.add_argument("--hold-out", action="store_true", help="test on a tenth of Training")
+    parser.add_argument(
+        "--hold-out", action="store_true", default=False, help="test on a tenth of Training"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first classifier")
     parser.add_argument("--seeds", type=int, default=1, help="how many classifiers to train")
     parser.add_argument("--output", type=Path, default=Path("fer2013.joblib"))
+    parser.add_argument("--checkpoint", type=Path, help="file to go on from after a kill")
     parser.add_argument("--widths", type=int, nargs="+", help="channels of each stage")
     parser.add_argument("--oversample", action="store_true", help="repeat rare expressions")
     parser.add_argument("--early-stopping", action="store_true")
-    defaults = {**FaceAugmenter().get_params(), **FERClassifier().get_params()}
-    for name in (
-        *("network", "optimizer", "weight_decay", "schedule"),
-        *("label_smoothing", "max_epochs", "precision", "device"),
-        *("rotation", "shift", "scale", "flip", "brightness", "contrast", "erase"),
-    ):
-        flag, default = f"--{name.replace('_', '-')}", defaults[name]
-        parser.add_argument(flag, type=type(default), default=default, help=f"default: {default}")
-    parser.add_argument("--learning-rate", type=float, help="default: the optimizer's own")
-    parser.add_argument("--checkpoint", type=Path, help="file to go on from after a kill")
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--normalize", default=FaceNormalizer().method, help="method")
-    parser.add_argument("--depth", type=int)
-    parser.add_argument("--dropout", type=float)
+    parser.add_argument("--normalize", help="method of FaceNormalizer")
+    for kind, names in {
+        str: "network optimizer schedule precision device predict_augment",
+        int: "depth batch_size max_epochs",
+        float: "dropout learning_rate weight_decay label_smoothing mixup plain_fraction "
+        "rotation shift scale flip brightness contrast erase",
+    }.items():
+        for name in names.split():
+            parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="as the parameter")
     return parser.parse_args()
 
 

@@ -17,6 +17,7 @@ _HOMES = {
     "FaceAugmenter": "augment",
     "FaceNormalizer": "normalize",
     "make_fer_pipeline": "pipeline",
+    "preset": "presets",
 }
 _MODULES = ("datasets", "networks")
 

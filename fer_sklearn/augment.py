@@ -22,12 +22,22 @@ class RandomLayer(nn.Module):
 
     Each face gets its own draw, from `generator` where one is set (on the device of
     the batch), else from torch's global one.
+
+    Attributes
+    ----------
+    hides : bool
+        Whether the layer takes parts of the face away; such layers rest in the last epochs
+        if the training says so.
+    resting : bool
+        Whether the layer is the identity for now.
     """
 
     generator: torch.Generator | None = None
+    hides: bool = False
+    resting: bool = False
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) -> same
-        return self.augment(x) if self.training else x
+        return self.augment(x) if self.training and not self.resting else x
 
     def augment(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -125,6 +135,8 @@ class RandomErase(RandomLayer):
     area : float
         Largest hole as a fraction of the image's area; the smallest is 2 %.
     """
+
+    hides = True
 
     def __init__(self, probability: float, area: float) -> None:
         super().__init__()

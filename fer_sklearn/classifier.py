@@ -26,9 +26,10 @@ from . import training
 from ._device import resolve_device, resolve_device_or_cpu
 from ._images import MIN_FACE_PIXELS, as_rows, infer_image_shape, match_pixel_range
 from ._labels import drop_weightless, encode_labels, find_classes, make_loss_weights
+from ._pretrained import Pretrained, read_pretrained, write_pretrained
 from ._state import pack_state, unpack_state
 from .augment import FaceAugmenter, RandomFlip
-from .networks import build_network
+from .networks import build_network, default_params
 from .normalize import FaceNormalizer
 
 #: Torch objects: rebuilt from the weights, or dropped, when pickled.
@@ -57,6 +58,13 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         Share of features dropped before the fully connected layers.
     network_params : dict or None, default=None
         Further arguments of the network.
+    pretrained : str, path-like or None, default=None
+        Start from trained weights instead of random ones (fine-tuning): a file of
+        `save_pretrained`, or the name of a network that comes with the package. Then
+        the file says which network, and how faces are normalised if `normalize` is None.
+        Labels that the file does not know get fresh weights in the last layer.
+    freeze : int, default=0
+        Stages of the network, from the first, whose weights stay as they are.
     normalize : FaceNormalizer, "upstream" or None, default=None
         None is ``FaceNormalizer()``. "upstream": X is normalised already, its values
         are taken as they are.
@@ -75,7 +83,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         (Jordan et al., 2024); "sgd" has Nesterov momentum .9.
     learning_rate : float or None, default=None
         Its peak, where a schedule moves it. None is the optimiser's own: .03 for "muon",
-        2e-3 for "adam" and "adamw", .05 for "sgd".
+        2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of it with `pretrained`.
     weight_decay : float, default=1e-4
         Added to the gradient ("adam", "sgd") or decoupled from it ("adamw", "muon").
     schedule : {"one-cycle", "cosine", "plateau", "step"} or None, default="one-cycle"
@@ -86,6 +94,11 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         - None: constant.
     label_smoothing : float, default=0.1
         Share of each target that is spread over all classes, in [0, 1).
+    mixup : float, default=0.0
+        Strength of mixup, alpha (Zhang et al., 2018): training faces are blended with
+        another one each, and so are their labels; .2 to 1 suits long trainings. 0 is none.
+    plain_fraction : float, default=0.0
+        Share of `max_epochs`, at the end, without mixup and erasing, in [0, 1].
     batch_size : int or "auto", default="auto"
         Largest number of faces a step; an epoch is split evenly. "auto" is 128, and
         less for fewer than 2560 faces, so that an epoch has 20 steps, but at least 16.
@@ -111,10 +124,14 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Decides weights, order, augmentation and the faces set aside. The same int on
         the same machine gives the same classifier to the bit.
-    predict_augment : {"auto", "flip"} or None, default="auto"
-        "flip" averages the log-probabilities of a face and its mirror image, which takes
-        twice as long; "auto" does so if training mirrored faces too.
-        May be changed after `fit`.
+    predict_augment : {"auto", "flip", "ten-crop"} or None, default="auto"
+        Views of a face whose log-probabilities are averaged; may be changed after `fit`.
+
+        - "flip": the face and its mirror image, in twice the time.
+        - "ten-crop": these two, and both moved by a 24th of the side towards each corner
+          (2 pixels of 48), in ten times the time.
+        - "auto": "flip" if training mirrored faces too, else None.
+        - None: the face itself.
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, started again with the same data and parameters, goes on from it to the
@@ -175,6 +192,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         "depth": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
         "network_params": [dict, None],
+        "pretrained": [str, PathLike, None],
+        "freeze": [Interval(Integral, 0, None, closed="left")],
         "normalize": [FaceNormalizer, StrOptions({"upstream"}), None],
         "augment": [FaceAugmenter, StrOptions({"upstream", "off"}), None],
         "class_balance": [StrOptions({"oversample"}), None],
@@ -184,6 +203,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions(set(training.SCHEDULES)), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "mixup": [Interval(Real, 0, None, closed="left")],
+        "plain_fraction": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -194,7 +215,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str],
         "random_state": ["random_state"],
-        "predict_augment": [StrOptions({"auto", "flip"}), None],
+        "predict_augment": [StrOptions({"auto", "flip", "ten-crop"}), None],
         "checkpoint": [str, PathLike, None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
@@ -211,6 +232,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         depth=None,
         dropout=None,
         network_params=None,
+        pretrained=None,
+        freeze=0,
         normalize=None,
         augment=None,
         class_balance=None,
@@ -220,6 +243,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         weight_decay=1e-4,
         schedule="one-cycle",
         label_smoothing=0.1,
+        mixup=0.0,
+        plain_fraction=0.0,
         batch_size="auto",
         max_epochs=12,
         warm_start=False,
@@ -240,6 +265,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         self.depth = depth
         self.dropout = dropout
         self.network_params = network_params
+        self.pretrained = pretrained
+        self.freeze = freeze
         self.normalize = normalize
         self.augment = augment
         self.class_balance = class_balance
@@ -249,6 +276,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        self.mixup = mixup
+        self.plain_fraction = plain_fraction
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.warm_start = warm_start
@@ -299,8 +328,9 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             weights = make_loss_weights(y, sample_weight, self.class_weight)
             seed = self._draw_seed()
             kept, held_out = self._split(codes, weights, seed, X_val)
+            start = None if going_on else self._read_pretrained()
             if not going_on:
-                self._fit_normalizer(rows, kept)
+                self._fit_normalizer(rows, kept, start)
             faces = self._faces(rows, device, codes, weights, kept)
             valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
             settings = self._settings(
@@ -309,7 +339,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             if self.batch_size == "auto":
                 settings = replace(settings, batch_size=min(128, max(16, len(faces) // 20)))
             with training.global_rng_preserved():
-                net = training.make_net(self._new_model(X, seed, going_on), settings, device)
+                model = self._new_model(X, seed, going_on, start)
+                net = training.make_net(model, settings, device)
                 training.train(net, faces, valid, settings)
             self._take_over(net, device, going_on)
             self._net = None
@@ -351,14 +382,17 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             rows, y, codes = self._check_training_data(X, y, reset=not going_on)
             weights = make_loss_weights(y, sample_weight, self.class_weight)
             kept = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+            start = None if going_on else self._read_pretrained()
             if not going_on:
-                self._fit_normalizer(rows, kept)
+                self._fit_normalizer(rows, kept, start)
             faces = self._faces(rows, device, codes, weights, kept)
-            settings = self._settings(self._draw_seed(), epochs=1, schedule=None, patience=None)
+            settings = self._settings(
+                self._draw_seed(), epochs=1, schedule=None, plain_fraction=0.0, patience=None
+            )
             net = copy.deepcopy(getattr(self, "_net", None))  # the old one stays on failure
             with training.global_rng_preserved():
                 if net is None:
-                    model = self._new_model(X, settings.seed, going_on)
+                    model = self._new_model(X, settings.seed, going_on, start)
                     net = training.make_net(model, settings, device)
                 training.train(net, faces, None, settings)
             self._take_over(net, device, going_on)
@@ -463,11 +497,17 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             )
         return drop_weightless(kept, weights, codes), held_out
 
-    def _fit_normalizer(self, rows, kept):
+    def _fit_normalizer(self, rows, kept, start):
         self.normalizer_ = None
-        if self.normalize != "upstream":
-            normalizer = FaceNormalizer() if self.normalize is None else clone(self.normalize)
-            self.normalizer_ = normalizer.fit_rows(rows, kept)
+        if self.normalize == "upstream":
+            return
+        normalizer = FaceNormalizer() if self.normalize is None else clone(self.normalize)
+        if self.normalize is None and start is not None:
+            normalizer.method = start.normalization["method"]
+        self.normalizer_ = normalizer.fit_rows(rows, kept)
+        if self.normalize is None and start is not None:
+            self.normalizer_.mean_ = start.normalization["mean"]
+            self.normalizer_.scale_ = start.normalization["scale"]
 
     def _faces(self, rows, device, codes=None, weights=None, index=None):
         pixel_range = None
@@ -502,10 +542,13 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     def _settings(self, seed, **changes):
         settings = training.Settings(
             optimizer=self.optimizer,
-            learning_rate=self.learning_rate or training.LEARNING_RATES[self.optimizer],
+            learning_rate=self.learning_rate or self._usual_learning_rate(),
+            freeze=self.freeze,
             weight_decay=self.weight_decay,
             schedule=self.schedule,
             label_smoothing=self.label_smoothing,
+            mixup=self.mixup,
+            plain_fraction=self.plain_fraction,
             batch_size=128 if self.batch_size == "auto" else self.batch_size,
             epochs=self.max_epochs,
             oversample=self.class_balance == "oversample",
@@ -517,14 +560,34 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         )
         return replace(settings, **changes)
 
+    def _usual_learning_rate(self):
+        rate = training.LEARNING_RATES[self.optimizer]
+        return rate if self.pretrained is None else rate / 5
+
     def _network_params(self):
         stated = {"widths": self.widths, "depth": self.depth, "dropout": self.dropout}
         params = {name: value for name, value in stated.items() if value is not None}
         return {**params, **(self.network_params or {})}
 
-    def _new_model(self, X, seed, going_on):
+    def _read_pretrained(self):
+        """Return what `pretrained` names, or None."""
+        if self.pretrained is None:
+            return None
+        start = read_pretrained(self.pretrained)
+        start.check(self.network, self._network_params(), self.image_shape_)
+        return start
+
+    def _network_recipe(self, going_on, start):
+        own = self._network_params()
+        if start is not None:
+            own = {**start.network_params, **own}
+        elif going_on and self.pretrained is not None:
+            return self._recipe
+        return {"network": self.network, "params": own}
+
+    def _new_model(self, X, seed, going_on, start=None):
         """Build the model to train; one that goes on starts from the fitted weights."""
-        recipe = {"network": self.network, "params": self._network_params()}
+        recipe = self._network_recipe(going_on, start)
         if going_on and recipe != self._recipe:
             raise ValueError(
                 f"The fitted network is {self._recipe}, the parameters now say {recipe}: "
@@ -537,6 +600,9 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         model = training.build_seeded(lambda: self._assemble(augment), seed)
         if going_on:
             model.network.load_state_dict(self._model.network.state_dict())
+        elif start is not None:
+            weights = start.weights_for(self.classes_, _to_arrays(model.network.state_dict()))
+            model.network.load_state_dict(_to_tensors(weights))
         return model
 
     def _augmenter(self, X):
@@ -582,18 +648,107 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         """Logits in float64, (n_samples, n_classes)."""
         check_is_fitted(self)
         faces = self._faces(self._check_faces(X, reset=False), self._device)
-        chosen = self.predict_augment
-        mirror = chosen == "flip" or (chosen == "auto" and self._mirrored)
-        return training.predict_logits(self._model, faces, mirror=mirror).astype(np.float64)
+        views = self.predict_augment
+        if views == "auto":
+            views = "flip" if self._mirrored else None
+        return training.predict_logits(self._model, faces, views=views).astype(np.float64)
 
     # -- storage ------------------------------------------------------------------
+
+    @classmethod
+    def from_pretrained(cls, source="fer2013", **params):
+        """Return a classifier that is fitted already.
+
+        Its `fit` and `partial_fit` go on from there with the faces that they get: it is
+        ``FERClassifier(pretrained=source)`` with the fitted attributes of the file.
+
+        Parameters
+        ----------
+        source : str or path-like, default="fer2013"
+            The name of a network that comes with the package (`docs/model-card.md` says
+            what "fer2013" is), or a file of `save_pretrained`. Nothing is fetched from
+            a network.
+        **params
+            Parameters of `FERClassifier`.
+
+        Returns
+        -------
+        classifier : FERClassifier
+            Fitted. It takes faces as bytes or numbers in [0, 255].
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is neither such a name nor such a file.
+        ValueError
+            If the file is damaged, or `params` ask for another network.
+        """
+        start = read_pretrained(source)
+        clf = cls(**{"network": start.network, "pretrained": source, **params})
+        clf._validate_params()
+        start.check(clf.network, clf._network_params(), start.image_shape)
+        clf._recipe = clf._network_recipe(False, start)
+        clf.classes_ = np.array(start.classes)
+        clf.image_shape_ = start.image_shape
+        clf.n_features_in_ = start.image_shape[0] * start.image_shape[1]
+        clf._fit_normalizer(np.zeros((1, clf.n_features_in_), np.uint8), [0], start)
+        clf.history_, clf.n_iter_, clf.best_validation_score_ = {}, 0, None
+        clf._mirrored = start.mirrored
+        clf.__setstate__(pack_state(vars(clf), start.weights))
+        return clf
+
+    def save_pretrained(self, path, *, note=""):
+        """Write the network as a file for `from_pretrained` and ``pretrained=``.
+
+        Unlike a pickle it holds arrays and JSON only, so it is safe to load from anywhere,
+        and it is half as large: filters are stored in half precision.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Best ends in ``.npz``.
+        note : str, default=""
+            Stored beside: where the weights come from.
+
+        Raises
+        ------
+        ValueError
+            If the network is not one of `fer_sklearn.networks.NETWORKS`, a label is no
+            str, int, float or bool, or faces came normalised already.
+        """
+        check_is_fitted(self)
+        write_pretrained(
+            path,
+            Pretrained(
+                network=self._recipe["network"],
+                network_params=default_params(self._recipe["network"]) | self._recipe["params"],
+                classes=self.classes_.tolist(),
+                image_shape=self.image_shape_,
+                normalization=self._normalization(),
+                mirrored=self._mirrored,
+                note=note,
+                weights=_to_arrays(self._model.network.state_dict()),
+            ),
+        )
+
+    def _normalization(self):
+        if self.normalizer_ is None:
+            raise ValueError(
+                "save_pretrained stores how faces are normalised, but this classifier was fitted "
+                "with normalize='upstream'. Fit one with a FaceNormalizer of its own."
+            )
+        normalizer = self.normalizer_
+        return {
+            "method": normalizer.method,
+            "mean": normalizer.mean_,
+            "scale": normalizer.scale_,
+        }
 
     def __getstate__(self):
         attributes = {key: value for key, value in vars(self).items() if key not in _NOT_STORED}
         weights = None
         if hasattr(self, "_model"):
-            tensors = self._model.network.state_dict()
-            weights = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+            weights = _to_arrays(self._model.network.state_dict())
         return pack_state(attributes, weights)
 
     def __setstate__(self, state):
@@ -603,8 +758,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             return
         with training.global_rng_preserved():
             self._model = self._assemble(nn.Sequential())
-        tensors = {name: torch.tensor(array) for name, array in weights.items()}
-        self._model.network.load_state_dict(tensors)
+        self._model.network.load_state_dict(_to_tensors(weights))
         self._device = resolve_device_or_cpu(self.device)
         self._model.to(self._device, memory_format=torch.channels_last).eval()
 
@@ -624,6 +778,14 @@ def _unchanged_on_failure(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def _to_arrays(state):
+    return {name: tensor.cpu().numpy() for name, tensor in state.items()}
+
+
+def _to_tensors(weights):
+    return {name: torch.tensor(array) for name, array in weights.items()}
 
 
 def _defaults():

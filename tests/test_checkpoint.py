@@ -30,6 +30,7 @@ SETTINGS = {
     "sgd": {"optimizer": "sgd", "schedule": "step", "precision": "float32"},
     "constant": {"schedule": None, "class_balance": "oversample"},
     "cnn": {"network": "cnn", "augment": FaceAugmenter(erase=0.5)},
+    "mixup": {"mixup": 0.4, "plain_fraction": 0.3, "augment": FaceAugmenter(erase=0.5)},
     "plateau": {"schedule": "plateau", "early_stopping": True, "n_iter_no_change": 3},
 }
 

@@ -1,5 +1,6 @@
 """`FERClassifier` as a user meets it."""
 
+import copy
 import threading
 
 import numpy as np
@@ -234,6 +235,17 @@ def test_prediction_averages_a_face_and_its_mirror_image_if_training_mirrored(fa
     np.testing.assert_array_equal(never.predict_proba(faces.data), expected)
     never.set_params(predict_augment="flip")
     assert not np.allclose(never.predict_proba(faces.data), expected)
+
+
+def test_ten_crop_averages_shifted_faces_and_their_mirror_images(fitted, faces):
+    clf = copy.deepcopy(fitted)
+    X = faces.data[:40]
+    padded = np.pad(X, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    crops = [padded[:, i : i + 24, j : j + 24] for i, j in ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2))]
+    clf.set_params(predict_augment=None)
+    views = [clf.predict_log_proba(view) for crop in crops for view in (crop, crop[:, :, ::-1])]
+    clf.set_params(predict_augment="ten-crop")
+    np.testing.assert_allclose(clf.decision_function(X), np.mean(views, axis=0), atol=1e-5)
 
 
 def test_prediction_ignores_augmentation(fitted, faces):

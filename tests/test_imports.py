@@ -16,16 +16,18 @@ ALLOWED = {
     "_labels": set(),
     "_device": set(),
     "_state": set(),
+    "_pretrained": set(),
     "networks": set(),
     "datasets": set(),
     "normalize": {"_images"},
     "augment": {"_images"},
     "training": {"_images"},
     "classifier": {
-        *("_device", "_images", "_labels", "_state"),
+        *("_device", "_images", "_labels", "_pretrained", "_state"),
         *("augment", "networks", "normalize", "training"),
     },
     "pipeline": {"augment", "classifier", "normalize"},
+    "presets": {"augment"},
 }
 #: Heavy packages: the rooms that may import them.
 OWNERS = {

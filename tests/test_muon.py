@@ -7,11 +7,9 @@ from fer_sklearn.training._muon import Muon, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_singular_values_come_near_one_and_directions_stay(shape, dtype):
+def test_singular_values_come_near_one_and_directions_stay(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    out = orthogonalize(matrix, dtype, steps=5)
-    assert out.dtype == torch.float32
+    out = orthogonalize(matrix, steps=5)
     values = torch.linalg.svdvals(out)
     assert values.max() < 1.4
     assert values.min() > 0.3
@@ -24,7 +22,7 @@ def test_three_steps_never_overshoot_and_raise_what_is_weak(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     matrix *= torch.logspace(0, -2, shape[0])[:, None]
     before = torch.linalg.svdvals(matrix / matrix.norm())
-    after = torch.linalg.svdvals(orthogonalize(matrix, torch.float32))
+    after = torch.linalg.svdvals(orthogonalize(matrix))
     assert after.max() < 1.25
     assert after.median() > 0.6
     assert after.min() > 10 * before.min()

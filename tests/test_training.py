@@ -7,8 +7,9 @@ import pytest
 import torch
 from helpers import small_classifier
 from skorch.callbacks import Callback
+from torch import nn
 
-from fer_sklearn import FaceAugmenter
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
 from fer_sklearn.training import Faces, global_rng_preserved
 from fer_sklearn.training._batches import Batches
 
@@ -162,3 +163,83 @@ def test_a_gpu_fits_and_predicts_like_the_cpu(faces):
     assert fits["cuda"].history_["train_loss"][0] == pytest.approx(
         fits["cpu"].history_["train_loss"][0], rel=0.05
     )
+
+
+class Watch(nn.Module):
+    """A network that keeps what it was shown in training."""
+
+    seen: list = []
+
+    def __init__(self, n_classes, image_shape):
+        super().__init__()
+        self.head = nn.Linear(image_shape[0] * image_shape[1], n_classes)
+
+    def forward(self, x):
+        if self.training:
+            Watch.seen.append(x.detach().clone())
+        return self.head(x.flatten(1))
+
+
+def watched(n_epochs, **params):
+    """What a network saw of 32 black and 32 white faces, epoch by epoch; and the fit."""
+    X = np.repeat(np.array([0, 255], dtype=np.uint8), 32)[:, None].repeat(64, axis=1)
+    y = np.repeat(["black", "white"], 32)
+    Watch.seen = []
+    clf = small_classifier(
+        network=Watch,
+        widths=None,
+        max_epochs=n_epochs,
+        normalize=FaceNormalizer("scale"),
+        augment="off",
+        batch_size=16,
+        optimizer="adam",
+        **params,
+    )
+    clf.fit(X, y)
+    return torch.cat(Watch.seen).view(n_epochs, 64, 64), clf
+
+
+def test_mixup_blends_faces_of_a_batch_but_each_stays_the_larger_part():
+    plain, _ = watched(2)
+    assert set(plain.unique().tolist()) == {-2.0, 2.0}
+    mixed, _ = watched(2, mixup=1.0)
+    values = mixed[:, :, 0]
+    assert len(values.unique()) > 6
+    assert values.abs().min() > 0  # 0 would be half of each
+    assert (values > 0).sum() == (values < 0).sum()  # the larger part is the face itself
+
+
+def test_mixup_blends_the_labels_as_it_blends_the_faces():
+    _, clf = watched(60, mixup=1.0, label_smoothing=0.0, learning_rate=0.05, schedule=None)
+    gray = clf.predict_proba(np.full((1, 64), 191, dtype=np.uint8))  # three quarters white
+    assert 0.65 < gray[0, 1] < 0.85
+    _, clf = watched(60, label_smoothing=0.0, learning_rate=0.05, schedule=None)
+    assert clf.predict_proba(np.full((1, 64), 191, dtype=np.uint8))[0, 1] > 0.95
+
+
+def test_mixup_takes_weights():
+    weights = np.r_[np.full(32, 1e-6), np.ones(32)]
+    X = np.repeat(np.array([0, 255], dtype=np.uint8), 32)[:, None].repeat(64, axis=1)
+    y = np.repeat(["black", "white"], 32)
+    clf = small_classifier(mixup=1.0, max_epochs=20, batch_size=16)
+    clf.fit(X, y, sample_weight=weights)
+    assert set(clf.predict(X)) == {"white"}
+
+
+def test_the_last_epochs_are_plain():
+    mixed, _ = watched(4, mixup=1.0, plain_fraction=0.5)
+    gray = (mixed.abs() < 2).any(dim=(1, 2))
+    assert gray.tolist() == [True, True, False, False]
+    whole = FaceAugmenter.off().set_params(erase=1.0)
+    erased = recorded_fit(augment=whole, max_epochs=4, plain_fraction=0.25)
+    assert erased == [True, True, True, False]
+
+
+def recorded_fit(**params):
+    """Whether some faces had a hole, epoch by epoch."""
+    Watch.seen = []
+    X = np.random.default_rng(0).integers(0, 256, (32, 64), dtype=np.uint8)
+    clf = FERClassifier(Watch, batch_size=32, random_state=0, optimizer="adam", **params)
+    clf.fit(X, np.arange(32) % 2)
+    whole = set(clf.normalizer_.transform(X).sum(axis=1).round(2).tolist())
+    return [not set(x.flatten(1).sum(1).numpy().round(2).tolist()) <= whole for x in Watch.seen]

@@ -8,6 +8,7 @@ logits (B, n_classes). Add one with `register_network`, or pass it to
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 from .cnn import CNN
 from .resnet import ResNet
 
-__all__ = ["CNN", "NETWORKS", "ResNet", "build_network", "register_network"]
+__all__ = ["CNN", "NETWORKS", "ResNet", "build_network", "default_params", "register_network"]
 
 #: The networks that `FERClassifier(network=name)` knows.
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, "resnet": ResNet}
@@ -85,6 +86,25 @@ def build_network(
             f"{shape or type(logits).__name__}."
         )
     return module
+
+
+def default_params(name: str) -> dict:
+    """Return the parameters that the network of this name takes, with their defaults.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If it is no name: a class that a file cannot name.
+    """
+    if not isinstance(name, str):
+        raise TypeError(
+            f"Expected the name of a network, got {name!r}. Add it with "
+            "fer_sklearn.networks.register_network, and fit with its name."
+        )
+    parameters = inspect.signature(_look_up(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _look_up(network) -> Callable[..., nn.Module]:

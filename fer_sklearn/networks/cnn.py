@@ -51,6 +51,9 @@ class CNN(nn.Module):
             blocks.append(halve(height, width))
             height, width = max(height // 2, 1), max(width // 2, 1)
         self.features = nn.Sequential(*blocks)
+        self.stages = [
+            self.features[start : start + depth + 1] for start in range(0, len(blocks), depth + 1)
+        ]
 
         units = channels * height * width
         dense: list[nn.Module] = [nn.Flatten()]

@@ -66,6 +66,9 @@ class ResNet(nn.Module):
                 height, width = max(height // 2, 1), max(width // 2, 1)
             channels = stage_width
         self.features = nn.Sequential(*layers)
+        self.stages = [
+            self.features[start : start + depth + 1] for start in range(1, len(layers), depth + 1)
+        ]
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(dropout), nn.Linear(channels, n_classes)
         )

@@ -18,14 +18,23 @@ from torch import nn
 from ._batches import Faces
 from ._checkpoint import Checkpoint
 from ._net import FaceModel, FaceNet, StopTraining
+from ._predict import VIEWS, predict_logits
 from ._progress import Progress
 from ._rng import build_seeded, global_rng_preserved
-from ._schedules import LEARNING_RATES, OPTIMIZERS, SCHEDULES, optimizer_kwargs, schedule_callbacks
+from ._schedules import (
+    LEARNING_RATES,
+    OPTIMIZERS,
+    SCHEDULES,
+    PlainEnd,
+    optimizer_kwargs,
+    schedule_callbacks,
+)
 
 __all__ = [
     "LEARNING_RATES",
     "OPTIMIZERS",
     "SCHEDULES",
+    "VIEWS",
     "Checkpoint",
     "FaceModel",
     "FaceNet",
@@ -46,9 +55,12 @@ class Settings:
 
     optimizer: str
     learning_rate: float
+    freeze: int
     weight_decay: float
     schedule: str | None
     label_smoothing: float
+    mixup: float
+    plain_fraction: float
     batch_size: int
     epochs: int
     oversample: bool
@@ -63,6 +75,7 @@ class Settings:
 def make_net(model: FaceModel, settings: Settings, device: torch.device) -> FaceNet:
     """Build a net, with a fresh optimiser, that trains `model` on `device`."""
     model = model.to(device, memory_format=torch.channels_last)
+    model.freeze(settings.freeze)
     model.autocast = _autocast_dtype(settings.precision, device)
     generator = torch.Generator(device).manual_seed(settings.seed)
     _give_generator(model, generator)
@@ -71,6 +84,7 @@ def make_net(model: FaceModel, settings: Settings, device: torch.device) -> Face
         generator=generator,
         rng=np.random.default_rng(settings.seed),
         oversample=settings.oversample,
+        mixup=settings.mixup,
         criterion=nn.CrossEntropyLoss,
         criterion__label_smoothing=settings.label_smoothing,
         lr=settings.learning_rate,
@@ -79,7 +93,7 @@ def make_net(model: FaceModel, settings: Settings, device: torch.device) -> Face
         device=str(device),
         train_split=None,
         verbose=0,
-        **optimizer_kwargs(settings.optimizer, device, model.autocast),
+        **optimizer_kwargs(settings.optimizer, device),
     )
     return net.initialize()
 
@@ -118,34 +132,6 @@ def train(net: FaceNet, faces: Faces, valid: Faces | None, settings: Settings) -
         checkpoint.remove()
 
 
-@torch.inference_mode()
-def predict_logits(model: nn.Module, faces: Faces, *, mirror: bool = False) -> np.ndarray:
-    """Return logits (n, n_classes) in float32.
-
-    All batches have one size, the last one is filled up: the kernels that a batch
-    size selects differ in the seventh digit, and a face's logits must not depend on
-    the faces beside it.
-
-    Parameters
-    ----------
-    model : nn.Module
-        In eval mode.
-    faces : Faces
-    mirror : bool, default=False
-        Whether to average the log-probabilities of each face and its mirror image.
-    """
-    size = FaceNet.inference_batch_size
-    logits = []
-    for start in range(0, len(faces), size):
-        index = np.arange(start, start + size)
-        batch = faces.faces(np.minimum(index, len(faces) - 1))
-        answer = model(batch)
-        if mirror:
-            answer = (answer.log_softmax(1) + model(batch.flip(-1)).log_softmax(1)) / 2
-        logits.append(answer[: len(faces) - start])
-    return torch.cat(logits).cpu().numpy()
-
-
 def epoch_table(net: FaceNet) -> dict[str, list]:
     """Return what the last `train` recorded, a list of one value an epoch under each name."""
     names = {
@@ -167,6 +153,8 @@ def _make_callbacks(settings: Settings, steps: int, progress: Progress) -> list:
         epochs=settings.epochs,
         steps=steps,
     )
+    if settings.plain_fraction:
+        callbacks.append(PlainEnd(settings.epochs, settings.plain_fraction))
     if settings.patience is not None:
         callbacks.append(_early_stopping(settings.patience))
     if settings.verbose:

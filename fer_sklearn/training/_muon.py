@@ -31,8 +31,6 @@ class Muon(Optimizer):
         Decoupled, of matrices left to Adam.
     adam_factor : float, default=0.1
         Adam's learning rate as a fraction of `lr`.
-    dtype : torch.dtype, default=torch.float32
-        What the orthogonalisation multiplies in; bfloat16 is enough where it is fast.
 
     References
     ----------
@@ -47,14 +45,12 @@ class Muon(Optimizer):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         adam_factor: float = 0.1,
-        dtype: torch.dtype = torch.float32,
     ) -> None:
         defaults = {
             "lr": lr,
             "momentum": momentum,
             "weight_decay": weight_decay,
             "adam_factor": adam_factor,
-            "dtype": dtype,
         }
         super().__init__(params, defaults)
 
@@ -82,7 +78,7 @@ class Muon(Optimizer):
         momentum = state["momentum"].mul_(group["momentum"]).add_(filters.grad)
         ahead = filters.grad.add(momentum, alpha=group["momentum"])
         filters.mul_(len(filters) ** 0.5 / filters.norm().clamp_min(1e-12))
-        direction = orthogonalize(ahead.flatten(1), group["dtype"]).reshape(filters.shape)
+        direction = orthogonalize(ahead.flatten(1)).reshape(filters.shape)
         filters.add_(direction, alpha=-group["lr"])
 
     def _step_adam(self, parameter: Tensor, group: dict) -> None:
@@ -102,18 +98,24 @@ class Muon(Optimizer):
         parameter.addcdiv_(mean, square.sqrt_().add_(1e-8), value=-rate)
 
 
-def orthogonalize(matrix: Tensor, dtype: torch.dtype, steps: int = 3) -> Tensor:
+def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
     """Bring the singular values of `matrix` near 1, by Newton and Schulz's iteration.
 
     Three steps lift most of them to between .6 and 1.2; directions a hundred times weaker
     than the strongest stay near .1. More steps lift those too and cost time.
+
+    Every step multiplies the matrix X by a polynomial of X X^T, so the steps are gathered in
+    the small square space of X X^T, and X itself is multiplied only once.
     """
-    x = matrix.to(dtype)
-    x = x / x.norm().clamp_min(1e-7)
-    wide = x.shape[0] <= x.shape[1]
-    x = x if wide else x.T
+    if matrix.shape[0] > matrix.shape[1]:
+        return orthogonalize(matrix.T, steps).T
+    x = matrix / matrix.norm().clamp_min(1e-7)
+    square = x @ x.T
+    identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
     a, b, c = _QUINTIC
+    product = identity
     for _ in range(steps):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
-    return (x if wide else x.T).to(matrix.dtype)
+        factor = a * identity + b * square + c * square @ square
+        product = factor @ product
+        square = factor @ square @ factor
+    return product @ x

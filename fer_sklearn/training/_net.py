@@ -30,6 +30,8 @@ class FaceModel(nn.Module):
     autocast : torch.dtype or None
         Low precision that the network trains in; None is float32. Normalisation and
         augmentation stay in float32: in bfloat16 a warp would miss by a tenth of a pixel.
+    plain : bool
+        Whether layers that hide parts of the face rest, and faces are not mixed.
     """
 
     autocast: torch.dtype | None = None
@@ -39,9 +41,45 @@ class FaceModel(nn.Module):
         self.normalize = normalize
         self.augment = augment
         self.network = network
+        self.plain = False
+        self.frozen: list[nn.Module] = []
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) uint8 or [0, 1] -> (B, n_classes)
-        x = self.augment(self.normalize(x)).contiguous(memory_format=torch.channels_last)
+    def freeze(self, n_stages: int) -> None:
+        """Keep the first stages of the network as they are, their batch norm included.
+
+        Raises
+        ------
+        ValueError
+            If the network has fewer, or does not say what its stages are.
+        """
+        stages = getattr(self.network, "stages", [])
+        if n_stages > len(stages):
+            raise ValueError(
+                f"freeze={n_stages}, but {type(self.network).__name__} has {len(stages)} stages "
+                "(an attribute `stages`, a list of modules, says which)."
+            )
+        self.frozen = list(stages[:n_stages])
+        for stage in self.frozen:
+            stage.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> FaceModel:
+        super().train(mode)
+        for stage in self.frozen:
+            stage.eval()
+        return self
+
+    def rest(self, plain: bool) -> None:
+        """Set `plain`, for the epochs to come."""
+        self.plain = plain
+        for layer in self.augment:
+            layer.resting = plain and layer.hides
+
+    # (B, 1, H, W) uint8 or [0, 1] -> (B, n_classes)
+    def forward(self, x: Tensor, share: float = 1.0) -> Tensor:
+        x = self.augment(self.normalize(x))
+        if share < 1:
+            x = x.lerp(_neighbours(x), 1 - share)
+        x = x.contiguous(memory_format=torch.channels_last)
         low = self.training and self.autocast is not None
         with torch.autocast(x.device.type, dtype=self.autocast, enabled=low):
             return self.network(x).float()
@@ -50,9 +88,9 @@ class FaceModel(nn.Module):
 class FaceNet(NeuralNetClassifier):
     """A skorch classifier over `Faces`.
 
-    It differs from its parent in four things: batches are cut by index, the loss
-    takes weights, an epoch's loss and accuracy are summed on the device and read
-    once, and a callback's request to stop is told apart from the user's Ctrl-C.
+    It differs from its parent in five things: batches are cut by index, the loss
+    takes weights, faces may be mixed, an epoch's loss and accuracy are summed on the device
+    and read once, and a callback's request to stop is told apart from the user's Ctrl-C.
 
     Parameters
     ----------
@@ -64,6 +102,9 @@ class FaceNet(NeuralNetClassifier):
         What augmentation and dropout draw from.
     oversample : bool
         See `Batches`.
+    mixup : float
+        Both parameters of the Beta distribution that says how much of each face stays when
+        a batch is blended with itself, moved on by one (Zhang et al., 2018); 0 blends none.
     **kwargs
         Of `skorch.NeuralNetClassifier`.
     """
@@ -71,10 +112,11 @@ class FaceNet(NeuralNetClassifier):
     #: Faces a batch where nothing is learned; see `predict_logits`.
     inference_batch_size = 64
 
-    def __init__(self, module, *, rng=None, generator=None, oversample=False, **kwargs):
+    def __init__(self, module, *, rng=None, generator=None, oversample=False, mixup=0.0, **kwargs):
         self.rng = rng
         self.generator = generator
         self.oversample = oversample
+        self.mixup = mixup
         super().__init__(module, **kwargs)
 
     @property
@@ -86,6 +128,20 @@ class FaceNet(NeuralNetClassifier):
         if training:
             return Batches(dataset, self.batch_size, self.rng, self.oversample)
         return Batches(dataset, self.inference_batch_size)
+
+    def train_step_single(self, batch, **fit_params):
+        """Run one batch forward and backward, its faces mixed if asked for."""
+        if not self.mixup or self.module_.plain:
+            return super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        faces, targets = unpack_data(batch)
+        share = self.rng.beta(self.mixup, self.mixup)
+        share = max(share, 1 - share)  # the face itself stays the larger part
+        logits = self.module_(faces, share)
+        others = _neighbours(targets) if isinstance(targets, Tensor) else map(_neighbours, targets)
+        loss = share * self.get_loss(logits, targets) + (1 - share) * self.get_loss(logits, others)
+        loss.backward()
+        return {"loss": loss, "y_pred": logits}
 
     def get_loss(self, y_pred, y_true, X=None, training=False) -> Tensor:
         """Cross-entropy, each face's times its weight where there are weights."""
@@ -138,3 +194,8 @@ class FaceNet(NeuralNetClassifier):
             if method_name == "on_epoch_end":
                 raise StopTraining from stop
             raise
+
+
+def _neighbours(x: Tensor) -> Tensor:
+    """Return what each row is mixed with: the one before it."""
+    return x.roll(1, 0)

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules by name."""
+"""Optimisers and learning-rate schedules by name, and what else changes with the epochs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,30 @@ LEARNING_RATES = {name: rate for name, (_, rate, _) in OPTIMIZERS.items()}
 SCHEDULES = ("one-cycle", "cosine", "plateau", "step")
 
 
-def optimizer_kwargs(name: str, device: torch.device, low: torch.dtype | None) -> dict:
-    """Return skorch's arguments for the optimiser; its fastest form on the device.
-
-    `low` is the low precision that the network trains in, or None.
-    """
+def optimizer_kwargs(name: str, device: torch.device) -> dict:
+    """Return skorch's arguments for the optimiser; its fastest form on the device."""
     optimizer, _, options = OPTIMIZERS[name]
-    if optimizer is Muon:
-        fast = {"dtype": low or torch.float32}
-    else:
-        fast = {"fused": device.type in ("cpu", "cuda")}
+    fast = {} if optimizer is Muon else {"fused": device.type in ("cpu", "cuda")}
     named = {f"optimizer__{key}": value for key, value in {**options, **fast}.items()}
     return {"optimizer": optimizer, **named}
+
+
+class PlainEnd(Callback):
+    """Lets the last epochs see whole, unmixed faces, as prediction will.
+
+    Parameters
+    ----------
+    epochs : int
+        Length of the training.
+    share : float
+        Part of the epochs, at the end, that is plain.
+    """
+
+    def __init__(self, epochs: int, share: float) -> None:
+        self.start = epochs - round(epochs * share)
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.module_.rest(len(net.history) > self.start)
 
 
 def schedule_callbacks(

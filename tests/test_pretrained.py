@@ -1,0 +1,174 @@
+"""Weights in a file, and trainings that start from them."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers import small_classifier
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
+from fer_sklearn._pretrained import read_pretrained
+
+
+@pytest.fixture(scope="module")
+def path(faces, tmp_path_factory):
+    """A file of a classifier that has learned `faces`."""
+    clf = small_classifier(max_epochs=30, batch_size=32).fit(faces.data, faces.target)
+    path = tmp_path_factory.mktemp("pretrained") / "faces.npz"
+    clf.save_pretrained(path, note="drawn faces")
+    return path
+
+
+def fine_tuned(path, faces, **params):
+    defaults = {"max_epochs": 1, "random_state": 0, "batch_size": 32}
+    return FERClassifier(pretrained=path, **{**defaults, **params}).fit(faces.data, faces.target)
+
+
+def test_a_file_gives_the_classifier_back(path, faces):
+    clf = small_classifier(max_epochs=30, batch_size=32).fit(faces.data, faces.target)
+    again = FERClassifier.from_pretrained(path)
+    assert again.classes_.tolist() == clf.classes_.tolist()
+    assert again.classes_.dtype.kind == "U"
+    assert (again.n_features_in_, again.image_shape_) == (24 * 24, (24, 24))
+    expected = clf.predict_proba(faces.data)
+    np.testing.assert_allclose(again.predict_proba(faces.data), expected, atol=0.01)
+    assert np.abs(again.predict_proba(faces.data) - expected).max() > 0  # half precision
+
+
+def test_a_file_is_arrays_and_json_of_about_half_the_size(path, fitted, tmp_path):
+    with np.load(path, allow_pickle=False) as archive:
+        about = json.loads(archive["about"].tobytes())
+        kinds = {archive[name].dtype for name in archive.files if archive[name].ndim == 4}
+    assert about["network"] == "resnet"
+    assert about["note"] == "drawn faces"
+    assert kinds == {np.dtype(np.float16)}
+
+
+def test_fit_goes_on_from_the_file(path, faces):
+    scratch = small_classifier(max_epochs=1).fit(faces.data, faces.target)
+    tuned = fine_tuned(path, faces)
+    assert tuned.score(faces.data, faces.target) > scratch.score(faces.data, faces.target) + 0.3
+    first = tuned.predict_proba(faces.data)
+    np.testing.assert_array_equal(
+        tuned.fit(faces.data, faces.target).predict_proba(faces.data), first
+    )
+    loaded = FERClassifier.from_pretrained(path, max_epochs=1, random_state=0, batch_size=32)
+    loaded.fit(faces.data, faces.target)
+    np.testing.assert_array_equal(loaded.predict_proba(faces.data), first)
+
+
+def test_partial_fit_goes_on_from_the_file(path, faces):
+    loaded = FERClassifier.from_pretrained(path, random_state=0)
+    before = loaded.score(faces.data, faces.target)
+    assert before > 0.8
+    loaded.partial_fit(faces.data[:64], faces.target[:64])
+    assert loaded.score(faces.data, faces.target) > before - 0.2
+    fresh = FERClassifier(pretrained=path, random_state=0)
+    fresh.partial_fit(faces.data[:64], faces.target[:64], classes=np.unique(faces.target))
+    np.testing.assert_array_equal(fresh.predict_proba(faces.data), loaded.predict_proba(faces.data))
+
+
+def test_a_clone_starts_from_the_file_in_searches_too(path, faces):
+    loaded = FERClassifier.from_pretrained(path, max_epochs=1, random_state=0)
+    search = GridSearchCV(clone(loaded), {"freeze": [0, 2]}, cv=2).fit(faces.data, faces.target)
+    assert min(search.cv_results_["mean_test_score"]) > 0.7
+
+
+def test_known_labels_keep_their_weights_and_new_ones_get_fresh_ones(path, faces):
+    start = read_pretrained(path)
+    y = np.where(faces.target == "happy", "laughing", faces.target)
+    clf = FERClassifier(
+        pretrained=path, learning_rate=1e-12, random_state=0, max_epochs=1, optimizer="sgd"
+    )
+    clf.fit(faces.data, y)
+    assert len(clf.classes_) == 7
+    rows = clf._model.network.state_dict()["head.3.weight"].numpy()
+    stored = start.weights["head.3.weight"]
+    for label in set(start.classes) - {"happy"}:
+        row = clf.classes_.tolist().index(label)
+        np.testing.assert_allclose(rows[row], stored[start.classes.index(label)], atol=1e-6)
+    few = np.isin(faces.target, ["sad", "happy"])
+    two = FERClassifier(pretrained=path, max_epochs=1, random_state=0)
+    two.fit(faces.data[few], faces.target[few])
+    assert two.score(faces.data[few], faces.target[few]) > 0.9
+
+
+def test_frozen_stages_stay_as_they_are_and_the_others_learn(path, faces):
+    stored = read_pretrained(path).weights
+    clf = fine_tuned(path, faces, freeze=1)
+    after = {k: v.numpy() for k, v in clf._model.network.state_dict().items()}
+    first_stage = [name for name in stored if name.split(".")[1] in ("1", "2")]
+    assert any("running_mean" in name for name in first_stage)
+    for name in stored:
+        same = np.array_equal(after[name], stored[name])
+        assert same == (name in first_stage), name
+
+
+@pytest.mark.parametrize("network", ["cnn", "resnet"])
+def test_freeze_counts_the_stages_of_a_network(network, faces):
+    clf = small_classifier(network=network, freeze=2, max_epochs=1)
+    clf.fit(faces.data, faces.target)
+    with pytest.raises(ValueError, match=r"freeze=3, but .* has 2 stages"):
+        clf.set_params(freeze=3).fit(faces.data, faces.target)
+
+
+def test_the_normalisation_is_that_of_the_file(path, faces):
+    start = read_pretrained(path)
+    dark = faces.data // 2
+    clf = FERClassifier(pretrained=path, max_epochs=1).fit(dark, faces.target)
+    assert clf.normalizer_.mean_ == start.normalization["mean"]
+    own = FERClassifier(pretrained=path, max_epochs=1, normalize=FaceNormalizer())
+    assert own.fit(dark, faces.target).normalizer_.mean_ < start.normalization["mean"] / 1.5
+    pipeline = make_fer_pipeline(pretrained=path, max_epochs=1).fit(faces.data, faces.target)
+    assert pipeline.score(faces.data, faces.target) > 0.7
+
+
+def test_what_does_not_fit_the_file_is_an_error_that_says_what_it_has(path, faces):
+    with pytest.raises(ValueError, match=r"\(24, 24\) pixels .* got \(12, 12\)"):
+        FERClassifier(pretrained=path).fit(faces.data[:, ::2, ::2], faces.target)
+    for params in ({"widths": (8, 32)}, {"network": "cnn"}):
+        with pytest.raises(ValueError, match="parameters say"):
+            FERClassifier(pretrained=path, **params).fit(faces.data, faces.target)
+        with pytest.raises(ValueError, match="parameters say"):
+            FERClassifier.from_pretrained(path, **params)
+    fine_tuned(path, faces, widths=[8, 16], dropout=0.5)
+    with pytest.raises(FileNotFoundError, match="neither a file nor the name"):
+        FERClassifier.from_pretrained("nothing")
+
+
+def test_a_damaged_file_is_an_error(path, tmp_path):
+    content = bytearray(path.read_bytes())
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="damaged"):
+        FERClassifier.from_pretrained(bad)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["head.3.bias"] = arrays["head.3.bias"] + 1
+    np.savez(bad, **arrays)
+    with pytest.raises(ValueError, match="checksum does not match"):
+        FERClassifier.from_pretrained(bad)
+    about = json.loads(arrays["about"].tobytes())
+    newer = json.dumps({**about, "format": 99}).encode()
+    np.savez(bad, **{**arrays, "about": np.frombuffer(newer, np.uint8)})
+    with pytest.raises(ValueError, match="Upgrade it"):
+        FERClassifier.from_pretrained(bad)
+
+
+def test_what_a_file_cannot_hold_is_an_error(faces, tmp_path, fitted):
+    upstream = small_classifier(normalize="upstream", max_epochs=1)
+    upstream.fit(FaceNormalizer().fit_transform(faces.data), faces.target)
+    with pytest.raises(ValueError, match="normalize='upstream'"):
+        upstream.save_pretrained(tmp_path / "x.npz")
+
+    def network(n_classes, image_shape):
+        from torch import nn
+
+        return nn.Sequential(nn.Flatten(), nn.Linear(image_shape[0] * image_shape[1], n_classes))
+
+    own = FERClassifier(network, max_epochs=1).fit(faces.data, faces.target)
+    with pytest.raises(TypeError, match="register_network"):
+        own.save_pretrained(tmp_path / "x.npz")
+    assert list(tmp_path.iterdir()) == []
