@@ -180,7 +180,7 @@ class Watch(nn.Module):
         return self.head(x.flatten(1))
 
 
-def watched(n_epochs, **params):
+def watched(n_epochs, sample_weight=None, **params):
     """What a network saw of 32 black and 32 white faces, epoch by epoch; and the fit."""
     X = np.repeat(np.array([0, 255], dtype=np.uint8), 32)[:, None].repeat(64, axis=1)
     y = np.repeat(["black", "white"], 32)
@@ -195,7 +195,7 @@ def watched(n_epochs, **params):
         optimizer="adam",
         **params,
     )
-    clf.fit(X, y)
+    clf.fit(X, y, sample_weight)
     return torch.cat(Watch.seen).view(n_epochs, 64, 64), clf
 
 
@@ -218,12 +218,14 @@ def test_mixup_blends_the_labels_as_it_blends_the_faces():
 
 
 def test_mixup_takes_weights():
-    weights = np.r_[np.full(32, 1e-6), np.ones(32)]
-    X = np.repeat(np.array([0, 255], dtype=np.uint8), 32)[:, None].repeat(64, axis=1)
-    y = np.repeat(["black", "white"], 32)
-    clf = small_classifier(mixup=1.0, max_epochs=20, batch_size=16)
-    clf.fit(X, y, sample_weight=weights)
-    assert set(clf.predict(X)) == {"white"}
+    gray = np.full((1, 64), 127, dtype=np.uint8)
+    chances = []
+    for weight in (1.0, 0.01):
+        weights = np.r_[np.full(32, weight), np.ones(32)]
+        _, clf = watched(40, mixup=1.0, learning_rate=0.05, sample_weight=weights)
+        chances.append(clf.predict_proba(gray)[0, 1])
+    assert 0.3 < chances[0] < 0.7
+    assert chances[1] > 0.8
 
 
 def test_the_last_epochs_are_plain():
