@@ -117,8 +117,9 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     image_shape : tuple of (int, int) or None, default=None
         Height and width of the faces, for flat rows that are not square.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What training multiplies in: "auto" is bfloat16 where the machine is faster
-        at it. Prediction is always in float32.
+        What convolutions multiply in. "auto" trains in bfloat16 where the machine is
+        faster at it, and predicts in float32, so that a stored classifier answers alike
+        on every machine. "bfloat16" predicts in it too; may be changed after `fit`.
     device : str, default="auto"
         "cpu", "cuda", "cuda:1", "mps"; "auto" is a GPU if there is one.
     random_state : int, RandomState instance or None, default=None
@@ -651,7 +652,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         views = self.predict_augment
         if views == "auto":
             views = "flip" if self._mirrored else None
-        return training.predict_logits(self._model, faces, views=views).astype(np.float64)
+        low = torch.bfloat16 if self.precision == "bfloat16" else None
+        return training.predict_logits(self._model, faces, views=views, low=low).astype(np.float64)
 
     # -- storage ------------------------------------------------------------------
 

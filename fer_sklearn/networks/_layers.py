@@ -44,6 +44,17 @@ class SpaceToDepth(nn.Module):
         return F.pixel_unshuffle(x, 2)
 
 
+class Head(nn.Sequential):
+    """Layers in a row that run in float32 whatever the rest does: the way to the logits.
+
+    bfloat16 keeps three digits, so that faces would tie and small probabilities be lost.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
+
+
 def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
     """3 x 3 convolution that starts by passing its input on.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ._layers import Dropout, SpaceToDepth, conv3x3, conv_block, halve
+from ._layers import Dropout, Head, SpaceToDepth, conv3x3, conv_block, halve
 
 
 class Residual(nn.Module):
@@ -69,7 +69,7 @@ class ResNet(nn.Module):
         self.stages = [
             self.features[start : start + depth + 1] for start in range(1, len(layers), depth + 1)
         ]
-        self.head = nn.Sequential(
+        self.head = Head(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(dropout), nn.Linear(channels, n_classes)
         )
 

@@ -45,7 +45,9 @@ class Faces(Dataset):
         if device.type != "cpu":
             self.images = torch.tensor(to_unit(images[self.index], pixel_range), device=device)
         self.y = None if codes is None else torch.tensor(codes[self.index], device=device)
-        self.weights = None if weights is None else torch.tensor(weights[self.index], device=device)
+        self.weights = None
+        if weights is not None and np.ptp(weights[self.index]):  # equal ones change nothing
+            self.weights = torch.tensor(weights[self.index], device=device)
 
     @property
     def X(self) -> Dataset:  # noqa: N802, skorch's name

@@ -80,8 +80,9 @@ class FaceModel(nn.Module):
         if share < 1:
             x = x.lerp(_neighbours(x), 1 - share)
         x = x.contiguous(memory_format=torch.channels_last)
-        low = self.training and self.autocast is not None
-        with torch.autocast(x.device.type, dtype=self.autocast, enabled=low):
+        if not self.training or self.autocast is None:
+            return self.network(x).float()
+        with torch.autocast(x.device.type, dtype=self.autocast):
             return self.network(x).float()
 
 
@@ -109,8 +110,8 @@ class FaceNet(NeuralNetClassifier):
         Of `skorch.NeuralNetClassifier`.
     """
 
-    #: Faces a batch where nothing is learned; see `predict_logits`.
-    inference_batch_size = 64
+    #: Faces a batch of validation.
+    validation_batch_size = 64
 
     def __init__(self, module, *, rng=None, generator=None, oversample=False, mixup=0.0, **kwargs):
         self.rng = rng
@@ -127,7 +128,7 @@ class FaceNet(NeuralNetClassifier):
         """Cut `dataset` into batches; shuffled, and oversampled if asked for, in training."""
         if training:
             return Batches(dataset, self.batch_size, self.rng, self.oversample)
-        return Batches(dataset, self.inference_batch_size)
+        return Batches(dataset, self.validation_batch_size)
 
     def train_step_single(self, batch, **fit_params):
         """Run one batch forward and backward, its faces mixed if asked for."""

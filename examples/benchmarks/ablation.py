@@ -1,0 +1,208 @@
+"""What each lever of the training buys, on a hold-out inside FER-2013's Training split.
+
+    python examples/benchmarks/ablation.py data/fer2013.csv --list
+    python examples/benchmarks/ablation.py data/fer2013.csv base adamw no-flip --seeds 3
+    python examples/benchmarks/ablation.py data/fer2013.csv base mixup --faces 6000 --epochs 20
+
+Every lever is the base with one change, so that rows can be compared. Widths 48, 96, 192 and
+six epochs keep a run short; ``--faces`` trains on fewer faces for more epochs, which shows what
+helps against overfitting. The hold-out is a tenth of Training that shares no image with the rest.
+Rows are appended to ``runs/ablation.csv``; a row that is there is not computed again.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from _common import describe_machine
+from skorch.callbacks import Callback
+from torch import nn
+
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
+from fer_sklearn.networks import ResNet
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from train_fer2013 import load
+
+WIDTHS = (48, 96, 192)
+
+
+class Progressive(ResNet):
+    """Sees two thirds of the resolution until `Grow` says otherwise."""
+
+    small = True
+
+    def forward(self, x):
+        if self.training and self.small:
+            size = [round(side * 2 / 3) for side in x.shape[2:]]
+            x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
+        return super().forward(x)
+
+
+class Grow(Callback):
+    """Ends the small resolution after three fifths of the epochs."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.module_.network.small = len(net.history) <= 0.6 * self.epochs
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+
+class PoolFirst(ResNet):
+    """Pools before the convolution that widens, which saves three quarters of its work."""
+
+    def __init__(self, n_classes, image_shape, **params):
+        super().__init__(n_classes, image_shape, **params)
+        for block in self.features:
+            if isinstance(block, nn.Sequential) and isinstance(block[1], nn.MaxPool2d):
+                block[0], block[1] = block[1], block[0]
+
+
+class MeanOfWeights(Callback):
+    """Ends with an exponential moving average of the weights."""
+
+    def __init__(self, decay):
+        self.decay = decay
+
+    def on_train_begin(self, net, **kwargs):
+        self.mean = {k: v.clone() for k, v in net.module_.state_dict().items()}
+
+    @torch.no_grad()
+    def on_batch_end(self, net, training=False, **kwargs):
+        for name, value in net.module_.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.mean[name].lerp_(value, 1 - self.decay)
+
+    def on_train_end(self, net, **kwargs):
+        net.module_.load_state_dict(self.mean)
+
+
+def levers(epochs):
+    """Return {name: changed parameters}."""
+    return {
+        "base": {},
+        "adamw": {"optimizer": "adamw", "learning_rate": 4e-3},
+        "sgd": {"optimizer": "sgd"},
+        "rate / 2": {"learning_rate": 0.015},
+        "rate x 2": {"learning_rate": 0.06},
+        "batch 64": {"batch_size": 64},
+        "batch 256": {"batch_size": 256},
+        "cosine": {"schedule": "cosine"},
+        "no label smoothing": {"label_smoothing": 0.0},
+        "label smoothing .2": {"label_smoothing": 0.2},
+        "dropout 0": {"dropout": 0.0},
+        "dropout .4": {"dropout": 0.4},
+        "mixup .2": {"mixup": 0.2},
+        "mixup .4": {"mixup": 0.4},
+        "mixup .4, plain end": {"mixup": 0.4, "plain_fraction": 0.1},
+        "no augmentation": {"augment": "off"},
+        "no flip": {"augment": FaceAugmenter(flip=0.0)},
+        "no light": {"augment": FaceAugmenter(brightness=0.0, contrast=0.0)},
+        "strong light": {"augment": FaceAugmenter(brightness=0.3, contrast=0.3)},
+        "strong warp": {"augment": FaceAugmenter(rotation=15.0, shift=0.15, scale=0.15)},
+        "erase .5": {"augment": FaceAugmenter(erase=0.5)},
+        "erase .5, plain end": {"augment": FaceAugmenter(erase=0.5), "plain_fraction": 0.1},
+        "mixup .2, erase .5, plain end": {
+            "mixup": 0.2,
+            "augment": FaceAugmenter(erase=0.5),
+            "plain_fraction": 0.1,
+        },
+        "image normalisation": {"normalize": FaceNormalizer("image")},
+        "equalised": {"normalize": FaceNormalizer("equalize")},
+        "oversampled": {"class_balance": "oversample"},
+        "moving average": {"callbacks": [MeanOfWeights(0.998)]},
+        "small first": {"network": Progressive, "callbacks": [Grow(epochs)]},
+        "small first, half as long again": {
+            "network": Progressive,
+            "callbacks": [Grow(round(1.5 * epochs))],
+            "max_epochs": round(1.5 * epochs),
+        },
+        "pool first, wider": {"network": PoolFirst, "widths": (56, 112, 224)},
+        "deeper, narrower": {"depth": 2, "widths": (36, 72, 144)},
+        "half the epochs": {"max_epochs": epochs // 2},
+        "twice the epochs": {"max_epochs": epochs * 2},
+    }
+
+
+def main():
+    args = parse_arguments()
+    known = levers(args.epochs)
+    if args.list:
+        print(*known, sep="\n")
+        return
+    unknown = set(args.levers) - set(known)
+    if unknown:
+        raise SystemExit(f"Unknown: {', '.join(sorted(unknown))}. See --list.")
+    X, y, X_test, y_test = load(args)
+    if args.faces:
+        some = np.random.default_rng(0).permutation(len(X))[: args.faces]
+        X, y = X[some], y[some]
+    print(describe_machine("torch", "scikit-learn"), flush=True)
+    for seed in range(args.seed, args.seed + args.seeds):
+        for lever in args.levers:
+            key = {"lever": lever, "faces": len(X), "epochs": args.epochs, "seed": seed}
+            if not done(args.output, key):
+                params = {"widths": WIDTHS, "max_epochs": args.epochs, "precision": args.precision}
+                params |= known[lever]
+                row = key | run(FERClassifier(**params, random_state=seed), X, y, X_test, y_test)
+                append(args.output, row)
+                print(row, flush=True)
+    print(summary(pd.read_csv(args.output)))
+
+
+def run(clf, X, y, X_test, y_test):
+    start = time.perf_counter()
+    clf.fit(X, y)
+    row = {"seconds": round(time.perf_counter() - start)}
+    row["train"] = round(clf.history_["train_accuracy"][-1], 4)
+    for views in (None, "flip", "ten-crop"):
+        clf.set_params(predict_augment=views)
+        row[str(views)] = round(clf.score(X_test, y_test), 4)
+    return row
+
+
+def done(path, key):
+    if not path.exists():
+        return False
+    rows = pd.read_csv(path)
+    return (rows[list(key)] == pd.Series(key)).all(axis=1).any()
+
+
+def append(path, row):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
+
+
+def summary(rows):
+    """Return mean, deviation and number of seeds of each lever."""
+    groups = rows.groupby(["faces", "epochs", "lever"])
+    table = groups[["seconds", "train", "None", "flip", "ten-crop"]].mean()
+    return (
+        table.assign(sd=groups["flip"].std(), seeds=groups.size()).sort_values("flip").to_string()
+    )
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", help="fer2013.csv")
+    parser.add_argument("levers", nargs="*", default=["base"], help="see --list")
+    parser.add_argument("--list", action="store_true", help="name the levers and stop")
+    parser.add_argument("--faces", type=int, help="train on so many only")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--output", type=Path, default=Path("runs/ablation.csv"))
+    parser.set_defaults(hold_out=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

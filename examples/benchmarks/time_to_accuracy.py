@@ -1,0 +1,97 @@
+"""Accuracy and time of a recipe on FER-2013, over seeds: one row of `docs/benchmarks.md`.
+
+    python examples/benchmarks/time_to_accuracy.py data/fer2013.csv --seeds 3
+    python examples/benchmarks/time_to_accuracy.py data/fer2013.csv --preset accurate --seeds 1
+    python examples/benchmarks/time_to_accuracy.py data/fer2013.csv --seeds 5 --vote
+
+Trains on Training, takes the last weights, evaluates PublicTest once; with ``--hold-out`` a tenth
+of Training takes its place. "Leak-free" leaves out the test images that have an exact copy in
+the training data. Every fit is kept in ``runs/``: a stopped run goes on, and ``--vote`` adds
+scikit-learn's VotingClassifier over the seeds.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+from _common import describe_machine
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import recall_score
+
+from fer_sklearn import FERClassifier, preset
+from fer_sklearn.presets import PRESETS
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from train_fer2013 import fingerprints, load, measure
+
+NAMES = ("accuracy", "leak-free", "macro-F1")
+
+
+def main():
+    args = parse_arguments()
+    X, y, X_test, y_test = load(args)
+    leak_free = ~np.isin(fingerprints(X_test), fingerprints(X))
+    print(describe_machine("torch", "skorch", "scikit-learn"))
+    print(f"{len(X)} faces to train on, {len(X_test)} to test, {leak_free.sum()} without a copy")
+    fits = [fit(args, seed, X, y) for seed in range(args.seeds)]
+    predicted = [clf.predict(X_test) for clf, _ in fits]
+    report(args.preset, y_test, predicted, leak_free)
+    seconds = [taken for _, taken in fits]
+    print(f"{'seconds':10} {np.mean(seconds):.0f} ± {np.std(seconds):.0f}")
+    if args.vote:
+        named = [(f"seed {i}", FrozenEstimator(clf)) for i, (clf, _) in enumerate(fits)]
+        vote = VotingClassifier(named, voting="soft").fit(X[:100], y[:100])
+        report(f"soft vote of {len(fits)}", y_test, [vote.predict(X_test)], leak_free)
+
+
+def fit(args, seed, X, y):
+    """Return the fitted classifier and the seconds it took, from a file if it is there."""
+    name = f"{args.preset}{'-hold-out' if args.hold_out else ''}-{seed}"
+    path = args.folder / f"{name}.joblib"
+    if path.exists():
+        return joblib.load(path)
+    clf = FERClassifier(**preset(args.preset), random_state=seed, verbose=args.verbose)
+    clf.set_params(checkpoint=args.folder / f"{name}.checkpoint", device=args.device)
+    start = time.perf_counter()
+    clf.fit(X, y)
+    # The history also knows the epochs before a fit was stopped and went on.
+    taken = max(time.perf_counter() - start, sum(clf.history_["seconds"]))
+    clf.set_params(checkpoint=None)
+    joblib.dump((clf, taken), path)
+    return clf, taken
+
+
+def report(name, y, predicted, leak_free):
+    print(f"\n{name}, n = {len(predicted)}")
+    scores = np.array([measure(y, labels, leak_free) for labels in predicted])
+    for title, values in zip(NAMES, scores.T, strict=True):
+        deviation = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
+        print(f"{title:10} {values.mean():.4f}{deviation}")
+    recalls = np.mean([recall_score(y, labels, average=None) for labels in predicted], axis=0)
+    print(
+        "recall    ", ", ".join(f"{c} {r:.3f}" for c, r in zip(np.unique(y), recalls, strict=True))
+    )
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", help="fer2013.csv")
+    parser.add_argument("--preset", choices=PRESETS, default="fast")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--vote", action="store_true", help="add a soft vote of the seeds")
+    parser.add_argument("--hold-out", action="store_true", help="test on a tenth of Training")
+    parser.add_argument("--test-usage", default="PublicTest", help="split to test on")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--folder", type=Path, default=Path("runs"), help="where fits are kept")
+    parser.add_argument("--verbose", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
