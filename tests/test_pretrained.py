@@ -1,6 +1,7 @@
 """Weights in a file, and trainings that start from them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from helpers import small_classifier
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
+import fer_sklearn
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn._pretrained import read_pretrained
+from fer_sklearn.datasets import EMOTIONS, load_fer2013, make_faces
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +175,18 @@ def test_what_a_file_cannot_hold_is_an_error(faces, tmp_path, fitted):
     with pytest.raises(TypeError, match="register_network"):
         own.save_pretrained(tmp_path / "x.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_network_that_comes_along_is_small_and_knows_seven_expressions():
+    clf = FERClassifier.from_pretrained()
+    assert clf.classes_.tolist() == sorted(EMOTIONS)
+    assert clf.image_shape_ == (48, 48)
+    faces = make_faces(70, random_state=0)
+    assert clf.predict_proba(faces.data).shape == (70, 7)
+    assert (Path(fer_sklearn.__file__).parent / "pretrained/fer2013.npz").stat().st_size < 5e6
+
+
+def test_the_network_that_comes_along_knows_real_faces(fer2013):
+    faces = load_fer2013(fer2013, usage="PublicTest")
+    clf = FERClassifier.from_pretrained("fer2013", predict_augment="flip")
+    assert clf.score(faces.data[:1000], faces.target[:1000]) > 0.65
