@@ -714,9 +714,10 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If the network was given as a class, not by a name of `fer_sklearn.networks.NETWORKS`.
         ValueError
-            If the network is not one of `fer_sklearn.networks.NETWORKS`, a label is no
-            str, int, float or bool, or faces came normalised already.
+            If a label is no str, int, float or bool, or faces came normalised already.
         """
         check_is_fitted(self)
         write_pretrained(
