@@ -38,6 +38,14 @@ def resolve_device_or_cpu(device: str | torch.device) -> torch.device:
         return torch.device("cpu")
 
 
+def is_single_gpu(device: str) -> bool:
+    """Tell whether all that run on `device` would share one GPU."""
+    kind = resolve_device_or_cpu(device)
+    if kind.type == "cpu":
+        return False
+    return kind.index is not None or kind.type == "mps" or torch.cuda.device_count() == 1
+
+
 def _present() -> list[str]:
     present = ["cpu"]
     if torch.backends.mps.is_available():

@@ -28,11 +28,13 @@ ALLOWED = {
     },
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"augment"},
+    "tuning": {"_device", "augment", "classifier", "training"},
 }
 #: Heavy packages: the rooms that may import them.
 OWNERS = {
     "skorch": {"training"},
-    "tqdm": {"training"},
+    "tqdm": {"training", "tuning"},
+    "optuna": {"tuning"},
     "torch": {"_device", "augment", "classifier", "networks", "normalize", "training"},
     "PIL": {"datasets"},
 }

@@ -26,6 +26,7 @@ from ._schedules import (
     OPTIMIZERS,
     SCHEDULES,
     PlainEnd,
+    TellEpoch,
     optimizer_kwargs,
     schedule_callbacks,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "FaceNet",
     "Faces",
     "Settings",
+    "TellEpoch",
     "build_seeded",
     "epoch_table",
     "global_rng_preserved",

@@ -33,6 +33,22 @@ def optimizer_kwargs(name: str, device: torch.device) -> dict:
     return {"optimizer": optimizer, **named}
 
 
+class TellEpoch(Callback):
+    """Tells a function the number of each epoch, from 1, and its validation accuracy.
+
+    Parameters
+    ----------
+    tell : callable
+        Called as ``tell(epoch, accuracy)``; what it raises ends the training.
+    """
+
+    def __init__(self, tell) -> None:
+        self.tell = tell
+
+    def on_epoch_end(self, net, **kwargs):
+        self.tell(len(net.history), net.history[-1, "valid_acc"])
+
+
 class PlainEnd(Callback):
     """Lets the last epochs see whole, unmixed faces, as prediction will.
 

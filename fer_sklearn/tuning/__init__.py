@@ -1,0 +1,11 @@
+"""Tuning: a table of what to search, and a search that Optuna drives.
+
+`search_space` works with scikit-learn's own searches and in an objective of one's own too.
+"""
+
+from ._plots import plot_study
+from ._search import FERSearchCV
+from ._space import SearchSpace, search_space
+from ._splits import HoldOut
+
+__all__ = ["FERSearchCV", "HoldOut", "SearchSpace", "plot_study", "search_space"]

@@ -1,0 +1,218 @@
+"""The parameters worth searching, and their ranges, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from scipy.stats import loguniform, randint, uniform
+
+_RATE = "learning_rate"
+
+#: A learning rate means something else under each optimiser: {optimizer: range}.
+_RATES = {
+    "muon": FloatDistribution(0.01, 0.1, log=True),
+    "adamw": FloatDistribution(5e-4, 1e-2, log=True),
+    "sgd": FloatDistribution(0.01, 0.3, log=True),
+}
+_AUGMENT = {
+    "augment__rotation": FloatDistribution(0.0, 20.0),
+    "augment__shift": FloatDistribution(0.0, 0.2),
+    "augment__scale": FloatDistribution(0.0, 0.2),
+    "augment__flip": CategoricalDistribution((0.0, 0.5)),
+    "augment__brightness": FloatDistribution(0.0, 0.3),
+    "augment__contrast": FloatDistribution(0.0, 0.4),
+}
+_FAST = {
+    "widths": CategoricalDistribution(("32-64-128", "48-96-192", "64-128-256")),
+    "depth": IntDistribution(1, 2),
+    "dropout": FloatDistribution(0.0, 0.5),
+    "optimizer": CategoricalDistribution(tuple(_RATES)),
+    "weight_decay": FloatDistribution(1e-6, 1e-2, log=True),
+    "schedule": CategoricalDistribution(("one-cycle", "cosine")),
+    "batch_size": CategoricalDistribution((64, 128, 256)),
+    "label_smoothing": FloatDistribution(0.0, 0.2),
+    "mixup": FloatDistribution(0.0, 0.4),
+    "class_balance": CategoricalDistribution((None, "oversample")),
+    **_AUGMENT,
+    "augment__erase": FloatDistribution(0.0, 0.5),
+}
+_ACCURATE = {
+    **_FAST,
+    "widths": CategoricalDistribution(("48-96-192", "64-128-256", "96-192-384")),
+    "mixup": FloatDistribution(0.0, 1.0),
+    "plain_fraction": FloatDistribution(0.0, 0.3),
+    "augment__erase": FloatDistribution(0.0, 1.0),
+}
+_TABLES = {"fast": _FAST, "accurate": _ACCURATE}
+
+
+class SearchSpace:
+    """Ranges of parameters, for Optuna, for scikit-learn's searches and for one's own objective.
+
+    Calling it with an Optuna trial draws the parameters of that trial.
+
+    Parameters
+    ----------
+    ranges : dict of {str: optuna distribution}
+        Names as `set_params` takes them. Categories of "widths" are written "64-128-256",
+        since Optuna stores plain values only; they come out as tuples.
+    learning_rates : dict of {str: FloatDistribution} or None, default=None
+        Range of "learning_rate" under each "optimizer".
+    """
+
+    def __init__(self, ranges: Mapping[str, BaseDistribution], learning_rates=None) -> None:
+        self.ranges = dict(ranges)
+        self.learning_rates = learning_rates
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({', '.join(self.names)})"
+
+    @property
+    def names(self) -> list[str]:
+        """The parameters searched."""
+        return [*self.ranges, *([_RATE] if self.learning_rates else [])]
+
+    def __call__(self, trial) -> dict:
+        """Return the parameters of an Optuna trial.
+
+        Parameters
+        ----------
+        trial : optuna.trial.Trial
+
+        Returns
+        -------
+        params : dict
+            For `FERClassifier.set_params`.
+        """
+        drawn = {name: suggest(trial, name, range_) for name, range_ in self.ranges.items()}
+        if self.learning_rates:
+            optimizer = drawn.get("optimizer", "muon")
+            name = f"{_RATE}[{optimizer}]"
+            drawn[_RATE] = suggest(trial, name, self.learning_rates[optimizer])
+        return {name: _plain(name, value) for name, value in drawn.items()}
+
+    def only(self, *names: str) -> SearchSpace:
+        """Return the space of these parameters alone.
+
+        Raises
+        ------
+        ValueError
+            If one is not in the space.
+        """
+        unknown = set(names) - set(self.names)
+        if unknown:
+            raise ValueError(f"Not in the space: {sorted(unknown)}. In it: {self.names}.")
+        ranges = {name: self.ranges[name] for name in self.ranges if name in names}
+        rates = self.learning_rates if _RATE in names else None
+        if rates and "optimizer" not in names:
+            rates = {"muon": rates["muon"]}
+        return SearchSpace(ranges, rates)
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return Optuna's distributions by parameter, for the default optimiser.
+
+        For ``study.ask(fixed_distributions=...)``. Calling the space is more: it searches
+        the optimiser with a learning rate to match.
+        """
+        table = {name: range_ for name, range_ in self.ranges.items() if name != "optimizer"}
+        if self.learning_rates:
+            table[_RATE] = self.learning_rates["muon"]
+        return table
+
+    def to_scipy(self) -> list[dict]:
+        """Return what `RandomizedSearchCV` takes: one dict of distributions for each optimiser."""
+        return self._tables(_to_scipy)
+
+    def to_grid(self, n_values: int = 3) -> list[dict]:
+        """Return what `GridSearchCV` takes: one dict of values for each optimiser.
+
+        Parameters
+        ----------
+        n_values : int, default=3
+            How many values of each range. A grid over many parameters explodes: see `only`.
+        """
+        return self._tables(lambda name, range_: _to_values(name, range_, n_values))
+
+    def _tables(self, convert) -> list[dict]:
+        common = {n: convert(n, r) for n, r in self.ranges.items() if n != "optimizer"}
+        if not self.learning_rates:
+            optimizers = self.ranges.get("optimizer")
+            return [{**common, **({"optimizer": list(optimizers.choices)} if optimizers else {})}]
+        if "optimizer" not in self.ranges:
+            return [{**common, _RATE: convert(_RATE, self.learning_rates["muon"])}]
+        return [
+            {**common, "optimizer": [optimizer], _RATE: convert(_RATE, rates)}
+            for optimizer, rates in self.learning_rates.items()
+        ]
+
+
+def search_space(preset: str = "fast") -> SearchSpace:
+    """Return the parameters of `FERClassifier` worth searching, with ranges around a preset.
+
+    Parameters
+    ----------
+    preset : {"fast", "accurate"}, default="fast"
+        "accurate" reaches to wider networks and stronger regularisation.
+
+    Returns
+    -------
+    space : SearchSpace
+        Augmentation is searched as ``augment__rotation`` and so on: the classifier needs
+        ``augment=FaceAugmenter()`` then, as in `FERSearchCV`'s default.
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset.
+
+    Examples
+    --------
+    >>> from fer_sklearn.tuning import search_space
+    >>> space = search_space("fast").only("learning_rate", "dropout")
+    >>> space.to_grid(2)
+    [{'dropout': [0.0, 0.5], 'learning_rate': [0.01, 0.1]}]
+    """
+    if preset not in _TABLES:
+        raise ValueError(f"Unknown preset {preset!r}. Known: {', '.join(sorted(_TABLES))}.")
+    return SearchSpace(_TABLES[preset], _RATES)
+
+
+def suggest(trial, name: str, range_: BaseDistribution):
+    """Let an Optuna trial draw one parameter."""
+    if isinstance(range_, CategoricalDistribution):
+        return trial.suggest_categorical(name, range_.choices)
+    if isinstance(range_, IntDistribution):
+        return trial.suggest_int(name, range_.low, range_.high, step=range_.step, log=range_.log)
+    return trial.suggest_float(name, range_.low, range_.high, step=range_.step, log=range_.log)
+
+
+def _plain(name: str, value):
+    if name.split("__")[-1] == "widths":
+        return tuple(int(width) for width in value.split("-"))
+    return value
+
+
+def _to_scipy(name: str, range_: BaseDistribution):
+    if isinstance(range_, CategoricalDistribution):
+        return [_plain(name, choice) for choice in range_.choices]
+    if isinstance(range_, IntDistribution):
+        return randint(range_.low, range_.high + 1)
+    if range_.log:
+        return loguniform(range_.low, range_.high)
+    return uniform(range_.low, range_.high - range_.low)
+
+
+def _to_values(name: str, range_: BaseDistribution, n_values: int) -> list:
+    if isinstance(range_, CategoricalDistribution):
+        return [_plain(name, choice) for choice in range_.choices]
+    if isinstance(range_, IntDistribution):
+        return sorted({round(v) for v in np.linspace(range_.low, range_.high, n_values)})
+    between = np.geomspace if range_.log else np.linspace
+    return [float(f"{value:.6g}") for value in between(range_.low, range_.high, n_values)]

@@ -1,0 +1,57 @@
+"""A hold-out that no copy of a face gets around."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+
+class HoldOut:
+    """One split: a part of the faces to validate on, of which none has a copy among the rest.
+
+    Parameters
+    ----------
+    test_size : float, default=0.1
+        Part of the faces to validate on, at most half; rounded to one part of a whole number.
+    random_state : int or None, default=0
+        Decides which faces.
+    """
+
+    def __init__(self, test_size: float = 0.1, random_state: int | None = 0) -> None:
+        if not 0 < test_size <= 0.5:
+            raise ValueError(f"Expected test_size in (0, 0.5], got {test_size!r}.")
+        self.test_size = test_size
+        self.random_state = random_state
+
+    def __repr__(self) -> str:
+        return f"HoldOut(test_size={self.test_size}, random_state={self.random_state})"
+
+    def split(self, X, y, groups=None):
+        """Yield one pair of row numbers: to train on and to validate on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+            Labels; their shares are kept as far as groups allow.
+        groups : array-like of shape (n_samples,) or None, default=None
+            What must stay together; None: exact copies.
+        """
+        groups = exact_copies(X) if groups is None else groups
+        folds = StratifiedGroupKFold(
+            round(1 / self.test_size), shuffle=True, random_state=self.random_state
+        )
+        yield next(folds.split(np.zeros(len(groups)), y, groups))
+
+    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+        """Return 1."""
+        return 1
+
+
+def exact_copies(X) -> np.ndarray:
+    """Return a number for each row of X, the same for exact copies only."""
+    rows = np.ascontiguousarray(X)
+    digests = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows]
+    return np.unique(digests, return_inverse=True)[1]

@@ -1,0 +1,167 @@
+"""One trial: an estimator with the drawn parameters, fold by fold."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params
+from tqdm.auto import tqdm
+
+from ..classifier import FERClassifier
+from ..training import TellEpoch
+from ._space import suggest
+from ._study import Worker, counted_trials, open_study
+
+#: Attribute of a trial: its scores and seconds, fold by fold.
+FOLDS = "folds"
+#: Attribute of a trial: why it failed.
+ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trials of a search have in common."""
+
+    base: object
+    space: Mapping | Callable
+    X: object
+    y: object
+    splits: list
+    scorer: Callable
+    fit_params: dict
+    by_epoch: bool
+    error_score: str | float
+
+
+def reports_epochs(estimator) -> bool:
+    """Tell whether validation faces leave the fit of `estimator` as it is.
+
+    With early stopping or the plateau schedule they would decide when it ends.
+    """
+    return isinstance(estimator, FERClassifier) and not (
+        estimator.early_stopping or estimator.schedule == "plateau"
+    )
+
+
+def draw(space, trial) -> dict:
+    """Return the parameters of a trial, which may be one that is over."""
+    if isinstance(space, Mapping):
+        return {name: suggest(trial, name, range_) for name, range_ in space.items()}
+    return space(trial)
+
+
+def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
+    """Be one of several workers."""
+    work(task, open_study(storage, **opening), n_trials, ends, verbose)
+
+
+def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
+    """Take trials until the study has enough, or until the time `ends`."""
+    worker = Worker(study, n_trials)
+    catch = () if task.error_score == "raise" else (Exception,)
+    with Progress(study, n_trials, verbose) as progress, worker.alive():
+        while (ends is None or time.time() < ends) and worker.has_work():
+            study.optimize(partial(_objective, task, worker, progress), n_trials=1, catch=catch)
+            progress.update()
+
+
+class Progress:
+    """One bar: trials done of those to do; trial, fold, epoch and the best score beside it."""
+
+    def __init__(self, study: optuna.Study, n_trials: int | None, verbose: int) -> None:
+        self.study = study
+        self.bar = tqdm(total=n_trials, unit="trial", disable=not verbose)
+        if verbose:
+            self.update()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.bar.close()
+
+    def show(self, **where) -> None:
+        """Say where the trial is."""
+        if not self.bar.disable:
+            self.bar.set_postfix(where | self._best())
+
+    def update(self) -> None:
+        """Count the trials that are over, those of other workers too."""
+        if not self.bar.disable:
+            self.bar.n = sum(trial.state.is_finished() for trial in counted_trials(self.study))
+            self.bar.set_postfix(self._best())
+
+    def _best(self) -> dict:
+        done = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        return {"best": f"{max(trial.value for trial in done):.4f}"} if done else {}
+
+
+def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Trial) -> float:
+    if not worker.claim(trial):
+        raise optuna.TrialPruned
+    try:
+        return _evaluate(task, trial, progress)
+    except optuna.TrialPruned:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        trial.set_user_attr(ERROR, reason)
+        if task.error_score != "raise":
+            message = f"Trial {trial.number} failed with {trial.params}: {reason}"
+            warnings.warn(message, FitFailedWarning, stacklevel=2)
+        raise
+
+
+def _evaluate(task: Task, trial: optuna.Trial, progress: Progress) -> float:
+    params = draw(task.space, trial)
+    epochs = getattr(task.base, "max_epochs", 1)
+    scores: list[float] = []
+    for fold, (train, valid) in enumerate(task.splits):
+        progress.show(trial=trial.number, fold=f"{fold + 1}/{len(task.splits)}")
+        estimator = clone(task.base).set_params(**clone(params, safe=False))
+        by_epoch = fold == 0 and "max_epochs" not in params and reports_epochs(estimator)
+        tell = _teller(trial, progress) if by_epoch and task.by_epoch else None
+        scores.append(_fit_and_score(task, estimator, train, valid, trial, tell))
+        trial.report(float(np.mean(scores)), epochs + fold)
+        if fold + 1 < len(task.splits) and trial.should_prune():
+            raise optuna.TrialPruned
+    return float(np.mean(scores))
+
+
+def _teller(trial, progress):
+    """Return what a training tells after each epoch of the first fold."""
+
+    def tell(epoch: int, accuracy: float) -> None:
+        progress.show(trial=trial.number, epoch=epoch, accuracy=f"{accuracy:.3f}")
+        trial.report(accuracy, epoch - 1)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    return tell
+
+
+def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
+    X_train, y_train = _safe_split(estimator, task.X, task.y, train)
+    X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
+    fit_params = _check_method_params(task.X, task.fit_params, train)
+    if tell is not None:
+        estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpoch(tell)])
+        fit_params |= {"X_val": X_valid, "y_val": y_valid}
+    start = time.perf_counter()
+    estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
+    fitted = time.perf_counter()
+    score = float(task.scorer(estimator, *((X_valid,) if y_valid is None else (X_valid, y_valid))))
+    folds = trial.user_attrs.get(FOLDS, [])
+    seconds = [fitted - start, time.perf_counter() - fitted]
+    trial.set_user_attr(FOLDS, [*folds, [score, *seconds]])
+    return score

@@ -1,0 +1,425 @@
+"""`FERSearchCV`: a scikit-learn search, a study that goes on, splits that never leak."""
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import optuna
+import pytest
+from helpers import small_classifier
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, NopPruner
+from optuna.samplers import GridSampler
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fer_sklearn import FERClassifier, make_fer_pipeline
+from fer_sklearn.tuning import FERSearchCV, HoldOut, plot_study, search_space
+
+RATES = {"learning_rate": FloatDistribution(0.005, 0.1, log=True)}
+C = {"C": FloatDistribution(0.1, 10.0, log=True)}
+
+
+LOGISTIC = LogisticRegression(max_iter=1000)
+
+
+def rows(faces):
+    """A tenth of the pixels, for estimators that are not about faces."""
+    return faces.data.reshape(len(faces.data), -1)[:, ::10] / 255
+
+
+def search(estimator=None, space=RATES, **params):
+    estimator = small_classifier(max_epochs=2) if estimator is None else estimator
+    defaults = {"n_trials": 3, "cv": 2, "random_state": 0}
+    return FERSearchCV(estimator, space, **{**defaults, **params})
+
+
+SEARCH = search(LogisticRegression(), C, n_trials=2, error_score="raise")
+
+
+@parametrize_with_checks([SEARCH])
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def test_it_has_what_grid_search_has(faces):
+    grid = GridSearchCV(small_classifier(max_epochs=2), {"learning_rate": [0.01, 0.03]}, cv=2)
+    grid.fit(faces.data, faces.target)
+    found = search().fit(faces.data, faces.target)
+    assert set(grid.cv_results_) <= set(found.cv_results_)
+    missing = {name for name in vars(grid) if name.endswith("_")} - set(vars(found))
+    assert missing == set()
+    assert found.best_score_ == found.cv_results_["mean_test_score"].max()
+    assert found.best_params_ == found.cv_results_["params"][found.best_index_]
+    assert found.cv_results_["rank_test_score"][found.best_index_] == 1
+    assert found.predict(faces.data).shape == (280,)
+    assert found.classes_.tolist() == sorted(set(faces.target))
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict(faces.data), found.predict(faces.data))
+
+
+def test_the_same_points_have_the_same_scores_as_in_grid_search(faces):
+    values = [0.01, 0.02, 0.05]
+    clf = small_classifier(max_epochs=2)
+    grid = GridSearchCV(clf, {"learning_rate": values}, cv=3).fit(faces.data, faces.target)
+    found = search(
+        clf, sampler=GridSampler({"learning_rate": values}, seed=0), pruner=NopPruner(), cv=3
+    ).fit(faces.data, faces.target)
+    order = np.argsort([params["learning_rate"] for params in found.cv_results_["params"]])
+    for name in ("split0_test_score", "split2_test_score", "mean_test_score", "std_test_score"):
+        np.testing.assert_allclose(found.cv_results_[name][order], grid.cv_results_[name])
+    assert found.best_params_ == grid.best_params_
+    np.testing.assert_array_equal(found.predict_proba(faces.data), grid.predict_proba(faces.data))
+
+
+class Recorder(FERClassifier):
+    """Keeps the rows that each fit is given; row i has i in its first pixel."""
+
+    seen: list = []
+
+    def fit(self, X, y, **params):
+        valid = params.get("X_val")
+        Recorder.seen.append((set(X[:, 0, 0]), None if valid is None else set(valid[:, 0, 0])))
+        return super().fit(X, y, **params)
+
+
+def numbered_faces():
+    X = np.random.default_rng(0).integers(0, 256, (120, 8, 8), dtype=np.uint8)
+    X[:, 0, 0] = np.arange(120)
+    return X, np.arange(120) % 3
+
+
+def test_no_row_of_a_validation_fold_ever_trains():
+    X, y = numbered_faces()
+    shuffled = StratifiedKFold(3, shuffle=True)  # without a random_state: other splits a call
+    Recorder.seen = []
+    clf = Recorder(widths=(4,), max_epochs=3, random_state=0)
+    found = search(clf, cv=shuffled, pruner=NopPruner(), n_trials=4, refit=False).fit(X, y)
+    assert len(Recorder.seen) == 12
+    folds = [train for train, _ in Recorder.seen[:3]]
+    for i, (train, valid) in enumerate(Recorder.seen):
+        assert train == folds[i % 3]  # the splits are those of the first trial
+        if i % 3 == 0:
+            assert not train & valid
+            assert train | valid == set(range(120))
+        else:
+            assert valid is None
+    steps = [list(t.intermediate_values) for t in found.study_.trials]
+    assert steps == [[0, 1, 2, 3, 4, 5]] * 4  # three epochs, then three folds
+
+
+def test_after_every_fold_the_running_mean_is_reported(faces):
+    found = search(cv=3, n_trials=1, pruner=NopPruner()).fit(faces.data, faces.target)
+    scores = [found.cv_results_[f"split{k}_test_score"][0] for k in range(3)]
+    told = list(found.study_.trials[0].intermediate_values.values())
+    np.testing.assert_allclose(told[2:], [np.mean(scores[: k + 1]) for k in range(3)])
+
+
+class PruneAt(BasePruner):
+    """Prunes all trials but the first at a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def prune(self, study, trial):
+        return trial.number > 0 and trial.last_step == self.step
+
+
+@pytest.mark.parametrize(("step", "fits", "folds"), [(1, 1, 0), (3, 1, 1), (4, 2, 2)])
+def test_a_trial_is_pruned_between_epochs_or_folds(step, fits, folds):
+    X, y = numbered_faces()
+    Recorder.seen = []
+    clf = Recorder(widths=(4,), max_epochs=3, random_state=0)
+    found = search(clf, cv=3, pruner=PruneAt(step), n_trials=3, refit=False).fit(X, y)
+    assert found.cv_results_["state"].tolist() == ["complete", "pruned", "pruned"]
+    assert len(Recorder.seen) == 3 + 2 * fits
+    scores = np.array([found.cv_results_[f"split{k}_test_score"] for k in range(3)])
+    assert (~np.isnan(scores)).sum(axis=0).tolist() == [3, folds, folds]
+    assert np.isnan(found.cv_results_["mean_test_score"]).tolist() == [False, True, True]
+    assert found.best_index_ == 0
+    assert found.cv_results_["rank_test_score"].tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize("params", [{"early_stopping": True}, {"schedule": "plateau"}])
+def test_the_validation_fold_never_decides_when_a_training_ends(params):
+    X, y = numbered_faces()
+    Recorder.seen = []
+    search(Recorder(widths=(4,), max_epochs=2, **params), n_trials=2, refit=False).fit(X, y)
+    assert all(valid is None for _, valid in Recorder.seen)
+
+
+def test_a_stopped_study_goes_on_as_if_it_had_not_been(faces, tmp_path):
+    space = search_space().only("learning_rate", "dropout")
+    whole = search(space=space, n_trials=13, cv=2).fit(faces.data, faces.target)
+    path = tmp_path / "runs" / "study.log"
+    search(space=space, n_trials=5, storage=path).fit(faces.data, faces.target)
+    resumed = search(space=space, n_trials=13, storage=str(path)).fit(faces.data, faces.target)
+    assert resumed.cv_results_["params"] == whole.cv_results_["params"]
+    np.testing.assert_array_equal(
+        resumed.cv_results_["mean_test_score"], whole.cv_results_["mean_test_score"]
+    )
+    assert len(resumed.study_.trials) == 13
+    done = search(space=space, n_trials=13, storage=path).fit(faces.data, faces.target)
+    assert done.best_params_ == whole.best_params_
+
+
+def test_sqlite_is_a_storage_too(faces, tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    search(LOGISTIC, C, storage=url).fit(rows(faces), faces.target)
+    storage = optuna.storages.RDBStorage(url)
+    found = search(LOGISTIC, C, n_trials=4, storage=storage)
+    found.fit(rows(faces), faces.target)
+    assert len(found.study_.trials) == 4
+
+
+def test_a_study_of_other_data_is_refused(faces, tmp_path):
+    path = tmp_path / "study.log"
+    search(n_trials=1, storage=path).fit(faces.data, faces.target)
+    with pytest.raises(ValueError, match="other data, splits"):
+        search(n_trials=2, storage=path).fit(faces.data[:200], faces.target[:200])
+    with pytest.raises(ValueError, match="other data, splits"):
+        search(n_trials=2, storage=path, cv=3).fit(faces.data, faces.target)
+    search(n_trials=1, storage=path, cv=3, study_name="b").fit(faces.data, faces.target)
+    with pytest.raises(ValueError, match=r"ends in \.log"):
+        search(storage=tmp_path / "study.txt").fit(faces.data, faces.target)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_side_by_side_find_what_one_finds(backend, faces):
+    import joblib
+    import torch
+
+    torch_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = search(n_trials=6, pruner=NopPruner()).fit(faces.data, faces.target)
+        with joblib.parallel_config(backend=backend, inner_max_num_threads=None):
+            both = search(n_trials=6, pruner=NopPruner(), n_jobs=2).fit(faces.data, faces.target)
+    finally:
+        torch.set_num_threads(torch_threads)
+    assert both.cv_results_["params"] == alone.cv_results_["params"]
+    np.testing.assert_array_equal(
+        both.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
+    )
+    assert both.best_params_ == alone.best_params_
+
+
+WORKER = """
+    import json, sys, time
+    import numpy as np
+    from optuna.distributions import FloatDistribution
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.linear_model import LogisticRegression
+    from fer_sklearn.tuning import FERSearchCV
+
+    class Slow(LogisticRegression):
+        def fit(self, X, y):
+            print("fitting", flush=True)
+            time.sleep({pause})
+            return super().fit(X, y)
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 4))
+    y = (X[:, 0] + rng.normal(size=90) > 0).astype(int)
+    space = {{"C": FloatDistribution(1e-3, 1e3, log=True)}}
+    search = FERSearchCV(Slow(), space, n_trials=9, cv=3, storage={path!r}, random_state=0)
+    search.fit(X, y)
+    print("RESULT", json.dumps([search.best_params_, search.best_score_,
+                                search.cv_results_["params"]]), flush=True)
+"""
+
+
+def start_worker(path, pause):
+    code = textwrap.dedent(WORKER).format(path=str(path), pause=pause)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def result(process):
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return json.loads(out.split("RESULT", 1)[1])
+
+
+def test_identical_processes_share_a_study_and_one_killed_costs_its_trial_only(tmp_path):
+    path = tmp_path / "study.log"
+    victim = start_worker(path, pause=60)
+    assert victim.stdout.readline() == "fitting\n"
+    others = [start_worker(path, pause=0.05) for _ in range(2)]
+    for other in others:
+        assert other.stdout.readline() == "fitting\n"
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    first, second = map(result, others)
+    assert first == second
+    assert len(first[2]) == 9
+    study = optuna.load_study(
+        study_name="fer_sklearn",
+        storage=optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(str(path))
+        ),
+    )
+    states = [trial.state.name for trial in study.trials]
+    assert states.count("COMPLETE") + states.count("PRUNED") >= 9
+    assert states.count("RUNNING") == 0
+    assert states.count("FAIL") == 1  # the victim's
+
+
+class Fails(LogisticRegression):
+    """Cannot be fitted with a small C."""
+
+    def fit(self, X, y):
+        if self.C < 1:
+            raise RuntimeError("too small")
+        return super().fit(X, y)
+
+
+def test_a_failing_trial_warns_and_costs_itself_only(faces):
+    X = rows(faces)
+    with pytest.warns(FitFailedWarning, match="too small"):
+        found = search(Fails(max_iter=1000), C, n_trials=8).fit(X, faces.target)
+    assert {"fail", "complete"} == set(found.cv_results_["state"])
+    assert found.best_params_["C"] >= 1
+    assert len(found.cv_results_["params"]) == 8
+    with pytest.raises(RuntimeError, match="too small"):
+        search(Fails(max_iter=1000), C, n_trials=8, error_score="raise").fit(X, faces.target)
+    never = {"C": FloatDistribution(0.1, 0.5)}
+    with (
+        pytest.warns(FitFailedWarning),
+        pytest.raises(ValueError, match=r"No trial has finished \(3 fail\).* too small"),
+    ):
+        search(Fails(max_iter=1000), never).fit(X, faces.target)
+
+
+def test_weights_and_groups_reach_where_they_belong(faces):
+    class Weighed(ClassifierMixin, BaseEstimator):
+        seen: list = []
+
+        def __init__(self, C=1.0):
+            self.C = C
+
+        def fit(self, X, y, sample_weight=None):
+            Weighed.seen.append((X[:, 0].copy(), sample_weight))
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, X):
+            return np.repeat(self.classes_[:1], len(X))
+
+    X = np.arange(60.0)[:, None]
+    y, groups = np.arange(60) % 2, np.arange(60) // 6
+    search(Weighed(), C, n_trials=2, cv=HoldOut(0.2)).fit(
+        X, y, groups=groups, sample_weight=np.arange(60.0)
+    )
+    for rows, weights in Weighed.seen:
+        np.testing.assert_array_equal(rows, weights)
+        assert len(rows) == 60 or len(set(groups[rows.astype(int)])) == 8
+
+
+def test_a_pipeline_can_be_searched(faces):
+    space = {
+        "classify__dropout": FloatDistribution(0, 0.5),
+        "augment__rotation": IntDistribution(0, 9),
+    }
+    pipeline = make_fer_pipeline(widths=(8,), max_epochs=1, random_state=0)
+    found = search(pipeline, space, n_trials=2).fit(faces.data, faces.target)
+    assert set(found.best_params_) == set(space)
+
+
+def test_the_default_space_and_hold_out(faces):
+    found = FERSearchCV(small_classifier(), n_trials=1, random_state=0, refit=False)
+    space = search_space()
+    space.ranges["widths"] = optuna.distributions.CategoricalDistribution(("8-16",))
+    found.set_params(space=space).fit(faces.data, faces.target)
+    assert found.n_splits_ == 1
+    assert set(found.best_params_) == set(search_space().names)
+
+
+def test_an_objective_may_be_given_as_a_function(faces):
+    def draw(trial):
+        return {"C": trial.suggest_float("strength", 0.1, 1.0) * 10}
+
+    found = search(LOGISTIC, draw).fit(rows(faces), faces.target)
+    assert set(found.best_params_) == {"C"}
+    assert found.best_params_["C"] == found.study_.best_trial.params["strength"] * 10
+
+
+def test_a_hold_out_has_no_copy_on_the_other_side():
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    X = np.concatenate([faces, faces[:30], faces[:20]])
+    y = np.concatenate([np.arange(60) % 3, np.arange(30) % 3, np.arange(20) % 3])
+    ((train, valid),) = HoldOut(0.2).split(X, y)
+    assert sorted([*train, *valid]) == list(range(110))
+    assert 10 < len(valid) < 35
+    assert not {x.tobytes() for x in X[train]} & {x.tobytes() for x in X[valid]}
+    with pytest.raises(ValueError, match="test_size"):
+        HoldOut(0.7)
+
+
+def test_a_time_limit_ends_the_search(faces):
+    start = time.perf_counter()
+    found = search(n_trials=None, timeout=3, refit=False).fit(faces.data, faces.target)
+    assert time.perf_counter() - start < 30
+    assert len(found.cv_results_["params"]) >= 1
+    with pytest.raises(ValueError, match="n_trials or timeout"):
+        search(n_trials=None).fit(faces.data, faces.target)
+
+
+def test_without_refit_it_cannot_predict(faces):
+    found = search(n_trials=1, refit=False).fit(faces.data, faces.target)
+    assert not hasattr(found, "best_estimator_")
+    with pytest.raises((AttributeError, NotFittedError)):
+        found.predict(faces.data)
+
+
+def test_several_workers_on_one_gpu_warn(faces, monkeypatch):
+    import fer_sklearn.tuning._search as module
+
+    monkeypatch.setattr(module, "is_single_gpu", lambda device: True)
+    with pytest.warns(UserWarning, match="share one GPU"):
+        search(n_trials=1, n_jobs=2, refit=False).fit(faces.data, faces.target)
+
+
+def test_a_progress_bar_shows_trials_folds_and_epochs(faces, capsys):
+    search(n_trials=2, verbose=1, refit=False).fit(faces.data, faces.target)
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    assert "fold=2/2" in shown
+    assert "epoch=2" in shown
+    assert "best=0." in shown
+
+
+def test_optuna_keeps_its_verbosity_and_stays_quiet(faces, capsys):
+    before = optuna.logging.get_verbosity()
+    search(n_trials=1).fit(faces.data, faces.target)
+    assert optuna.logging.get_verbosity() == before
+    assert capsys.readouterr().err == ""
+
+
+def test_it_can_be_cloned_and_nested(faces):
+    from sklearn.model_selection import cross_val_score
+
+    inner = search(LOGISTIC, C, n_trials=2)
+    assert clone(inner).get_params()["estimator__C"] == 1.0
+    scores = cross_val_score(inner, rows(faces), faces.target, cv=KFold(2))
+    assert scores.shape == (2,)
+
+
+def test_plots_of_a_study(faces):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    space = search_space().only("learning_rate", "dropout")
+    found = search(space=space, n_trials=4, refit=False).fit(faces.data, faces.target)
+    axes = plot_study(found)
+    assert set(axes) == {"history", "importance", "parallel", "slices"}
+    plt.close("all")
+    with pytest.raises(ValueError, match="Unknown kinds"):
+        plot_study(found, kinds=["pie"])

@@ -1,0 +1,92 @@
+"""The table of what to search, in each of its uses."""
+
+import numpy as np
+import optuna
+import pytest
+from helpers import small_classifier
+from optuna.distributions import FloatDistribution, IntDistribution
+from sklearn.model_selection import GridSearchCV, ParameterSampler, RandomizedSearchCV
+
+from fer_sklearn import FaceAugmenter, FERClassifier
+from fer_sklearn.tuning import SearchSpace, search_space
+
+PRESETS = ["fast", "accurate"]
+
+
+def trials(space, n=60):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    return [space(study.ask()) for _ in range(n)]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_parameter_exists_and_every_draw_is_valid(preset):
+    for params in trials(search_space(preset)):
+        clf = FERClassifier(augment=FaceAugmenter()).set_params(**params)
+        clf._validate_params()
+        clf.augment._validate_params()
+        assert isinstance(params["widths"], tuple)
+
+
+def test_every_augmentation_strength_is_in_the_table():
+    searched = {name.removeprefix("augment__") for name in search_space().names}
+    assert set(FaceAugmenter().get_params()) - {"erase_area"} <= searched
+
+
+def test_the_learning_rate_has_the_range_of_the_optimizer():
+    drawn = trials(search_space().only("optimizer", "learning_rate"), 200)
+    rates = {name: [d["learning_rate"] for d in drawn if d["optimizer"] == name]
+             for name in ("muon", "adamw", "sgd")}  # fmt: skip
+    assert min(rates["muon"]) >= 0.01
+    assert max(rates["adamw"]) <= 0.01
+    assert max(rates["sgd"]) > 0.1
+    alone = trials(search_space().only("learning_rate"))
+    assert all(0.01 <= d["learning_rate"] <= 0.1 for d in alone)
+    assert all(set(d) == {"learning_rate"} for d in alone)
+
+
+def test_a_study_takes_the_distributions():
+    table = search_space().only("learning_rate", "dropout", "depth").distributions()
+    trial = optuna.create_study().ask(fixed_distributions=table)
+    assert set(trial.params) == {"learning_rate", "dropout", "depth"}
+
+
+def test_scikit_learns_searches_take_it(faces):
+    space = search_space().only("learning_rate", "augment__rotation")
+    clf = small_classifier(max_epochs=1, augment=FaceAugmenter())
+    grid = GridSearchCV(clf, space.to_grid(2), cv=2, refit=False).fit(faces.data, faces.target)
+    assert len(grid.cv_results_["params"]) == 4
+    draws = RandomizedSearchCV(clf, space.to_scipy(), n_iter=2, cv=2, random_state=0)
+    draws.fit(faces.data, faces.target)
+    assert 0.01 <= draws.best_params_["learning_rate"] <= 0.1
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_random_draws_stay_in_the_ranges(preset):
+    space = search_space(preset)
+    for params in ParameterSampler(space.to_scipy(), 100, random_state=0):
+        for name, value in params.items():
+            if name in ("widths", "optimizer", "learning_rate"):
+                continue
+            assert space.ranges[name]._contains(space.ranges[name].to_internal_repr(value))
+
+
+def test_a_grid_covers_the_ends():
+    grid = search_space().only("depth", "dropout", "optimizer", "learning_rate").to_grid(3)
+    assert [table["optimizer"] for table in grid] == [["muon"], ["adamw"], ["sgd"]]
+    assert grid[0]["depth"] == [1, 2]
+    assert grid[0]["dropout"] == [0.0, 0.25, 0.5]
+    np.testing.assert_allclose(grid[0]["learning_rate"], [0.01, 0.0316228, 0.1])
+
+
+def test_ranges_of_ones_own():
+    space = SearchSpace({"max_epochs": IntDistribution(2, 9), "dropout": FloatDistribution(0, 0.3)})
+    assert space.names == ["max_epochs", "dropout"]
+    assert all(2 <= params["max_epochs"] <= 9 for params in trials(space))
+    assert space.to_grid(2) == [{"max_epochs": [2, 9], "dropout": [0.0, 0.3]}]
+
+
+def test_unknown_names_are_errors():
+    with pytest.raises(ValueError, match="Not in the space: \\['speed'\\]"):
+        search_space().only("speed")
+    with pytest.raises(ValueError, match="accurate, fast"):
+        search_space("slow")
