@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from . import training
+from ._callbacks import CallbackSupportMixin, has_callbacks, open_context, with_callbacks
 from ._device import resolve_device, resolve_device_or_cpu
 from ._images import MIN_FACE_PIXELS, as_rows, infer_image_shape, match_pixel_range
 from ._labels import drop_weightless, encode_labels, find_classes, make_loss_weights
@@ -36,7 +37,7 @@ from .normalize import FaceNormalizer
 _NOT_STORED = ("_model", "_net", "_device")
 
 
-class FERClassifier(ClassifierMixin, BaseEstimator):
+class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     """Convolutional network that classifies faces by their expression.
 
     Faces are normalised, augmented (in training only, freshly for every batch) and
@@ -294,6 +295,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         self.callbacks = callbacks
         self.verbose = verbose
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train the network.
 
@@ -319,6 +321,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             Before any training, if X, y or a parameter cannot be used; during it, if
             the loss is no longer finite.
         """
+        context = open_context(self, X=X, y=y, max_subtasks=self.max_epochs)
         with _unchanged_on_failure(self):
             self._validate_params()
             device = resolve_device(self.device)
@@ -339,12 +342,18 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             )
             if self.batch_size == "auto":
                 settings = replace(settings, batch_size=min(128, max(16, len(faces) // 20)))
+            if has_callbacks(self):
+                settings.callbacks.append(self._tell_of_epochs(context, X, y, device, going_on))
             with training.global_rng_preserved():
                 model = self._new_model(X, seed, going_on, start)
                 net = training.make_net(model, settings, device)
                 training.train(net, faces, valid, settings)
-            self._take_over(net, device, going_on)
+            vars(self).update(self._results(net, device, going_on))
             self._net = None
+        if context is not None:
+            context.call_on_fit_task_end(
+                estimator=self, X=X, y=y, reconstruction_attributes=lambda: dict(vars(self))
+            )
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -396,7 +405,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
                     model = self._new_model(X, settings.seed, going_on, start)
                     net = training.make_net(model, settings, device)
                 training.train(net, faces, None, settings)
-            self._take_over(net, device, going_on)
+            vars(self).update(self._results(net, device, going_on))
             self._net = net
         return self
 
@@ -633,17 +642,38 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         )
         return training.FaceModel(normalize, augment, network)
 
-    def _take_over(self, net, device, going_on):
-        """Make the result of a training this classifier's own."""
+    def _results(self, net, device, going_on):
+        """Return the fitted attributes that a training has led to so far."""
         epochs = training.epoch_table(net)
         if going_on:
             epochs = {key: self.history_.get(key, []) + new for key, new in epochs.items()}
-        self.history_ = epochs
-        self.n_iter_ = len(epochs["train_loss"])
-        self.best_validation_score_ = max(epochs.get("valid_accuracy", []), default=None)
-        self._model = net.module_.eval()
-        self._mirrored = any(isinstance(layer, RandomFlip) for layer in self._model.augment)
-        self._device = device
+        model = net.module_.eval()
+        return {
+            "history_": epochs,
+            "n_iter_": len(epochs["train_loss"]),
+            "best_validation_score_": max(epochs.get("valid_accuracy", []), default=None),
+            "_model": model,
+            "_mirrored": any(isinstance(layer, RandomFlip) for layer in model.augment),
+            "_device": device,
+        }
+
+    def _tell_of_epochs(self, context, X, y, device, going_on):
+        """Return what tells scikit-learn's callbacks of every epoch, a task of the fit."""
+        tasks = []
+
+        def begin(net):
+            tasks.append(context.subcontext("epoch"))
+            tasks[-1].call_on_fit_task_begin(estimator=self, X=X, y=y)
+
+        def end(net):
+            return tasks[-1].call_on_fit_task_end(
+                estimator=self,
+                X=X,
+                y=y,
+                reconstruction_attributes=lambda: self._results(net, device, going_on),
+            )
+
+        return training.TellEpochs(begin, end)
 
     def _logits(self, X):
         """Logits in float64, (n_samples, n_classes)."""

@@ -15,6 +15,7 @@ ALLOWED = {
     "_images": set(),
     "_labels": set(),
     "_device": set(),
+    "_callbacks": set(),
     "_state": set(),
     "_pretrained": set(),
     "networks": set(),
@@ -23,12 +24,12 @@ ALLOWED = {
     "augment": {"_images"},
     "training": {"_images"},
     "classifier": {
-        *("_device", "_images", "_labels", "_pretrained", "_state"),
+        *("_callbacks", "_device", "_images", "_labels", "_pretrained", "_state"),
         *("augment", "networks", "normalize", "training"),
     },
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"augment"},
-    "tuning": {"_device", "augment", "classifier", "training"},
+    "tuning": {"_callbacks", "_device", "augment", "classifier", "training"},
 }
 #: Heavy packages: the rooms that may import them.
 OWNERS = {

@@ -26,7 +26,7 @@ from ._schedules import (
     OPTIMIZERS,
     SCHEDULES,
     PlainEnd,
-    TellEpoch,
+    TellEpochs,
     optimizer_kwargs,
     schedule_callbacks,
 )
@@ -41,7 +41,7 @@ __all__ = [
     "FaceNet",
     "Faces",
     "Settings",
-    "TellEpoch",
+    "TellEpochs",
     "build_seeded",
     "epoch_table",
     "global_rng_preserved",

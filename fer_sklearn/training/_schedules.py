@@ -33,20 +33,28 @@ def optimizer_kwargs(name: str, device: torch.device) -> dict:
     return {"optimizer": optimizer, **named}
 
 
-class TellEpoch(Callback):
-    """Tells a function the number of each epoch, from 1, and its validation accuracy.
+class TellEpochs(Callback):
+    """Tells functions that an epoch begins and that it has ended.
 
     Parameters
     ----------
-    tell : callable
-        Called as ``tell(epoch, accuracy)``; what it raises ends the training.
+    begin : callable or None
+        Called as ``begin(net)``.
+    end : callable
+        Called as ``end(net)``; the training stops if it returns True.
     """
 
-    def __init__(self, tell) -> None:
-        self.tell = tell
+    def __init__(self, begin, end) -> None:
+        self.begin = begin
+        self.end = end
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self.begin is not None:
+            self.begin(net)
 
     def on_epoch_end(self, net, **kwargs):
-        self.tell(len(net.history), net.history[-1, "valid_acc"])
+        if self.end(net):
+            raise KeyboardInterrupt
 
 
 class PlainEnd(Callback):

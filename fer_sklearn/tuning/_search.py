@@ -6,6 +6,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from sklearn.utils import assert_all_finite, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_method_params
 
+from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier
@@ -161,6 +163,7 @@ class FERSearchCV(BaseSearchCV):
         self.random_state = random_state
         self.verbose = verbose
 
+    @with_callbacks
     def fit(self, X, y=None, *, groups=None, **fit_params):
         """Search, then fit the best estimator on all faces.
 
@@ -193,14 +196,19 @@ class FERSearchCV(BaseSearchCV):
         X, y, groups = indexable(X, y, groups)
         if y is not None:
             assert_all_finite(y, input_name="y")
+        context = open_context(self, X=X, y=y)
         task = self._make_task(X, y, groups, fit_params)
+        if self.n_jobs in (None, 1):
+            task = replace(task, search=self, context=context)
         with tempfile.TemporaryDirectory() as folder, quiet():
             shared = Path(folder) / "study.log" if self.n_jobs not in (None, 1) else None
             study = self._run(task, shared if self.storage is None else self.storage)
             self.study_ = in_memory(study) if self.storage is None else study
         self._take_results(task)
         if self.refit:
-            self._refit(task, X, y, fit_params)
+            self._refit(task, X, y, fit_params, context)
+        if context is not None:
+            context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def _make_task(self, X, y, groups, fit_params):
@@ -248,11 +256,12 @@ class FERSearchCV(BaseSearchCV):
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
 
-    def _refit(self, task, X, y, fit_params):
-        self.best_estimator_ = clone(task.base).set_params(**self.best_params_)
+    def _refit(self, task, X, y, fit_params, context):
+        best = clone(task.base).set_params(**clone(self.best_params_, safe=False))
         start = time.time()
-        arguments = (X,) if y is None else (X, y)
-        self.best_estimator_.fit(*arguments, **fit_params)
+        with subtask(context, "refit", self, runs=best):
+            best.fit(*((X,) if y is None else (X, y)), **fit_params)
+        self.best_estimator_ = best
         self.refit_time_ = time.time() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_

@@ -17,8 +17,9 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 from tqdm.auto import tqdm
 
+from .._callbacks import subtask
 from ..classifier import FERClassifier
-from ..training import TellEpoch
+from ..training import TellEpochs
 from ._space import suggest
 from ._study import Worker, counted_trials, open_study
 
@@ -41,6 +42,8 @@ class Task:
     fit_params: dict
     by_epoch: bool
     error_score: str | float
+    search: object = None
+    context: object = None
 
 
 def reports_epochs(estimator) -> bool:
@@ -109,8 +112,10 @@ class Progress:
 def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Trial) -> float:
     if not worker.claim(trial):
         raise optuna.TrialPruned
+    n_splits = len(task.splits)
     try:
-        return _evaluate(task, trial, progress)
+        with subtask(task.context, "trial", task.search, max_subtasks=n_splits) as context:
+            return _evaluate(task, trial, progress, context)
     except optuna.TrialPruned:
         raise
     except Exception as error:
@@ -122,7 +127,7 @@ def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Tri
         raise
 
 
-def _evaluate(task: Task, trial: optuna.Trial, progress: Progress) -> float:
+def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> float:
     params = draw(task.space, trial)
     epochs = getattr(task.base, "max_epochs", 1)
     scores: list[float] = []
@@ -131,7 +136,8 @@ def _evaluate(task: Task, trial: optuna.Trial, progress: Progress) -> float:
         estimator = clone(task.base).set_params(**clone(params, safe=False))
         by_epoch = fold == 0 and "max_epochs" not in params and reports_epochs(estimator)
         tell = _teller(trial, progress) if by_epoch and task.by_epoch else None
-        scores.append(_fit_and_score(task, estimator, train, valid, trial, tell))
+        with subtask(context, "fold", task.search, runs=estimator):
+            scores.append(_fit_and_score(task, estimator, train, valid, trial, tell))
         trial.report(float(np.mean(scores)), epochs + fold)
         if fold + 1 < len(task.splits) and trial.should_prune():
             raise optuna.TrialPruned
@@ -139,9 +145,10 @@ def _evaluate(task: Task, trial: optuna.Trial, progress: Progress) -> float:
 
 
 def _teller(trial, progress):
-    """Return what a training tells after each epoch of the first fold."""
+    """Return what is done after each epoch of the first fold."""
 
-    def tell(epoch: int, accuracy: float) -> None:
+    def tell(net) -> None:
+        epoch, accuracy = len(net.history), net.history[-1, "valid_acc"]
         progress.show(trial=trial.number, epoch=epoch, accuracy=f"{accuracy:.3f}")
         trial.report(accuracy, epoch - 1)
         if trial.should_prune():
@@ -155,7 +162,7 @@ def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
     X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
     fit_params = _check_method_params(task.X, task.fit_params, train)
     if tell is not None:
-        estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpoch(tell)])
+        estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
         fit_params |= {"X_val": X_valid, "y_val": y_valid}
     start = time.perf_counter()
     estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)

@@ -1,0 +1,67 @@
+"""scikit-learn's own callbacks (`sklearn.callback`, since 1.9), where it has them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn 1.8
+
+    class CallbackSupportMixin:
+        """Adds nothing: this scikit-learn has no callbacks."""
+
+    def with_callbacks(method):
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "has_callbacks", "open_context", "subtask", "with_callbacks"]
+
+
+def has_callbacks(estimator) -> bool:
+    """Tell whether callbacks were set on the estimator, or handed down to it."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def open_context(estimator, *, X, y, metadata=None, max_subtasks=None):
+    """Tell callbacks that a fit begins; return the context of its tasks.
+
+    None where nobody listens.
+    """
+    if not has_callbacks(estimator) and not hasattr(estimator, "_parent_callback_ctx"):
+        return None
+    context = estimator._init_callback_context(max_subtasks=max_subtasks)
+    return context.call_on_fit_task_begin(estimator=estimator, X=X, y=y, metadata=metadata)
+
+
+@contextmanager
+def subtask(context, name: str, estimator, *, runs=None, max_subtasks=0):
+    """Tell callbacks that a task below `context` begins and ends, and yield its context.
+
+    Parameters
+    ----------
+    context : CallbackContext or None
+        None: nobody listens; the block runs as it is.
+    name : str
+        Of the task.
+    estimator : estimator
+        Whose task it is.
+    runs : estimator or None
+        One that is fitted in the block and takes the callbacks over.
+    max_subtasks : int or None
+        Tasks below this one.
+    """
+    if context is None:
+        yield None
+        return
+    task = context.subcontext(name, max_subtasks=max_subtasks)
+    if runs is None:
+        task.call_on_fit_task_begin(estimator=estimator)
+        yield task
+        task.call_on_fit_task_end(estimator=estimator)
+        return
+    with task.propagate_callback_context(runs):
+        task.call_on_fit_task_begin(estimator=estimator)
+        yield task
+        task.call_on_fit_task_end(estimator=estimator)
