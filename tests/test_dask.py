@@ -1,0 +1,99 @@
+"""Searches on a real cluster of processes: the same result, and a worker may die."""
+
+import itertools
+import os
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from helpers import small_classifier
+from optuna.pruners import NopPruner
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+from fer_sklearn.tuning import FERSearchCV, search_space
+
+dask = pytest.importorskip("dask", reason="needs the extra [dist]")
+distributed = pytest.importorskip("distributed", reason="needs the extra [dist]")
+# Dask's own threads and sockets close when they like.
+pytestmark = pytest.mark.filterwarnings("default")
+
+GRID = {"dropout": [0.0, 0.1, 0.2], "learning_rate": [0.01, 0.03]}
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two worker processes of one thread each, that keep the copies they are given."""
+    with (
+        dask.config.set({"distributed.scheduler.active-memory-manager.start": False}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def one_thread():
+    """As many threads here as in a worker: another number rounds otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def grid_search(faces, cv=2):
+    search = GridSearchCV(small_classifier(max_epochs=2), GRID, cv=cv)
+    return search.fit(faces.data, faces.target)
+
+
+def assert_same(found, expected, faces):
+    assert found.cv_results_["params"] == expected.cv_results_["params"]
+    for name in ("split0_test_score", "split1_test_score"):
+        np.testing.assert_array_equal(found.cv_results_[name], expected.cv_results_[name])
+    np.testing.assert_array_equal(
+        found.predict_proba(faces.data), expected.predict_proba(faces.data)
+    )
+
+
+def test_workers_have_one_thread_each(client):
+    threads = client.run(lambda: __import__("torch").get_num_threads())
+    assert list(threads.values()) == [1, 1]
+
+
+def test_a_grid_search_on_the_cluster_finds_what_it_finds_here(client, faces, one_thread):
+    expected = grid_search(faces)
+    with joblib.parallel_config(backend="dask"):
+        found = grid_search(faces)
+    assert_same(found, expected, faces)
+
+
+def test_a_worker_that_dies_costs_its_tasks_only(client, faces, one_thread):
+    """As the user guide says: everything that tasks share is copied to every worker."""
+    expected = grid_search(faces)
+    splits = list(StratifiedKFold(2).split(faces.data, faces.target))
+    shared = [faces.data, faces.target, *itertools.chain.from_iterable(splits)]
+    pids = list(client.run(os.getpid).values())
+    with joblib.parallel_config(backend="dask", scatter=shared):
+        killer = threading.Timer(1.0, os.kill, (pids[0], 9))
+        killer.start()
+        found = grid_search(faces, splits)
+    killer.join()
+    assert_same(found, expected, faces)
+    deadline = time.time() + 30
+    while len(client.run(os.getpid)) < 2 and time.time() < deadline:
+        time.sleep(0.2)
+    assert pids[0] not in client.run(os.getpid).values()  # it did die
+
+
+def test_our_search_runs_on_the_cluster_too(client, faces, one_thread):
+    space = search_space().only("learning_rate", "dropout")
+    clf = small_classifier(max_epochs=2)
+    params = {"n_trials": 4, "cv": 2, "random_state": 0, "pruner": NopPruner()}
+    expected = FERSearchCV(clf, space, **params).fit(faces.data, faces.target)
+    with joblib.parallel_config(backend="dask"):
+        found = FERSearchCV(clf, space, n_jobs=2, **params).fit(faces.data, faces.target)
+    assert_same(found, expected, faces)
