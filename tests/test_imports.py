@@ -29,7 +29,7 @@ ALLOWED = {
     },
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"augment"},
-    "tuning": {"_callbacks", "_device", "augment", "classifier", "training"},
+    "tuning": {"_callbacks", "_device", "datasets", "augment", "classifier", "training"},
 }
 #: Heavy packages: the rooms that may import them.
 OWNERS = {

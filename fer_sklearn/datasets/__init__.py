@@ -1,15 +1,23 @@
-"""Faces to train on: real ones from files, synthetic ones drawn on the spot."""
+"""Faces to train on: real ones from files, synthetic ones drawn, and what is wrong in them."""
 
+from ._cleaning import clean_faces
+from ._duplicates import duplicate_groups, near_pairs
 from ._emotions import EMOTIONS, FER2013_NAMES, convert_emotions
 from ._fer2013 import load_fer2013
 from ._folder import load_image_folder
+from ._quality import FaceReport, inspect_faces
 from ._synthetic import make_faces
 
 __all__ = [
     "EMOTIONS",
     "FER2013_NAMES",
+    "FaceReport",
+    "clean_faces",
     "convert_emotions",
+    "duplicate_groups",
+    "inspect_faces",
     "load_fer2013",
     "load_image_folder",
     "make_faces",
+    "near_pairs",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
+
+from ..datasets import duplicate_groups
 
 
 class HoldOut:
@@ -39,7 +39,7 @@ class HoldOut:
         groups : array-like of shape (n_samples,) or None, default=None
             What must stay together; None: exact copies.
         """
-        groups = exact_copies(X) if groups is None else groups
+        groups = duplicate_groups(X) if groups is None else groups
         folds = StratifiedGroupKFold(
             round(1 / self.test_size), shuffle=True, random_state=self.random_state
         )
@@ -48,10 +48,3 @@ class HoldOut:
     def get_n_splits(self, X=None, y=None, groups=None) -> int:
         """Return 1."""
         return 1
-
-
-def exact_copies(X) -> np.ndarray:
-    """Return a number for each row of X, the same for exact copies only."""
-    rows = np.ascontiguousarray(X)
-    digests = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows]
-    return np.unique(digests, return_inverse=True)[1]

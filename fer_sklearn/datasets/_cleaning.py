@@ -1,0 +1,158 @@
+"""Cleaning by explicit rules, with a line for every face that goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from ._duplicates import duplicate_groups
+from ._quality import _contrasts, _differs, _labels
+
+_RULES = {
+    "blank": ("drop", "keep"),
+    "copies": ("drop", "keep"),
+    "contradictions": ("drop", "majority", "keep"),
+}
+
+
+def clean_faces(
+    X,
+    y,
+    *,
+    blank="drop",
+    test=None,
+    copies="drop",
+    contradictions="drop",
+    near=False,
+    min_correlation=0.95,
+):
+    """Drop faces by stated rules, and say which and why.
+
+    The rules are applied in the order of the parameters; a face is dropped for the first that
+    applies.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
+        Gray faces to train on.
+    y : array-like of shape (n_samples,)
+        Their labels.
+    blank : {"drop", "keep"}, default="drop"
+        What becomes of faces whose gray levels hardly differ.
+    test : array-like, shaped as X, or None, default=None
+        Faces to evaluate on: those of X that are copies of one of them are dropped.
+    copies : {"drop", "keep"}, default="drop"
+        Of faces that are copies of one before them, with the same label.
+    contradictions : {"drop", "majority", "keep"}, default="drop"
+        Of copies with different labels: all are dropped, or those with another label than
+        most have, and all if there is no majority.
+    near : bool, default=False
+        Whether near copies are copies; see `duplicate_groups`.
+    min_correlation : float, default=0.95
+        What counts as near.
+
+    Returns
+    -------
+    bunch : :class:`sklearn.utils.Bunch`
+        data, target : the faces that stay, and their labels.
+        kept : ndarray of int
+            Their row numbers in X.
+        groups : ndarray of int
+            Copies that stay share a number, for `GroupKFold`.
+        log : DataFrame with columns row, reason, label, copy_of
+            A line for every face that was dropped; copy_of is the first of its copies
+            (-1 for a blank face, or one that stands in `test`).
+
+    Raises
+    ------
+    ValueError
+        If a rule is unknown, or X and y differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fer_sklearn.datasets import clean_faces, make_faces
+    >>> faces = make_faces(4, random_state=0)
+    >>> X = np.concatenate([faces.data, faces.data[:1]])
+    >>> y = np.concatenate([faces.target, faces.target[:1]])
+    >>> cleaned = clean_faces(X, y)
+    >>> cleaned.kept.tolist()
+    [0, 1, 2, 3]
+    >>> cleaned.log.iloc[0].to_dict()
+    {'row': 4, 'reason': 'copy', 'label': 'sad', 'copy_of': 0}
+    """
+    for name, value in (("blank", blank), ("copies", copies), ("contradictions", contradictions)):
+        if value not in _RULES[name]:
+            raise ValueError(f"{name} must be one of {_RULES[name]}, got {value!r}.")
+    y = _labels(X, y, "y")
+    groups, in_test = _groups(X, test, near, min_correlation)
+    reasons = np.full(len(X), "", dtype=object)
+
+    def drop(chosen, reason):
+        reasons[chosen & (reasons == "")] = reason
+
+    if blank == "drop":
+        drop(_contrasts(X) < 0.01, "blank")
+    drop(in_test, "copy of a test face")
+    if contradictions != "keep":
+        disputed = _differs_among(reasons == "", groups, y)
+        if contradictions == "majority":
+            disputed &= ~_in_majority(groups, y, reasons == "")
+        drop(disputed, "contradiction")
+    if copies == "drop":
+        drop(_is_repeated(groups, y, reasons == ""), "copy")
+    kept = np.flatnonzero(reasons == "")
+    return Bunch(
+        data=np.asarray(X)[kept],
+        target=y[kept],
+        kept=kept,
+        groups=groups[kept],
+        log=_make_log(reasons, groups, y),
+    )
+
+
+def _groups(X, test, near, min_correlation):
+    """Return the groups of X, and which of its faces have a copy in `test`."""
+    options = {"near": near, "min_correlation": min_correlation}
+    if test is None:
+        return duplicate_groups(X, **options), np.zeros(len(X), dtype=bool)
+    both = duplicate_groups(np.concatenate([np.asarray(X), np.asarray(test)]), **options)
+    return both[: len(X)], np.isin(both[: len(X)], both[len(X) :])
+
+
+def _differs_among(open_, groups, y) -> np.ndarray:
+    """Tell which open faces have copies, open too, of another label."""
+    chosen = np.zeros(len(y), dtype=bool)
+    if open_.any():
+        chosen[open_] = _differs(groups[open_], y[open_])
+    return chosen
+
+
+def _in_majority(groups, y, open_) -> np.ndarray:
+    """Tell which faces have the label of more than half of their open copies."""
+    frame = pd.DataFrame({"group": groups, "label": y, "open": open_})
+    alike = frame.groupby(["group", "label"])["open"].transform("sum")
+    return (2 * alike > frame.groupby("group")["open"].transform("sum")).to_numpy()
+
+
+def _is_repeated(groups, y, open_) -> np.ndarray:
+    """Tell which open faces have an open copy of the same label before them."""
+    chosen = np.zeros(len(y), dtype=bool)
+    frame = pd.DataFrame({"group": groups[open_], "label": y[open_]})
+    chosen[open_] = frame.duplicated().to_numpy()
+    return chosen
+
+
+def _make_log(reasons, groups, y) -> pd.DataFrame:
+    rows = np.flatnonzero(reasons != "")
+    firsts = pd.Series(np.arange(len(y))).groupby(groups).transform("min").to_numpy()
+    alone = np.isin(reasons[rows], ["blank", "copy of a test face"])
+    return pd.DataFrame(
+        {
+            "row": rows,
+            "reason": reasons[rows],
+            "label": y[rows],
+            "copy_of": np.where(alone, -1, firsts[rows]),
+        }
+    )

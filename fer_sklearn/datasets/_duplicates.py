@@ -1,0 +1,184 @@
+"""Copies of faces: exact ones by a digest, near ones by a perceptual hash and correlation."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from scipy.fft import dctn
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+#: Side of the thumbnail that is compared, and of its block of low frequencies.
+_SIDE, _LOW = 16, 8
+#: A hash has 64 bits; two copies agree in at least one of these bands, and differ in few bits.
+_BANDS, _BAND_BITS, _MAX_BITS = 4, 16, 10
+#: Members of a bucket that one is compared with: more look alike only if they are all blank.
+_NEIGHBOURS = 256
+_CHUNK = 4096
+
+
+def duplicate_groups(X, *, near=False, min_correlation=0.95):
+    """Return a number for each face, the same for copies.
+
+    For `GroupKFold`, `StratifiedGroupKFold` and `LeaveOneGroupOut`: with these groups no
+    copy of a face stands on both sides of a split.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
+        Gray faces. Memory maps are read in parts.
+    near : bool, default=False
+        Whether near copies count too: other contrast or compression, a slightly other crop,
+        mirrored.
+    min_correlation : float, default=0.95
+        What counts as near: correlation of the two faces, shrunk to 16 x 16.
+
+    Returns
+    -------
+    groups : ndarray of int of shape (n_samples,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fer_sklearn.datasets import duplicate_groups, make_faces
+    >>> faces = make_faces(3, random_state=0).data
+    >>> duplicate_groups(np.concatenate([faces, faces[:1]])).tolist()
+    [0, 1, 2, 0]
+    """
+    groups = _exact_groups(X)
+    if not near:
+        return groups
+    pairs, _ = near_pairs(X, min_correlation=min_correlation)
+    firsts = np.unique(groups, return_index=True)[1]
+    links = np.concatenate([pairs[:, :2], np.column_stack([np.arange(len(X)), firsts[groups]])])
+    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (len(X),) * 2)
+    return _in_order(connected_components(graph, directed=False)[1])
+
+
+def near_pairs(X, *, min_correlation=0.95):
+    """Find pairs of faces that look alike and are not the same to the pixel.
+
+    Candidates share 16 of 64 bits of a perceptual hash (signs of low cosine frequencies), at
+    one of four places; whether they are copies, correlation decides. The time grows as n does.
+    Of copies that differ much, some are missed.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
+    min_correlation : float, default=0.95
+
+    Returns
+    -------
+    pairs : ndarray of int of shape (n_pairs, 3)
+        Two row numbers, the smaller first, and 1 if one is mirrored, else 0.
+    correlations : ndarray of float of shape (n_pairs,)
+    """
+    thumbs = _thumbnails(X)
+    shapes = _standardized(thumbs)
+    textured = np.flatnonzero(np.ptp(thumbs, axis=(1, 2)) > 8)  # blank ones all look alike
+    both = [_hashes(thumbs[textured]), _hashes(thumbs[textured][:, :, ::-1])]
+    hashes, ids = np.concatenate(both), np.concatenate([textured, textured + len(X)])
+    found = [_candidates(hashes, ids, len(X), band) for band in range(_BANDS)]
+    left, right = np.divmod(np.unique(np.concatenate(found)), 2 * len(X))
+    mirrored, right = np.divmod(right, len(X))
+    flipped = _standardized(thumbs[:, :, ::-1])
+    correlations = np.empty(len(left), dtype=np.float32)
+    for start in range(0, len(left), _CHUNK):
+        at = slice(start, start + _CHUNK)
+        other = np.where(mirrored[at, None] == 1, flipped[right[at]], shapes[right[at]])
+        correlations[at] = np.einsum("ij,ij->i", shapes[left[at]], other)
+    kept = correlations >= min_correlation
+    exact = _exact_groups(X)
+    kept &= (exact[left] != exact[right]) | (mirrored == 1)
+    return np.column_stack([left, right, mirrored])[kept], correlations[kept]
+
+
+def _candidates(hashes, ids, n, band) -> np.ndarray:
+    """Encode as numbers the pairs whose hashes agree in a band and differ in few other bits."""
+    mask = np.uint64(2**_BAND_BITS - 1)
+    keys = (hashes >> np.uint64(band * _BAND_BITS)) & mask
+    order = np.lexsort((hashes, keys))
+    keys, hashes, ids = keys[order], hashes[order], ids[order]
+    found = []
+    for step in range(1, min(_NEIGHBOURS, len(keys))):
+        same = np.flatnonzero(keys[step:] == keys[:-step])
+        if not len(same):
+            break
+        near = np.bitwise_count(hashes[same] ^ hashes[same + step]) <= _MAX_BITS
+        one, two = ids[same[near]], ids[same[near] + step]
+        low, high = np.minimum(one % n, two % n), np.maximum(one % n, two % n)
+        mirrored = (one >= n) != (two >= n)
+        found.append((low * 2 * n + high + mirrored * n)[low != high])
+    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+
+
+def _thumbnails(X) -> np.ndarray:
+    """Mean gray of 16 x 16 cells, (n, 16, 16)."""
+    n = len(X)
+    thumbs = np.empty((n, _SIDE, _SIDE), dtype=np.float32)
+    for start in range(0, n, _CHUNK):
+        images = _as_images(X[start : start + _CHUNK])
+        by_row = _cells(images.astype(np.float32), axis=1)
+        thumbs[start : start + _CHUNK] = _cells(by_row, axis=2)
+    return thumbs
+
+
+def _cells(images: np.ndarray, axis: int) -> np.ndarray:
+    side = images.shape[axis]
+    edges = np.linspace(0, side, _SIDE + 1)
+    starts = np.minimum(edges[:-1].astype(int), side - 1)
+    sums = np.add.reduceat(images, starts, axis=axis)
+    sizes = np.maximum(np.diff(np.append(starts, side)), 1)
+    return sums / sizes.reshape(-1, *[1] * (images.ndim - 1 - axis))
+
+
+def _as_images(X) -> np.ndarray:
+    X = np.asarray(X)
+    if X.ndim == 2:
+        side = round(X.shape[1] ** 0.5)
+        if side * side != X.shape[1]:
+            raise ValueError(
+                f"Rows of {X.shape[1]} values are not square images: pass X as (n, h, w)."
+            )
+        return X.reshape(-1, side, side)
+    if X.ndim == 3:
+        return X
+    raise ValueError(
+        f"Expected gray faces, (n, h * w) or (n, h, w), got an array of shape {X.shape}."
+    )
+
+
+def _standardized(thumbs: np.ndarray) -> np.ndarray:
+    """Rows of mean 0 and length 1, whose product is the correlation."""
+    rows = thumbs.reshape(len(thumbs), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+
+
+def _hashes(thumbs: np.ndarray) -> np.ndarray:
+    """Signs of the low frequencies against their median (pHash), 64 bits each."""
+    hashes = np.empty(len(thumbs), dtype=np.uint64)
+    for start in range(0, len(thumbs), _CHUNK):
+        chunk = thumbs[start : start + _CHUNK]
+        low = dctn(chunk, axes=(1, 2), norm="ortho")[:, :_LOW, :_LOW].reshape(len(chunk), -1)
+        bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
+        bits[:, 0] = bits[:, 1] ^ bits[:, 2]  # the mean gray says nothing
+        packed = np.packbits(bits, axis=1)
+        hashes[start : start + _CHUNK] = packed.view(">u8")[:, 0]
+    return hashes
+
+
+def _exact_groups(X) -> np.ndarray:
+    digests = [
+        hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
+        for start in range(0, len(X), _CHUNK)
+        for image in np.asarray(X[start : start + _CHUNK])
+    ]
+    return _in_order(np.unique(np.array(digests, dtype="S16"), return_inverse=True)[1])
+
+
+def _in_order(groups: np.ndarray) -> np.ndarray:
+    """Renumber groups by their first member."""
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse]

@@ -1,0 +1,248 @@
+"""What is wrong in a set of faces: blanks, copies, contradictions, leaks between splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ._duplicates import _as_images, duplicate_groups, near_pairs
+
+_CHUNK = 4096
+_TITLES = {
+    "blank": "blank or nearly so",
+    "exact_duplicates": "exact copies",
+    "near_duplicates": "near copies",
+    "contradictions": "copies under other labels",
+    "leaks": "copies in another split",
+}
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """What `inspect_faces` has found; a frame for each finding, a row for each face in it.
+
+    ``print(report)`` says it in words, `to_frame` counts, `plot` shows examples.
+
+    Attributes
+    ----------
+    blank : DataFrame with columns row, contrast
+        Faces whose gray levels hardly differ; contrast is their standard deviation.
+    exact_duplicates : DataFrame with columns row, group
+        Faces that are the same to the pixel.
+    near_duplicates : DataFrame with columns row, copy_of, correlation, mirrored
+        Pairs that look alike and are not the same to the pixel.
+    contradictions : DataFrame with columns row, group
+        Copies, exact or near, whose labels differ.
+    leaks : DataFrame with columns row, group
+        Copies, exact or near, that stand in more than one split.
+    class_counts : DataFrame or None
+        Faces by label and split.
+    n_faces : int
+    """
+
+    n_faces: int
+    blank: pd.DataFrame
+    exact_duplicates: pd.DataFrame
+    near_duplicates: pd.DataFrame
+    contradictions: pd.DataFrame
+    leaks: pd.DataFrame
+    class_counts: pd.DataFrame | None
+    _X: object = field(repr=False, default=None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return, for each finding, how many faces it concerns and what part of all."""
+        counts = {title: getattr(self, name)["row"].nunique() for name, title in _TITLES.items()}
+        frame = pd.DataFrame({"faces": pd.Series(counts)})
+        frame["share"] = frame["faces"] / max(self.n_faces, 1)
+        groups = {
+            _TITLES[name]: getattr(self, name)["group"].nunique()
+            for name in ("exact_duplicates", "contradictions", "leaks")
+        }
+        frame["groups"] = pd.Series(groups).reindex(frame.index).astype("Int64")
+        return frame
+
+    def __str__(self) -> str:
+        lines = [f"{self.n_faces} faces"]
+        for title, row in self.to_frame().iterrows():
+            groups = "" if pd.isna(row["groups"]) else f" in {row['groups']} groups"
+            lines.append(f"{row['faces']:8.0f}  {row['share']:6.1%}  {title}{groups}")
+        if self.class_counts is not None:
+            lines += ["", self.class_counts.to_string()]
+        return "\n".join(lines)
+
+    def plot(self, finding="near_duplicates", *, n_examples=12, ax=None):
+        """Show examples of a finding, copies side by side; needs matplotlib.
+
+        Parameters
+        ----------
+        finding : {"blank", "exact_duplicates", "near_duplicates", "contradictions", "leaks"}
+        n_examples : int, default=12
+            Faces of "blank", pairs of the others.
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no such finding.
+        """
+        if finding not in _TITLES:
+            raise ValueError(f"Unknown finding {finding!r}. Known: {', '.join(_TITLES)}.")
+        import matplotlib.pyplot as plt
+
+        tiles = [self._tile(rows) for rows in self._examples(finding)[:n_examples]]
+        ax = plt.subplots(figsize=(8, 4))[1] if ax is None else ax
+        if tiles:
+            ax.imshow(_mosaic(tiles), cmap="gray", vmin=0, vmax=255)
+        found = getattr(self, finding)["row"].nunique()
+        ax.set_title(f"{_TITLES[finding]}: {found} of {self.n_faces} faces")
+        ax.set_axis_off()
+        return ax
+
+    def _examples(self, finding) -> list:
+        frame = getattr(self, finding)
+        if finding == "blank":
+            return [[row] for row in frame["row"]]
+        if finding == "near_duplicates":
+            return frame[["row", "copy_of"]].to_numpy().tolist()
+        return [rows.tolist()[:2] for _, rows in frame.groupby("group")["row"]]
+
+    def _tile(self, rows) -> np.ndarray:
+        images = [_as_images(self._X[row : row + 1])[0] for row in rows]
+        return np.concatenate([_to_bytes(image) for image in images], axis=1)
+
+
+def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
+    """Find what is wrong in a set of faces.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
+        Gray faces, as bytes or in any other range. Memory maps are read in parts.
+    y : array-like of shape (n_samples,) or None, default=None
+        Labels, to find copies that contradict each other.
+    split : array-like of shape (n_samples,) or None, default=None
+        Name of the split of each face, to find copies between splits.
+    near : bool, default=True
+        Whether to look for near copies: other contrast or compression, slightly other crop,
+        mirrored.
+    min_correlation : float, default=0.95
+        What counts as a near copy: correlation of the two faces, shrunk to 16 x 16.
+
+    Returns
+    -------
+    report : FaceReport
+
+    Raises
+    ------
+    ValueError
+        If X, y and split differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fer_sklearn.datasets import inspect_faces, make_faces
+    >>> faces = make_faces(20, random_state=0).data
+    >>> X = np.concatenate([faces, faces[:2], np.zeros_like(faces[:1])])
+    >>> report = inspect_faces(X)
+    >>> report.to_frame()["faces"].tolist()
+    [1, 4, 0, 0, 0]
+    """
+    y, split = (_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
+    contrasts = _contrasts(X)
+    blank = np.flatnonzero(contrasts < 0.01)
+    exact = duplicate_groups(X)
+    pairs, correlations = np.empty((0, 3), dtype=np.int64), np.empty(0)
+    groups = exact
+    if near:
+        pairs, correlations = near_pairs(X, min_correlation=min_correlation)
+        groups = duplicate_groups(X, near=True, min_correlation=min_correlation)
+    textured = contrasts >= 0.01
+    return FaceReport(
+        n_faces=len(X),
+        blank=pd.DataFrame({"row": blank, "contrast": contrasts[blank]}),
+        exact_duplicates=_members(exact, _count(exact) > 1),
+        near_duplicates=pd.DataFrame(
+            {
+                "row": pairs[:, 1],
+                "copy_of": pairs[:, 0],
+                "correlation": correlations,
+                "mirrored": pairs[:, 2].astype(bool),
+            }
+        ).sort_values("correlation", ascending=False, ignore_index=True),
+        contradictions=_members(groups, _differs(groups, y) & textured),
+        leaks=_members(groups, _differs(groups, split) & textured),
+        class_counts=None if y is None else _class_counts(y, split),
+        _X=X,
+    )
+
+
+def _labels(X, given, name):
+    if given is None:
+        return None
+    given = np.asarray(given)
+    if len(given) != len(X):
+        raise ValueError(f"X has {len(X)} faces, {name} {len(given)} values.")
+    return given
+
+
+def _contrasts(X) -> np.ndarray:
+    """Return the standard deviation of each face, as a part of the range of the values."""
+    deviations, low, high = np.empty(len(X)), np.inf, -np.inf
+    for start in range(0, len(X), _CHUNK):
+        chunk = np.asarray(X[start : start + _CHUNK])
+        chunk = chunk.reshape(len(chunk), -1)
+        deviations[start : start + _CHUNK] = chunk.std(axis=1)
+        low, high = min(low, chunk.min()), max(high, chunk.max())
+    return deviations / max(float(high) - float(low), 1e-12)
+
+
+def _count(groups) -> np.ndarray:
+    """Members of the group of each face."""
+    return np.bincount(groups)[groups]
+
+
+def _differs(groups, values) -> np.ndarray:
+    """Tell which faces are in a group with more than one value."""
+    if values is None:
+        return np.zeros(len(groups), dtype=bool)
+    codes = np.unique(values, return_inverse=True)[1]
+    kinds = np.unique(np.column_stack([groups, codes]), axis=0)[:, 0]
+    return np.bincount(kinds, minlength=groups.max() + 1)[groups] > 1
+
+
+def _members(groups, chosen) -> pd.DataFrame:
+    rows = np.flatnonzero(chosen)
+    frame = pd.DataFrame({"row": rows, "group": groups[rows]})
+    return frame.sort_values(["group", "row"], ignore_index=True)
+
+
+def _class_counts(y, split) -> pd.DataFrame:
+    if split is None:
+        return pd.Series(y).value_counts().sort_index().rename("faces").to_frame()
+    return pd.crosstab(y, split, rownames=["label"], colnames=["split"])
+
+
+def _to_bytes(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint8:
+        return image
+    low, high = image.min(), image.max()
+    return (255 * (image - low) / max(high - low, 1e-12)).astype(np.uint8)
+
+
+def _mosaic(tiles: list[np.ndarray], gap: int = 4) -> np.ndarray:
+    """Lay tiles of one size out in a rectangle about twice as wide as high."""
+    height, width = tiles[0].shape
+    columns = max(1, round((2 * len(tiles) * height / width) ** 0.5))
+    n_rows = -(-len(tiles) // columns)
+    sheet = np.full((n_rows * (height + gap), columns * (width + gap)), 255, dtype=np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = tile
+    return sheet

@@ -1,0 +1,177 @@
+"""Copies, contradictions and blanks: found, shown, and cleaned by rules."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+from sklearn.model_selection import GroupKFold
+
+from fer_sklearn.datasets import (
+    clean_faces,
+    duplicate_groups,
+    inspect_faces,
+    load_fer2013,
+    make_faces,
+    near_pairs,
+)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """60 faces of which no two are copies."""
+    return make_faces(60, noise=0.1, random_state=3)
+
+
+def altered(face, kind):
+    image = Image.fromarray(face)
+    if kind == "brighter":
+        image = ImageEnhance.Brightness(image).enhance(1.15)
+    if kind == "less contrast":
+        image = ImageEnhance.Contrast(image).enhance(0.7)
+    if kind == "smaller and back":
+        image = image.resize((30, 30), Image.Resampling.LANCZOS).resize(image.size)
+    if kind == "mirrored":
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.asarray(image)
+
+
+def test_copies_share_a_number_and_others_do_not(drawn):
+    X = np.concatenate([drawn.data, drawn.data[10:20]])
+    groups = duplicate_groups(X)
+    assert groups[:60].tolist() == list(range(60))
+    assert groups[60:].tolist() == list(range(10, 20))
+    flat = X.reshape(70, -1)
+    np.testing.assert_array_equal(duplicate_groups(flat), groups)
+    for train, test in GroupKFold(3).split(X, groups=groups):
+        assert not set(groups[train]) & set(groups[test])
+
+
+@pytest.mark.parametrize("kind", ["brighter", "less contrast", "smaller and back", "mirrored"])
+def test_near_copies_are_found(kind, drawn):
+    faces = drawn.data
+    copies = np.stack([altered(face, kind) for face in faces[:20]])
+    pairs, correlations = near_pairs(np.concatenate([faces, copies]))
+    expected = {(i, 60 + i, int(kind == "mirrored")) for i in range(20)}
+    found = {tuple(pair) for pair in pairs.tolist()} & expected
+    assert len(found) >= 18  # a hash may miss one
+    assert correlations.min() >= 0.95
+    groups = duplicate_groups(np.concatenate([faces, copies]), near=True)
+    assert sum(groups[i] == groups[60 + i] for i in range(20)) >= 18
+
+
+def test_exact_copies_are_no_near_copies_and_blank_faces_are_no_copies(drawn):
+    blank = np.zeros((30, 48, 48), dtype=np.uint8)
+    pairs, _ = near_pairs(np.concatenate([drawn.data, drawn.data[:5], blank]))
+    assert not {(i, 60 + i) for i in range(5)} & {tuple(pair[:2]) for pair in pairs.tolist()}
+    assert (pairs < 65).all()
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (10, 10), (50, 37)])
+def test_faces_of_any_size_can_be_compared(shape):
+    faces = np.random.default_rng(0).integers(0, 256, (40, *shape), dtype=np.uint8)
+    faces = np.concatenate([faces, np.clip(faces[:10] * 0.8, 0, 255).astype(np.uint8)])
+    pairs, _ = near_pairs(faces)
+    assert {tuple(pair) for pair in pairs.tolist()} == {(i, 40 + i, 0) for i in range(10)}
+
+
+def faulty(drawn):
+    """Faces with faults at known rows, their labels and splits."""
+    faces, labels = drawn.data, drawn.target
+    X = np.concatenate([faces, faces[:3], faces[3:5], np.full((1, 48, 48), 7, np.uint8)])
+    other = np.where(labels[3:5] == "happy", "sad", "happy")
+    y = np.concatenate([labels, labels[:3], other, ["neutral"]])
+    split = np.array(["train"] * 60 + ["test"] * 6)
+    return X, y, split
+
+
+def test_a_report_names_every_fault(drawn):
+    X, y, split = faulty(drawn)
+    report = inspect_faces(X, y, split=split, near=False)
+    assert report.blank["row"].tolist() == [65]
+    pairs = [[i, 60 + i] for i in range(5)]
+    grouped = report.exact_duplicates.groupby("group")["row"].apply(list).tolist()
+    assert grouped == pairs
+    assert report.contradictions["row"].tolist() == [3, 63, 4, 64]
+    assert sorted(report.leaks["row"]) == sorted(np.ravel(pairs))
+    assert report.class_counts.loc["neutral", "test"] >= 1
+    assert report.to_frame()["faces"].tolist() == [1, 10, 0, 4, 10]
+    text = str(report)
+    assert "66 faces" in text
+    assert "copies under other labels in 2 groups" in text
+    assert inspect_faces(X).contradictions.empty
+    with pytest.raises(ValueError, match="X has 66 faces, y 5 values"):
+        inspect_faces(X, y[:5])
+
+
+def test_a_report_can_be_seen(drawn):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    X, y, split = faulty(drawn)
+    report = inspect_faces(X / 255.0, y, split=split)
+    for finding in ("blank", "exact_duplicates", "near_duplicates", "contradictions", "leaks"):
+        ax = report.plot(finding)
+        assert "of 66 faces" in ax.get_title()
+    assert ax.images[0].get_array().ndim == 2
+    plt.close("all")
+    with pytest.raises(ValueError, match="Unknown finding"):
+        report.plot("ghosts")
+
+
+def test_a_memory_map_is_inspected_as_it_is(drawn, tmp_path):
+    path = tmp_path / "faces.npy"
+    np.save(path, drawn.data)
+    report = inspect_faces(np.load(path, mmap_mode="r"), drawn.target)
+    assert str(report) == str(inspect_faces(drawn.data, drawn.target))
+
+
+def test_cleaning_drops_by_the_first_rule_that_applies_and_says_so(drawn):
+    X, y, _ = faulty(drawn)
+    cleaned = clean_faces(X, y, test=X[10:12])
+    reasons = dict(zip(cleaned.log["row"], cleaned.log["reason"], strict=True))
+    assert reasons == {
+        65: "blank",
+        10: "copy of a test face",
+        11: "copy of a test face",
+        **dict.fromkeys([3, 4, 63, 64], "contradiction"),
+        **dict.fromkeys([60, 61, 62], "copy"),
+    }
+    assert sorted([*cleaned.kept, *cleaned.log["row"]]) == list(range(66))
+    np.testing.assert_array_equal(cleaned.data, X[cleaned.kept])
+    np.testing.assert_array_equal(cleaned.target, y[cleaned.kept])
+    log = cleaned.log.set_index("row")
+    assert log.loc[62, "copy_of"] == 2
+    assert log.loc[65, "copy_of"] == -1
+    assert log.loc[63, "label"] == y[63]
+
+
+def test_every_rule_can_be_switched_off_or_softened(drawn):
+    X, y, _ = faulty(drawn)
+    all_kept = clean_faces(X, y, blank="keep", copies="keep", contradictions="keep")
+    assert len(all_kept.kept) == 66
+    assert all_kept.groups[60] == all_kept.groups[0]
+    # two of three agree; a pair of opposites has no majority
+    X = np.concatenate([X, X[3:4]])
+    y = np.append(y, y[3])
+    soft = clean_faces(X, y, contradictions="majority")
+    reasons = dict(zip(soft.log["row"], soft.log["reason"], strict=True))
+    assert 3 in soft.kept
+    assert reasons[63] == "contradiction"
+    assert reasons[66] == "copy"
+    assert reasons[4] == reasons[64] == "contradiction"
+    with pytest.raises(ValueError, match="copies must be one of"):
+        clean_faces(X, y, copies="maybe")
+
+
+def test_near_copies_are_cleaned_on_request(drawn):
+    near = np.stack([altered(face, "brighter") for face in drawn.data[:5]])
+    X, y = np.concatenate([drawn.data, near]), np.append(drawn.target, drawn.target[:5])
+    assert len(clean_faces(X, y).kept) == 65
+    assert set(clean_faces(X, y, near=True).log["row"]) >= {60, 61, 62, 63}
+
+
+def test_what_is_known_of_fer2013_is_found(fer2013):
+    faces = load_fer2013(fer2013, usage=["Training", "PublicTest"])
+    report = inspect_faces(faces.data, faces.target, split=faces.usage, near=False)
+    test = faces.usage == "PublicTest"
+    assert test[report.leaks["row"]].sum() in (279, 280)  # one may be blank
+    groups = duplicate_groups(faces.data[~test])
+    assert 1225 < len(groups) - len(np.unique(groups)) < 1240  # some pixels differ by source
