@@ -183,9 +183,9 @@ def test_sqlite_is_a_storage_too(faces, tmp_path):
 def test_a_study_of_other_data_is_refused(faces, tmp_path):
     path = tmp_path / "study.log"
     search(n_trials=1, storage=path).fit(faces.data, faces.target)
-    with pytest.raises(ValueError, match="other data, splits"):
+    with pytest.raises(ValueError, match="other data or splits"):
         search(n_trials=2, storage=path).fit(faces.data[:200], faces.target[:200])
-    with pytest.raises(ValueError, match="other data, splits"):
+    with pytest.raises(ValueError, match="other data or splits"):
         search(n_trials=2, storage=path, cv=3).fit(faces.data, faces.target)
     search(n_trials=1, storage=path, cv=3, study_name="b").fit(faces.data, faces.target)
     with pytest.raises(ValueError, match=r"ends in \.log"):
@@ -210,6 +210,27 @@ def test_workers_side_by_side_find_what_one_finds(backend, faces):
         both.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
     )
     assert both.best_params_ == alone.best_params_
+
+
+class Interrupted(LogisticRegression):
+    """Meets Ctrl-C in its fifth fit."""
+
+    fits = 0
+
+    def fit(self, X, y):
+        Interrupted.fits += 1
+        if Interrupted.fits == 5:
+            raise KeyboardInterrupt
+        return super().fit(X, y)
+
+
+def test_a_search_that_was_interrupted_makes_up_for_the_trial_it_lost(faces, tmp_path):
+    params = {"n_trials": 4, "storage": tmp_path / "study.log", "pruner": NopPruner()}
+    with pytest.raises(KeyboardInterrupt):
+        search(Interrupted(max_iter=1000), C, **params).fit(rows(faces), faces.target)
+    found = search(Interrupted(max_iter=1000), C, **params).fit(rows(faces), faces.target)
+    assert found.cv_results_["state"].tolist() == ["complete"] * 4
+    assert found.cv_results_["trial"].tolist() == [0, 1, 3, 4]
 
 
 WORKER = """

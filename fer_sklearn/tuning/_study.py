@@ -51,7 +51,7 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
     Raises
     ------
     ValueError
-        If the study that is there is one of other data, splits or parameters.
+        If the study that is there is one of other data or splits.
     """
     study = optuna.create_study(
         storage=storage,
@@ -66,9 +66,9 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
         study.set_user_attr("fingerprint", fingerprint)
     elif known != fingerprint:
         raise ValueError(
-            f"The study {name!r} in this storage is one of other data, splits, scoring or "
-            "estimator. Set a study_name of its own, or delete the storage to start anew. Splits "
-            "that a cv draws at random need a random_state."
+            f"The study {name!r} in this storage is one of other data or splits. Set a study_name "
+            "of its own, or delete the storage to start anew. A cv that draws its splits at "
+            "random needs a random_state."
         )
     return study
 
@@ -183,8 +183,12 @@ class Worker:
         ahead = sum(other.number < trial.number for other in self._counted())
         if self.n_trials is None or ahead < self.n_trials:
             return True
-        self.study.set_user_attr(f"{_VOID}{trial.number}", "surplus")
+        self.give_up(trial, "surplus")
         return False
+
+    def give_up(self, trial, why: str) -> None:
+        """Let a trial count for nothing, so that another takes its place."""
+        self.study.set_user_attr(f"{_VOID}{trial.number}", why)
 
     def _counted(self) -> list:
         return counted_trials(self.study)
@@ -198,7 +202,7 @@ class Worker:
             worker = trial.user_attrs.get(_WORKER)
             seen = attrs.get(f"{_BEAT}{worker}", trial.datetime_start.timestamp())
             if not _is_alive(worker, seen):
-                self.study.set_user_attr(f"{_VOID}{trial.number}", "its worker died")
+                self.give_up(trial, "its worker died")
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 

@@ -118,6 +118,9 @@ def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Tri
             return _evaluate(task, trial, progress, context)
     except optuna.TrialPruned:
         raise
+    except KeyboardInterrupt:
+        worker.give_up(trial, "interrupted")
+        raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         trial.set_user_attr(ERROR, reason)
