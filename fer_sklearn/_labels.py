@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.utils import compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_array
 
 
 def find_classes(y: np.ndarray) -> np.ndarray:
@@ -59,6 +59,32 @@ def make_loss_weights(y, sample_weight, class_weight) -> np.ndarray | None:
     if np.ptp(weights) == 0:
         return None
     return (weights / weights[weights > 0].mean()).astype(np.float32)
+
+
+def check_shares(distribution, n_faces: int, n_classes: int) -> np.ndarray | None:
+    """Return a label distribution as float32 rows that sum to 1; None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If its shape is another, or a row has a negative value or nothing but zeros.
+    """
+    if distribution is None:
+        return None
+    shares = check_array(distribution, input_name="label_distribution", dtype=np.float64)
+    if shares.shape != (n_faces, n_classes):
+        raise ValueError(
+            f"Expected label_distribution of shape {(n_faces, n_classes)}, a column for each of "
+            f"the sorted labels, got {shares.shape}."
+        )
+    totals = shares.sum(axis=1, keepdims=True)
+    if (shares < 0).any() or not (totals > 0).all():
+        raise ValueError(
+            "label_distribution needs rows of values of at least 0 that are not all 0; row "
+            f"{int(np.argmax((shares < 0).any(axis=1) | (totals[:, 0] <= 0)))} is not. Leave such "
+            "faces out."
+        )
+    return (shares / totals).astype(np.float32)
 
 
 def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.ndarray):

@@ -26,7 +26,13 @@ from . import training
 from ._callbacks import CallbackSupportMixin, has_callbacks, open_context, with_callbacks
 from ._device import resolve_device, resolve_device_or_cpu
 from ._images import MIN_FACE_PIXELS, as_rows, infer_image_shape, match_pixel_range
-from ._labels import drop_weightless, encode_labels, find_classes, make_loss_weights
+from ._labels import (
+    check_shares,
+    drop_weightless,
+    encode_labels,
+    find_classes,
+    make_loss_weights,
+)
 from ._pretrained import Pretrained, read_pretrained, write_pretrained
 from ._state import pack_state, unpack_state
 from .augment import FaceAugmenter, RandomFlip
@@ -296,7 +302,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(self, X, y, sample_weight=None, *, label_distribution=None, X_val=None, y_val=None):
         """Train the network.
 
         Parameters
@@ -308,6 +314,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Labels of any type.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Factors of each face's loss.
+        label_distribution : array-like of shape (n_samples, n_classes) or None, default=None
+            How much of each class a face shows, as votes or shares, in the order of the sorted
+            labels; the network learns these shares instead of `y` (Barsoum et al., 2016). `y`
+            still says which class counts as right.
         X_val, y_val : array-like or None, default=None
             Validation faces and labels; then none are set aside from X.
 
@@ -331,14 +341,15 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             rows, y, codes = self._check_training_data(X, y, reset=not going_on)
             weights = make_loss_weights(y, sample_weight, self.class_weight)
             seed = self._draw_seed()
+            shares = check_shares(label_distribution, len(rows), len(self.classes_))
             kept, held_out = self._split(codes, weights, seed, X_val)
             start = None if going_on else self._read_pretrained()
             if not going_on:
                 self._fit_normalizer(rows, kept, start)
-            faces = self._faces(rows, device, codes, weights, kept)
+            faces = self._faces(rows, device, codes, weights, kept, shares)
             valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
             settings = self._settings(
-                seed, checkpoint=self._checkpoint(X, y, weights, X_val, y_val)
+                seed, checkpoint=self._checkpoint(X, y, weights, shares, X_val, y_val)
             )
             if self.batch_size == "auto":
                 settings = replace(settings, batch_size=min(128, max(16, len(faces) // 20)))
@@ -519,12 +530,14 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             self.normalizer_.mean_ = start.normalization["mean"]
             self.normalizer_.scale_ = start.normalization["scale"]
 
-    def _faces(self, rows, device, codes=None, weights=None, index=None):
+    def _faces(self, rows, device, codes=None, weights=None, index=None, shares=None):
         pixel_range = None
         if self.normalizer_ is not None:
             pixel_range = match_pixel_range(rows, self.normalizer_.pixel_range_)
         images = rows.reshape(-1, *self.image_shape_)
-        return training.Faces(images, codes, weights, index, pixel_range=pixel_range, device=device)
+        return training.Faces(
+            images, codes, weights, index, shares=shares, pixel_range=pixel_range, device=device
+        )
 
     # -- the network --------------------------------------------------------------
 

@@ -67,7 +67,8 @@ def test_an_index_selects_rows_without_copying_the_images():
     assert faces.images is images
     assert len(faces) == 2
     assert faces.faces(np.array([0, 1])).flatten().tolist() == [7, 2]
-    codes, weights = faces.targets(np.array([1]))
+    codes, weights, shares = faces.targets(np.array([1]))
+    assert shares is None
     assert (codes.tolist(), weights.tolist()) == ([2], [2.0])
 
 

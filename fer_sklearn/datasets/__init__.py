@@ -4,6 +4,7 @@ from ._cleaning import clean_faces
 from ._duplicates import duplicate_groups, near_pairs
 from ._emotions import EMOTIONS, FER2013_NAMES, convert_emotions
 from ._fer2013 import load_fer2013
+from ._ferplus import load_ferplus
 from ._folder import load_image_folder
 from ._quality import FaceReport, inspect_faces
 from ._synthetic import make_faces
@@ -17,6 +18,7 @@ __all__ = [
     "duplicate_groups",
     "inspect_faces",
     "load_fer2013",
+    "load_ferplus",
     "load_image_folder",
     "make_faces",
     "near_pairs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +13,30 @@ from torch.utils.data import Dataset
 from .._images import to_unit
 
 
+class Targets(NamedTuple):
+    """What the network shall answer for each face of a batch.
+
+    Attributes
+    ----------
+    codes : Tensor of int64 of shape (B,)
+        Column numbers of the classes.
+    weights : Tensor of float32 of shape (B,) or None
+        Factors of the loss.
+    shares : Tensor of float32 of shape (B, n_classes) or None
+        How much of each class the face shows; None: all of its code's.
+    """
+
+    codes: Tensor
+    weights: Tensor | None = None
+    shares: Tensor | None = None
+
+    def rolled(self) -> Targets:
+        """Return the targets of the faces before."""
+        return Targets(*(None if part is None else part.roll(1, 0) for part in self))
+
+
 class Faces(Dataset):
-    """Faces and, for training, their codes and weights, ready to be cut into batches.
+    """Faces and, for training, their targets, ready to be cut into batches.
 
     On the CPU the pixels stay in the caller's array, a memory map included, and every
     batch is a copy of its rows. On a GPU the whole set lies in its memory as it came
@@ -29,6 +52,8 @@ class Faces(Dataset):
         Factors of the loss.
     index : ndarray of int or None
         The rows to use; None uses all.
+    shares : ndarray of float32 of shape (n, n_classes) or None
+        How much of each class a face shows.
     pixel_range : tuple of (float, float) or None
         Black and white; None takes the values as they are.
     device : torch.device
@@ -36,7 +61,7 @@ class Faces(Dataset):
     """
 
     def __init__(
-        self, images, codes=None, weights=None, index=None, *, pixel_range, device
+        self, images, codes=None, weights=None, index=None, *, shares=None, pixel_range, device
     ) -> None:
         self.index = np.arange(len(images)) if index is None else index
         self.pixel_range = pixel_range
@@ -48,6 +73,7 @@ class Faces(Dataset):
         self.weights = None
         if weights is not None and np.ptp(weights[self.index]):  # equal ones change nothing
             self.weights = torch.tensor(weights[self.index], device=device)
+        self.shares = None if shares is None else torch.tensor(shares[self.index], device=device)
 
     @property
     def X(self) -> Dataset:  # noqa: N802, skorch's name
@@ -65,12 +91,11 @@ class Faces(Dataset):
             batch = torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
         return batch.unsqueeze(1)
 
-    def targets(self, index: np.ndarray) -> Tensor | tuple[Tensor, Tensor]:
-        """Cut the codes at `index` out, with their weights where there are any."""
+    def targets(self, index: np.ndarray) -> Targets:
+        """Cut the targets at `index` out."""
         at = torch.as_tensor(index, device=self.device)
-        if self.weights is None:
-            return self.y[at]
-        return self.y[at], self.weights[at]
+        parts = (self.y, self.weights, self.shares)
+        return Targets(*(None if part is None else part[at] for part in parts))
 
     def __getitem__(self, i):
         index = np.atleast_1d(np.arange(len(self))[i])
@@ -109,7 +134,7 @@ class Batches:
     def __len__(self) -> int:
         return self.n_batches
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | tuple[Tensor, Tensor]]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Targets]]:
         for index in np.array_split(self._order(), self.n_batches):
             yield self.dataset.faces(index), self.dataset.targets(index)
 

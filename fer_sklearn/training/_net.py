@@ -78,7 +78,7 @@ class FaceModel(nn.Module):
     def forward(self, x: Tensor, share: float = 1.0) -> Tensor:
         x = self.augment(self.normalize(x))
         if share < 1:
-            x = x.lerp(_neighbours(x), 1 - share)
+            x = x.lerp(x.roll(1, 0), 1 - share)  # as Targets.rolled
         x = x.contiguous(memory_format=torch.channels_last)
         if not self.training or self.autocast is None:
             return self.network(x).float()
@@ -139,19 +139,19 @@ class FaceNet(NeuralNetClassifier):
         share = self.rng.beta(self.mixup, self.mixup)
         share = max(share, 1 - share)  # the face itself stays the larger part
         logits = self.module_(faces, share)
-        others = _neighbours(targets) if isinstance(targets, Tensor) else map(_neighbours, targets)
-        loss = share * self.get_loss(logits, targets) + (1 - share) * self.get_loss(logits, others)
+        others = self.get_loss(logits, targets.rolled())
+        loss = share * self.get_loss(logits, targets) + (1 - share) * others
         loss.backward()
         return {"loss": loss, "y_pred": logits}
 
     def get_loss(self, y_pred, y_true, X=None, training=False) -> Tensor:
         """Cross-entropy, each face's times its weight where there are weights."""
-        if isinstance(y_true, Tensor):
-            return self.criterion_(y_pred, y_true)
-        codes, weights = y_true
+        wanted = y_true.codes if y_true.shares is None else y_true.shares
+        if y_true.weights is None:
+            return self.criterion_(y_pred, wanted)
         smoothing = self.criterion_.label_smoothing
-        losses = F.cross_entropy(y_pred, codes, reduction="none", label_smoothing=smoothing)
-        return (losses * weights).mean()
+        losses = F.cross_entropy(y_pred, wanted, reduction="none", label_smoothing=smoothing)
+        return (losses * y_true.weights).mean()
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run over all batches once, and record the mean loss and the accuracy."""
@@ -163,9 +163,8 @@ class FaceNet(NeuralNetClassifier):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             faces, targets = unpack_data(batch)
-            codes = targets if isinstance(targets, Tensor) else targets[0]
             loss = loss + step["loss"].detach() * len(faces)
-            hits = hits + (step["y_pred"].detach().argmax(dim=1) == codes).sum()
+            hits = hits + (step["y_pred"].detach().argmax(dim=1) == targets.codes).sum()
             n_faces += len(faces)
             self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(f"{prefix}_loss", self._finite(loss.item() / n_faces))
@@ -195,8 +194,3 @@ class FaceNet(NeuralNetClassifier):
             if method_name == "on_epoch_end":
                 raise StopTraining from stop
             raise
-
-
-def _neighbours(x: Tensor) -> Tensor:
-    """Return what each row is mixed with: the one before it."""
-    return x.roll(1, 0)

@@ -1,0 +1,152 @@
+"""FER+: the images of FER-2013, labelled by ten taggers each (Barsoum et al., 2016)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from ._emotions import EMOTIONS, convert_emotions
+from ._fer2013 import load_fer2013
+
+_COLUMNS = [emotion.ferplus for emotion in EMOTIONS]
+_OTHERS = ["unknown", "NF"]
+
+_DESCR = """FER+: FER-2013 with the votes of ten taggers for each image.
+
+E. Barsoum, C. Zhang, C. Canton Ferrer and Z. Zhang, "Training deep networks for facial
+expression recognition with crowd-sourced label distribution" (ICMI 2016).
+"""
+
+
+def load_ferplus(
+    fer2013_path, votes_path, *, usage="Training", target="majority", classes=8, return_X_y=False
+):
+    """Load FER-2013's images with the votes of FER+.
+
+    By the authors' rules: single votes for an emotion are taken for slips and dropped; images
+    that most call unknown or no face are left out, as those without a winner are.
+
+    Parameters
+    ----------
+    fer2013_path : str or path-like
+        ``fer2013.csv``, all splits in the challenge's order; see `load_fer2013`.
+    votes_path : str or path-like
+        ``fer2013new.csv`` of FER+.
+    usage : str or iterable of str, default="Training"
+        The splits wanted, as in `load_fer2013`.
+    target : {"majority", "distribution", "votes"}, default="majority"
+        Which images stay. "majority": those of which more than half of the votes name one
+        emotion (what the authors test on). "distribution": also those whose votes go to up
+        to three emotions that make up more than half of all (what they train on). "votes": all
+        with a vote for an emotion, the votes as they are, slips included.
+    classes : {7, 8}, default=8
+        7 leaves contempt out, and images with contempt on top.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    bunch : :class:`sklearn.utils.Bunch`
+        data : ndarray of uint8 of shape (n, 48, 48)
+        target : ndarray of str of shape (n,)
+            The emotion with most votes.
+        distribution : ndarray of float of shape (n, n_classes)
+            Shares of the votes, columns as `target_names`: for
+            ``FERClassifier.fit(label_distribution=...)``.
+        target_names : list of str
+            Sorted.
+        votes : DataFrame
+            The ten columns of FER+ of the images that stay.
+        usage : ndarray of str of shape (n,)
+        rows : ndarray of int of shape (n,)
+            Row numbers among the images of the splits wanted.
+    (data, target) : tuple
+        If `return_X_y`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If a parameter is unknown, or the files do not belong together.
+    """
+    if target not in ("majority", "distribution", "votes"):
+        raise ValueError(f"target must be 'majority', 'distribution' or 'votes', got {target!r}.")
+    if classes not in (7, 8):
+        raise ValueError(f"classes must be 7 or 8, got {classes!r}.")
+    faces = load_fer2013(fer2013_path, usage=usage)
+    votes = _read_votes(Path(votes_path), faces.usage)
+    emotions = _COLUMNS[:classes]
+    chosen, shares = _RULES[target](votes[emotions + _OTHERS].to_numpy(dtype=float), classes)
+    if classes == 7:
+        top = votes[_COLUMNS].to_numpy().argmax(axis=1)
+        chosen &= top != _COLUMNS.index("contempt")
+    rows = np.flatnonzero(chosen)
+    names = convert_emotions(emotions, source="ferplus")
+    order = np.argsort(names)
+    bunch = Bunch(
+        data=faces.data[rows],
+        target=names[shares[rows].argmax(axis=1)],
+        distribution=shares[rows][:, order],
+        target_names=names[order].tolist(),
+        votes=votes.iloc[rows].reset_index(drop=True),
+        usage=faces.usage[rows],
+        rows=rows,
+        DESCR=_DESCR,
+    )
+    return (bunch.data, bunch.target) if return_X_y else bunch
+
+
+def _read_votes(path: Path, usage: np.ndarray) -> pd.DataFrame:
+    """Return the ten columns of votes, a row for each image of `usage`."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist. Expected fer2013new.csv of FER+.")
+    table = pd.read_csv(path)
+    missing = {"Usage", *_COLUMNS, *_OTHERS} - set(table.columns)
+    if missing:
+        raise ValueError(f"{path} lacks the columns {sorted(missing)}: is it fer2013new.csv?")
+    table = table[table["Usage"].isin(np.unique(usage))].reset_index(drop=True)
+    if table["Usage"].tolist() != usage.tolist():
+        raise ValueError(
+            f"{path} has {len(table)} rows of these splits, the images are {len(usage)}, or their "
+            "order differs: both files must hold the rows of the challenge in its order."
+        )
+    return table[_COLUMNS + _OTHERS]
+
+
+def _by_majority(votes, n_emotions):
+    """More than half of the votes that are no slips name one emotion."""
+    votes = np.where(votes > 1, votes, 0)
+    top = votes.argmax(axis=1)
+    chosen = (votes.max(axis=1) > votes.sum(axis=1) / 2) & (top < n_emotions)
+    return chosen, _shares(votes, n_emotions)
+
+
+def _by_distribution(votes, n_emotions):
+    """Up to three emotions make up more than half of the votes that are no slips."""
+    votes = np.where(votes > 1, votes, 0)
+    total = votes.sum(axis=1, keepdims=True)
+    ranks = np.argsort(np.argsort(-votes, axis=1, kind="stable"), axis=1)
+    before = np.zeros_like(votes)
+    for i in range(votes.shape[1]):  # votes of all that stand ahead of an emotion
+        before[:, i] = np.where(ranks < ranks[:, i : i + 1], votes, 0).sum(axis=1)
+    kept = np.where((ranks < 3) & (before < 0.75 * total), votes, 0)
+    emotional = kept[:, :n_emotions]
+    chosen = (emotional.sum(axis=1) > total[:, 0] / 2) & (votes.argmax(axis=1) < n_emotions)
+    return chosen, _shares(kept, n_emotions)
+
+
+def _by_votes(votes, n_emotions):
+    """There is a vote for an emotion."""
+    return votes[:, :n_emotions].sum(axis=1) > 0, _shares(votes, n_emotions)
+
+
+def _shares(votes, n_emotions) -> np.ndarray:
+    emotional = votes[:, :n_emotions]
+    return emotional / np.maximum(emotional.sum(axis=1, keepdims=True), 1e-12)
+
+
+_RULES = {"majority": _by_majority, "distribution": _by_distribution, "votes": _by_votes}
