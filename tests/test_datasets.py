@@ -1,9 +1,13 @@
 """Synthetic faces, image folders, emotion names."""
 
+import io
 import struct
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from fer_sklearn.datasets import FER2013_NAMES, convert_emotions, load_image_folder, make_faces
@@ -164,3 +168,130 @@ def test_unknown_emotions_are_errors():
         convert_emotions(["contempt"], target="fer2013")
     with pytest.raises(ValueError, match="source must be one of"):
         convert_emotions(["happy"], source="kaggle")
+
+
+# -- many images, into a file -----------------------------------------------------------
+
+
+@pytest.fixture
+def many(tmp_path):
+    """600 small images in two folders, of which seven are none."""
+    faces = make_faces(600, image_size=20, random_state=0).data
+    for i, face in enumerate(faces):
+        file = tmp_path / "images" / ("a" if i % 2 else "b") / f"{i:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if i % 97 == 5:
+            file.write_text("no image")
+        else:
+            Image.fromarray(face).save(file)
+    return tmp_path / "images"
+
+
+def assert_same_bunch(found, expected):
+    np.testing.assert_array_equal(found.data, expected.data)
+    assert found.target.tolist() == expected.target.tolist()
+    assert found.filenames.tolist() == expected.filenames.tolist()
+    assert found.errors.to_numpy().tolist() == expected.errors.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_file_holds_what_memory_would(many, tmp_path, n_jobs):
+    expected = load_image_folder(many, image_size=24)
+    assert len(expected.errors) == 7
+    out = tmp_path / "stored" / "faces.npy"
+    found = load_image_folder(many, image_size=24, out=out, n_jobs=n_jobs)
+    assert isinstance(found.data, np.memmap)
+    assert_same_bunch(found, expected)
+    np.testing.assert_array_equal(np.load(out), expected.data)
+    assert sorted(f.name for f in out.parent.iterdir()) == ["faces.csv", "faces.npy"]
+
+
+def test_a_stored_set_is_opened_without_decoding(many, tmp_path, monkeypatch):
+    out = tmp_path / "faces.npy"
+    expected = load_image_folder(many, out=out)
+    monkeypatch.setattr("fer_sklearn.datasets._image_files._read_gray", None)
+    assert_same_bunch(load_image_folder(many, out=out), expected)
+    with pytest.raises(ValueError, match="another image_size"):
+        load_image_folder(many, out=out, image_size=32)
+    (many / "a" / "new.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="lists other images"):
+        load_image_folder(many, out=out)
+    with pytest.raises(ValueError, match=r"ends in \.npy"):
+        load_image_folder(many, out=tmp_path / "faces.bin")
+
+
+def test_a_run_that_was_stopped_goes_on(many, tmp_path, monkeypatch):
+    import fer_sklearn.datasets._image_files as module
+
+    expected = load_image_folder(many)
+    out, read = tmp_path / "faces.npy", module._read_gray
+    decoded = []
+
+    def stops(file, size):
+        decoded.append(file)
+        if len(decoded) == 400:
+            raise KeyboardInterrupt
+        return read(file, size)
+
+    monkeypatch.setattr(module, "_read_gray", stops)
+    with pytest.raises(KeyboardInterrupt):
+        load_image_folder(many, out=out)
+    assert not out.exists()
+    with (tmp_path / "faces.npy.part").open("ab") as raw:
+        raw.write(b"half a face")  # as a kill in mid-write leaves it
+    with (tmp_path / "faces.csv.part").open("a") as text:
+        text.write(expected.filenames[256][:-3])
+    monkeypatch.setattr(module, "_read_gray", lambda f, s: (decoded.append(f), read(f, s))[1])
+    assert_same_bunch(load_image_folder(many, out=out), expected)
+    assert len(decoded) == 400 + 600 - 256  # the first batch was not decoded again
+    assert sorted(f.name for f in tmp_path.glob("faces*")) == ["faces.csv", "faces.npy"]
+
+
+def test_a_progress_bar_counts_images(many, capsys):
+    load_image_folder(many, verbose=1)
+    assert "600/600" in capsys.readouterr().err
+
+
+ODD = [
+    "ünï cödé 表情.png",
+    "line\nbreak.png",
+    'quote"and,comma.png',
+    b"not\xffutf8.png".decode("utf-8", "surrogateescape"),
+]
+
+
+def test_odd_file_names_are_no_trouble(tmp_path):
+    folder = tmp_path / "images" / "happy"
+    folder.mkdir(parents=True)
+    face = Image.fromarray(make_faces(1, random_state=0).data[0])
+    for name in ODD:
+        try:
+            face.save(folder / name, format="PNG")
+        except OSError:
+            pytest.skip("this file system refuses such names")
+    out = tmp_path / "faces.npy"
+    first = load_image_folder(tmp_path / "images", out=out)
+    assert len(first.data) == 4
+    assert_same_bunch(load_image_folder(tmp_path / "images", out=out), first)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_bytes_that_were_an_image_never_stop_the_load(tmp_path, data):
+    """A damaged file is one row of the report, or still an image."""
+    stream = io.BytesIO()
+    kind = data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]))
+    Image.fromarray(make_faces(1, image_size=16, random_state=0).data[0]).save(stream, format=kind)
+    content = bytearray(stream.getvalue())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))]
+    folder = tmp_path / "x" / "happy"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "damaged.png").write_bytes(bytes(content))
+    Image.new("L", (4, 4)).save(folder / "good.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata
+        bunch = load_image_folder(tmp_path / "x", image_size=8)
+    assert len(bunch.data) + len(bunch.errors) == 2
+    assert any(name.endswith("good.png") for name in bunch.filenames)

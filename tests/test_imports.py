@@ -34,7 +34,7 @@ ALLOWED = {
 #: Heavy packages: the rooms that may import them.
 OWNERS = {
     "skorch": {"training"},
-    "tqdm": {"training", "tuning"},
+    "tqdm": {"datasets", "training", "tuning"},
     "optuna": {"tuning"},
     "torch": {"_device", "augment", "classifier", "networks", "normalize", "training"},
     "PIL": {"datasets"},

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from sklearn.utils import Bunch
 
+from ._image_files import read_images, store_images
 
-def load_image_folder(path, *, image_size=48):
+
+def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
     """Load images that lie in one sub-folder a class.
 
     Every file below a sub-folder is tried. Images of any size and mode become gray and
-    are resized, antialiased, to a square; sides of other proportions are stretched.
+    are resized once, antialiased (Lanczos), to a square; sides of other proportions are
+    stretched. Transparent parts become black; of an animation the first frame is taken.
 
     Parameters
     ----------
@@ -23,11 +24,20 @@ def load_image_folder(path, *, image_size=48):
         Folder whose sub-folders are the classes.
     image_size : int, default=48
         Height and width of the result in pixels.
+    out : str, path-like or None, default=None
+        Where to store the faces, an ``.npy`` file, for sets that are larger than the memory or
+        that are loaded again. A run that was stopped goes on, and a finished one is opened at
+        once. None keeps them in memory.
+    n_jobs : int or None, default=None
+        Processes that decode, through joblib; None is 1.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Returns
     -------
     bunch : :class:`sklearn.utils.Bunch`
         data : ndarray of uint8 of shape (n, image_size, image_size)
+            With `out`, a read-only memory map: `FERClassifier.fit` takes it as it is.
         target : ndarray of str of shape (n,)
             Name of the sub-folder. `convert_emotions` with ``source="folder"`` turns
             names such as Happiness into FER-2013's.
@@ -42,7 +52,7 @@ def load_image_folder(path, *, image_size=48):
     FileNotFoundError
         If `path` is not a folder.
     ValueError
-        If it has no sub-folders, or not a single readable image.
+        If it has no sub-folders, or not a single readable image; or if `out` holds other images.
     """
     root = Path(path)
     if not root.is_dir():
@@ -50,53 +60,40 @@ def load_image_folder(path, *, image_size=48):
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_visible(entry))
     if not folders:
         raise ValueError(f"{root} has no sub-folders. Expected {root}/<class>/<image files>.")
-    images, target, filenames, errors = [], [], [], []
-    for folder in folders:
-        for file in sorted(f for f in folder.rglob("*") if f.is_file() and _is_visible(f)):
-            try:
-                images.append(_read_gray(file, image_size))
-            except Exception as error:  # Pillow raises many kinds, all mean: no image
-                errors.append((str(file), f"{type(error).__name__}: {error}"))
-            else:
-                target.append(folder.name)
-                filenames.append(str(file))
-    if not images:
+    found = [
+        (folder.name, file)
+        for folder in folders
+        for file in sorted(f for f in folder.rglob("*") if f.is_file() and _is_visible(f))
+    ]
+    files, options = [file for _, file in found], {"n_jobs": n_jobs, "verbose": verbose}
+    if out is None:
+        data, reasons = read_images(files, image_size, **options)
+    else:
+        data, reasons = store_images(files, image_size, out, **options)
+    table = pd.DataFrame(
+        {
+            "label": [name for name, _ in found],
+            "filename": [str(file) for file in files],
+            "reason": np.array(reasons, dtype=object),
+        }
+    )
+    good = table["reason"] == ""
+    errors = table.loc[~good, ["filename", "reason"]].reset_index(drop=True)
+    if not good.any():
+        first = errors.iloc[0].tolist() if len(errors) else None
         raise ValueError(
             f"{root} has no readable image in {len(folders)} sub-folders ({len(errors)} other "
-            f"files, the first: {errors[0] if errors else None})."
+            f"files, the first: {first})."
         )
+    target = table.loc[good, "label"].to_numpy(dtype=str)
     return Bunch(
-        data=np.stack(images),
-        target=np.array(target),
-        target_names=sorted(set(target)),
-        filenames=np.array(filenames),
-        errors=pd.DataFrame(errors, columns=["filename", "reason"]),
+        data=data,
+        target=target,
+        target_names=np.unique(target).tolist(),
+        filenames=table.loc[good, "filename"].to_numpy(dtype=str),
+        errors=errors,
     )
 
 
 def _is_visible(path: Path) -> bool:
     return not path.name.startswith(".")
-
-
-def _read_gray(file: Path, size: int) -> np.ndarray:
-    """Read an image of any mode as 8-bit gray, resized to (size, size)."""
-    with warnings.catch_warnings():
-        # A decompression bomb is an error here: it is reported like any other bad file.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file) as image:
-            gray = _to_gray(image)
-    if gray.size != (size, size):
-        gray = gray.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(gray)
-
-
-def _to_gray(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion clips at 255
-        deep = np.asarray(image.convert("I"))
-        return Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8))
-    if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    if image.mode in ("RGBA", "LA", "La", "RGBa"):  # see-through parts become black, not noise
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return image.convert("L")

@@ -1,0 +1,170 @@
+"""Image files -> gray faces of one size: in memory, or into a file that may be larger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image
+from tqdm.auto import tqdm
+
+#: Files a task; also what is decoded twice, at most, when a run was stopped.
+_BATCH = 256
+#: Room for the header of an .npy file, which is known at the end only.
+_HEADER = 128
+
+
+def read_images(files, size: int, *, n_jobs=None, verbose: int = 0) -> tuple[np.ndarray, list]:
+    """Decode files into memory.
+
+    Returns
+    -------
+    images : ndarray of uint8 of shape (n_readable, size, size)
+    reasons : list of str, one a file
+        Empty for files that are readable images.
+    """
+    images, reasons = [], []
+    for part, why in _decoded(files, size, n_jobs, verbose):
+        images.append(part)
+        reasons += why
+    return np.concatenate(images) if images else np.empty((0, size, size), np.uint8), reasons
+
+
+def store_images(files, size: int, out, *, n_jobs=None, verbose: int = 0):
+    """Decode files into ``out``, an .npy file; go on where a run was stopped.
+
+    Beside it lies a CSV of the files and the reasons why some are left out. Until the end both
+    have ``.part`` behind their names.
+
+    Returns
+    -------
+    images : memmap of uint8 of shape (n_readable, size, size)
+    reasons : list of str, one a file
+
+    Raises
+    ------
+    ValueError
+        If what is there was decoded from other files, or to another size.
+    """
+    out = Path(out)
+    if out.suffix != ".npy":
+        raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
+    index = out.with_suffix(".csv")
+    if out.exists() and index.exists():
+        images, reasons = np.load(out, mmap_mode="r"), _known(index, files, size, complete=True)
+        return images, reasons
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part, part_index = (path.with_name(path.name + ".part") for path in (out, index))
+    reasons = _known(part_index, files, size) if part.exists() and part_index.exists() else []
+    _write_index(part_index, files, size, reasons)
+    with (
+        part.open("r+b" if reasons else "wb") as raw,
+        part_index.open("a", newline="", **_TEXT) as text,
+    ):
+        raw.truncate(_HEADER + reasons.count("") * size * size)
+        raw.seek(0, os.SEEK_END)
+        rest, done = files[len(reasons) :], len(reasons)
+        for images, why in _decoded(rest, size, n_jobs, verbose, done=done, total=len(files)):
+            raw.write(images.tobytes())
+            raw.flush()
+            names = files[len(reasons) : len(reasons) + len(why)]
+            csv.writer(text).writerows(zip(map(str, names), why, strict=True))
+            text.flush()
+            reasons += why
+        _write_header(raw, (reasons.count(""), size, size))
+    os.replace(part_index, index)
+    os.replace(part, out)
+    return np.load(out, mmap_mode="r"), reasons
+
+
+#: File names need not be text: what is none comes back as it was.
+_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
+
+
+def _known(index: Path, files, size: int, complete: bool = False) -> list[str]:
+    """Return the reasons of the files that were decoded before."""
+    with index.open(newline="", **_TEXT) as file:
+        text = file.read()
+    text = text[: text.rfind("\n") + 1]  # the last line may be cut off
+    header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
+    rows = [row for row in rows if len(row) == 2]
+    names = [name for name, _ in rows]
+    expected = list(map(str, files))
+    same = names == (expected if complete else expected[: len(names)])
+    if not same or header != ["filename", "reason", str(size)]:
+        raise ValueError(
+            f"{index} lists other images, or another image_size, than are asked for now. Delete "
+            "it and the .npy file beside it to decode anew, or choose another out."
+        )
+    return [reason for _, reason in rows]
+
+
+def _write_index(index: Path, files, size: int, reasons: list[str]) -> None:
+    """Write the files decoded so far, without a line that was cut off."""
+    new = index.with_name(index.name + ".new")
+    with new.open("w", newline="", **_TEXT) as text:
+        csv.writer(text).writerow(["filename", "reason", size])
+        names = map(str, files[: len(reasons)])
+        csv.writer(text).writerows(zip(names, reasons, strict=True))
+    os.replace(new, index)
+
+
+def _write_header(raw, shape: tuple[int, ...]) -> None:
+    """Write the header of an .npy file into the room at the start."""
+    raw.seek(0)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(raw, header)
+    if raw.tell() != _HEADER:
+        raise RuntimeError(f"An .npy header of {raw.tell()} bytes instead of {_HEADER}.")
+
+
+def _decoded(files, size, n_jobs, verbose, done=0, total=None) -> Iterator[tuple[np.ndarray, list]]:
+    """Yield the readable images and the reasons of one batch of files after the other."""
+    batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    bar = tqdm(initial=done, total=total or len(files), unit="image", disable=not verbose)
+    with bar:
+        for images, reasons in parallel(delayed(_read_batch)(batch, size) for batch in batches):
+            bar.update(len(reasons))
+            yield images, reasons
+
+
+def _read_batch(files, size: int) -> tuple[np.ndarray, list[str]]:
+    images, reasons = [], []
+    for file in files:
+        try:
+            images.append(_read_gray(file, size))
+            reasons.append("")
+        except Exception as error:  # Pillow raises many kinds, all mean: no image
+            reasons.append(f"{type(error).__name__}: {error}")
+    return np.array(images, dtype=np.uint8).reshape(-1, size, size), reasons
+
+
+def _read_gray(file: Path, size: int) -> np.ndarray:
+    """Read an image of any mode as 8-bit gray, resized to (size, size)."""
+    with warnings.catch_warnings():
+        # A decompression bomb is an error here: it is reported like any other bad file.
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file) as image:
+            gray = _to_gray(image)
+    if gray.size != (size, size):
+        gray = gray.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(gray)
+
+
+def _to_gray(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion clips at 255
+        deep = np.asarray(image.convert("I"))
+        return Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("RGBA", "LA", "La", "RGBa"):  # see-through parts become black, not noise
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return image.convert("L")
