@@ -29,6 +29,7 @@ ALLOWED = {
     },
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"augment"},
+    "metrics": {"datasets"},
     "tuning": {"_callbacks", "_device", "datasets", "augment", "classifier", "training"},
 }
 #: Heavy packages: the rooms that may import them.

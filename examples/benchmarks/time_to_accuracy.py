@@ -17,35 +17,31 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 from _common import describe_machine
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import recall_score
 
 from fer_sklearn import FERClassifier, preset
+from fer_sklearn.metrics import evaluation_report
 from fer_sklearn.presets import PRESETS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from train_fer2013 import load, measure, without_copy
-
-NAMES = ("accuracy", "leak-free", "macro-F1")
+from train_fer2013 import load
 
 
 def main():
     args = parse_arguments()
     X, y, X_test, y_test = load(args)
-    leak_free = without_copy(X_test, X)
     print(describe_machine("torch", "skorch", "scikit-learn"))
-    print(f"{len(X)} faces to train on, {len(X_test)} to test, {leak_free.sum()} without a copy")
     fits = [fit(args, seed, X, y) for seed in range(args.seeds)]
-    predicted = [clf.predict(X_test) for clf, _ in fits]
-    report(args.preset, y_test, predicted, leak_free)
+    show(args.preset, [evaluation_report(clf, X_test, y_test, train=X) for clf, _ in fits])
     seconds = [taken for _, taken in fits]
-    print(f"{'seconds':10} {np.mean(seconds):.0f} ± {np.std(seconds):.0f}")
+    print(f"seconds of fit: {np.mean(seconds):.0f}, from {min(seconds):.0f} to {max(seconds):.0f}")
     if args.vote:
         named = [(f"seed {i}", FrozenEstimator(clf)) for i, (clf, _) in enumerate(fits)]
         vote = VotingClassifier(named, voting="soft").fit(X[:100], y[:100])
-        report(f"soft vote of {len(fits)}", y_test, [vote.predict(X_test)], leak_free)
+        show(f"soft vote of {len(fits)}", [evaluation_report(vote, X_test, y_test, train=X)])
 
 
 def fit(args, seed, X, y):
@@ -65,16 +61,15 @@ def fit(args, seed, X, y):
     return clf, taken
 
 
-def report(name, y, predicted, leak_free):
-    print(f"\n{name}, n = {len(predicted)}")
-    scores = np.array([measure(y, labels, leak_free) for labels in predicted])
-    for title, values in zip(NAMES, scores.T, strict=True):
-        deviation = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
-        print(f"{title:10} {values.mean():.4f}{deviation}")
-    recalls = np.mean([recall_score(y, labels, average=None) for labels in predicted], axis=0)
-    print(
-        "recall    ", ", ".join(f"{c} {r:.3f}" for c, r in zip(np.unique(y), recalls, strict=True))
-    )
+def show(name, reports):
+    """Print mean and deviation over the seeds."""
+    print(f"\n{name}, n = {len(reports)}")
+    scores = pd.concat([report.to_frame() for report in reports], keys=range(len(reports)))
+    by_score = scores.groupby(level=1, sort=False)
+    table = by_score.mean().join(by_score.std(), rsuffix=" (sd)")
+    print(table.to_string(float_format="{:.4f}".format))
+    recalls = pd.concat([report.by_class["recall"] for report in reports], axis=1).mean(axis=1)
+    print("recall:", ", ".join(f"{label} {recall:.3f}" for label, recall in recalls.items()))
 
 
 def parse_arguments():

@@ -1,0 +1,319 @@
+"""How good a classifier is: one report, its calibration, and two classifiers side by side."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
+from sklearn.utils import Bunch, check_random_state
+
+from .datasets import duplicate_groups
+
+__all__ = [
+    "EvaluationReport",
+    "compare_classifiers",
+    "evaluation_report",
+    "expected_calibration_error",
+]
+
+_TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    "top2_accuracy": "top-2 accuracy",
+    "log_loss": "log-loss",
+    "brier_score": "Brier score",
+    "calibration_error": "calibration error",
+}
+
+
+def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
+    """Compute how far confidence and accuracy are apart.
+
+    Predictions are binned by their confidence, the largest probability; the error is the mean
+    over all faces of the distance of accuracy and mean confidence in their bin (Guo et
+    al., "On calibration of modern neural networks", 2017).
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Labels.
+    y_proba : array-like of shape (n_samples, n_classes)
+        Probabilities, a column for each label.
+    labels : array-like of shape (n_classes,) or None, default=None
+        Labels of the columns; None: those in `y_true`, sorted.
+    n_bins : int, default=15
+        Bins of equal width over [0, 1].
+
+    Returns
+    -------
+    error : float
+        In [0, 1]; 0 is perfect.
+
+    Examples
+    --------
+    >>> from fer_sklearn.metrics import expected_calibration_error
+    >>> round(expected_calibration_error([0, 1, 1, 1], [[0.25, 0.75]] * 4), 3)
+    0.0
+    """
+    y_true, y_proba, labels = _check(y_true, y_proba, labels)
+    hits = labels[y_proba.argmax(axis=1)] == y_true
+    confidence = y_proba.max(axis=1)
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(bins, weights=hits - confidence, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(hits))
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What `evaluation_report` has measured; ``print(report)`` shows it.
+
+    Attributes
+    ----------
+    n_samples : int
+    accuracy : float
+    accuracy_interval : tuple of (float, float)
+        95 % of bootstrap samples of the faces lie within.
+    balanced_accuracy, macro_f1, top2_accuracy : float
+        Means over classes of recall and of F1; the label is among the two most probable.
+    log_loss, brier_score, calibration_error : float
+        Of the probabilities; `expected_calibration_error` is the last.
+    by_class : DataFrame
+        Precision, recall, F1 and number of faces of each class.
+    confusion : DataFrame
+        Faces by label (rows) and prediction (columns).
+    leak_free : EvaluationReport or None
+        The same on faces without an exact copy in the training data, if that was given.
+    """
+
+    n_samples: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    balanced_accuracy: float
+    macro_f1: float
+    top2_accuracy: float
+    log_loss: float
+    brier_score: float
+    calibration_error: float
+    by_class: pd.DataFrame = field(repr=False)
+    confusion: pd.DataFrame = field(repr=False)
+    leak_free: EvaluationReport | None = field(default=None, repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the scores, a column for all faces and, if known, one for the leak-free ones."""
+        columns = {"all": self, "leak-free": self.leak_free}
+        return pd.DataFrame(
+            {
+                name: pd.Series(
+                    {"faces": float(part.n_samples)}
+                    | {title: getattr(part, key) for key, title in _TITLES.items()}
+                )
+                for name, part in columns.items()
+                if part is not None
+            }
+        )
+
+    def __str__(self) -> str:
+        low, high = self.accuracy_interval
+        scores = self.to_frame()
+        lines = scores.drop(index="faces").to_string(float_format="{:.4f}".format).splitlines()
+        counts = ", ".join(f"{int(n)} {name}" for name, n in scores.loc["faces"].items())
+        return "\n".join(
+            [
+                f"faces: {counts}; accuracy of all within {low:.4f} and {high:.4f} (95 %)",
+                *lines,
+                "",
+                self.by_class.to_string(float_format="{:.3f}".format),
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        low, high = self.accuracy_interval
+        interval = html.escape(f"accuracy within {low:.4f} and {high:.4f} (95 %)")
+        scores, by_class = self.to_frame().to_html(), self.by_class.to_html()
+        return f"{scores}<p>{interval}</p>{by_class}"
+
+    def plot(self, *, ax=None, normalize=True, cmap="Blues"):
+        """Draw the confusion matrix; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+        normalize : bool, default=True
+            Whether to show shares of each label, or numbers of faces.
+        cmap : str, default="Blues"
+
+        Returns
+        -------
+        display : sklearn.metrics.ConfusionMatrixDisplay
+        """
+        from sklearn.metrics import ConfusionMatrixDisplay
+
+        counts = self.confusion.to_numpy()
+        shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
+        display = ConfusionMatrixDisplay(shown, display_labels=self.confusion.index)
+        form = ".2f" if normalize else "d"
+        display.plot(ax=ax, cmap=cmap, values_format=form, colorbar=False, xticks_rotation=45)
+        display.ax_.set_title(f"accuracy {self.accuracy:.1%}, {self.n_samples} faces")
+        return display
+
+
+def evaluation_report(estimator, X, y, *, train=None, n_bootstrap=1000, random_state=0):
+    """Evaluate a fitted classifier once, in every respect.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted, with `predict_proba`.
+    X : array-like of shape (n_samples, ...)
+        Faces to evaluate on.
+    y : array-like of shape (n_samples,)
+        Their labels.
+    train : array-like or None, default=None
+        Faces that were trained on, shaped as X: the report then also says how good the
+        classifier is on faces without an exact copy among them.
+    n_bootstrap : int, default=1000
+        Samples for the interval of the accuracy.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
+
+    Returns
+    -------
+    report : EvaluationReport
+
+    Examples
+    --------
+    >>> from fer_sklearn import FERClassifier
+    >>> from fer_sklearn.datasets import make_faces
+    >>> from fer_sklearn.metrics import evaluation_report
+    >>> faces = make_faces(140, image_size=24, random_state=0)
+    >>> clf = FERClassifier(widths=(8,), max_epochs=2, random_state=0)
+    >>> clf = clf.fit(faces.data, faces.target)
+    >>> report = evaluation_report(clf, faces.data, faces.target)
+    >>> report.accuracy == clf.score(faces.data, faces.target)
+    True
+    """
+    y_true, y_proba, labels = _check(y, estimator.predict_proba(X), estimator.classes_)
+    options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
+    clean = None
+    if train is not None:
+        groups = duplicate_groups(np.concatenate([np.asarray(train), np.asarray(X)]))
+        free = ~np.isin(groups[len(train) :], groups[: len(train)])
+        clean = _evaluate(y_true[free], y_proba[free], labels, **options)
+    return _evaluate(y_true, y_proba, labels, **options, leak_free=clean)
+
+
+def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_state=0):
+    """Compare two classifiers on the same faces.
+
+    Parameters
+    ----------
+    y_true, y_pred_a, y_pred_b : array-like of shape (n_samples,)
+        Labels, and what the two predict.
+    n_bootstrap : int, default=1000
+        Samples of the faces for the interval.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
+
+    Returns
+    -------
+    bunch : :class:`sklearn.utils.Bunch`
+        difference : float
+            Accuracy of b less that of a.
+        interval : tuple of (float, float)
+            95 % of the differences in bootstrap samples lie within.
+        only_a, only_b : int
+            Faces that one alone gets right.
+        p_value : float
+            Exact McNemar test: how likely `only_a` and `only_b` would be at least this far
+            apart if both were as good.
+
+    Examples
+    --------
+    >>> from fer_sklearn.metrics import compare_classifiers
+    >>> result = compare_classifiers([0, 1, 1, 0], [0, 0, 0, 0], [0, 1, 1, 0])
+    >>> result.difference, result.only_b, result.p_value
+    (0.5, 2, 0.5)
+    """
+    y_true, a, b = (np.asarray(part) for part in (y_true, y_pred_a, y_pred_b))
+    if not len(y_true) == len(a) == len(b):
+        raise ValueError(
+            f"Expected predictions for the same faces, got {len(y_true)} labels and {len(a)} and "
+            f"{len(b)} predictions."
+        )
+    gains = (b == y_true).astype(int) - (a == y_true).astype(int)
+    only_a, only_b = int((gains < 0).sum()), int((gains > 0).sum())
+    p_value = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+    return Bunch(
+        difference=float(gains.mean()),
+        interval=_interval(gains, n_bootstrap, random_state),
+        only_a=only_a,
+        only_b=only_b,
+        p_value=float(p_value),
+    )
+
+
+def _evaluate(y_true, y_proba, labels, *, n_bootstrap, random_state, leak_free=None):
+    y_pred = labels[y_proba.argmax(axis=1)]
+    hits = y_pred == y_true
+    columns = precision_recall_fscore_support(y_true, y_pred, labels=labels, zero_division=0)
+    by_class = pd.DataFrame(
+        dict(zip(("precision", "recall", "f1", "faces"), columns, strict=True)), index=labels
+    )
+    present = by_class["faces"] > 0
+    codes = np.searchsorted(labels, y_true)
+    return EvaluationReport(
+        n_samples=len(y_true),
+        accuracy=float(hits.mean()),
+        accuracy_interval=_interval(hits, n_bootstrap, random_state),
+        balanced_accuracy=float(by_class.loc[present, "recall"].mean()),
+        macro_f1=float(by_class.loc[present, "f1"].mean()),
+        top2_accuracy=_top2(y_true, y_proba, labels),
+        log_loss=float(log_loss(y_true, y_proba, labels=labels)),
+        brier_score=float(((y_proba - np.eye(len(labels))[codes]) ** 2).sum(axis=1).mean()),
+        calibration_error=expected_calibration_error(y_true, y_proba, labels=labels),
+        by_class=by_class,
+        confusion=pd.DataFrame(
+            confusion_matrix(y_true, y_pred, labels=labels), index=labels, columns=labels
+        ),
+        leak_free=leak_free,
+    )
+
+
+def _top2(y_true, y_proba, labels) -> float:
+    if len(labels) == 2:
+        return 1.0
+    return float(top_k_accuracy_score(y_true, y_proba, k=2, labels=labels))
+
+
+def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float, float]:
+    """95 % of the means of bootstrap samples."""
+    rng = check_random_state(random_state)
+    kinds, counts = np.unique(values, return_counts=True)
+    draws = rng.multinomial(len(values), counts / len(values), size=n_bootstrap)
+    low, high = np.percentile(draws @ kinds.astype(float) / len(values), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _check(y_true, y_proba, labels):
+    y_true, y_proba = np.asarray(y_true), np.asarray(y_proba, dtype=np.float64)
+    labels = np.unique(y_true) if labels is None else np.asarray(labels)
+    if y_proba.shape != (len(y_true), len(labels)):
+        raise ValueError(
+            f"Expected probabilities of shape {(len(y_true), len(labels))}, a row for each face "
+            f"and a column for each of {labels.tolist()}, got {y_proba.shape}."
+        )
+    unknown = set(np.unique(y_true).tolist()) - set(labels.tolist())
+    if unknown:
+        raise ValueError(f"y has the labels {sorted(unknown)}, the classifier {labels.tolist()}.")
+    return y_true, y_proba, labels

@@ -1,0 +1,124 @@
+"""Reports, calibration and comparisons, against scikit-learn and by hand."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss, f1_score, log_loss
+
+from fer_sklearn.metrics import (
+    compare_classifiers,
+    evaluation_report,
+    expected_calibration_error,
+)
+
+
+@pytest.fixture(scope="module")
+def guesses():
+    """Probabilities that are right as often as they say, and labels."""
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet(np.ones(5), 20_000)
+    y = (proba.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
+    return y, proba
+
+
+def test_honest_probabilities_have_no_calibration_error_and_boasting_ones_have(guesses):
+    y, proba = guesses
+    assert expected_calibration_error(y, proba) < 0.012
+    sure = np.full_like(proba, 0.01)
+    sure[np.arange(len(y)), proba.argmax(axis=1)] = 0.96
+    accuracy = (proba.argmax(axis=1) == y).mean()
+    np.testing.assert_allclose(expected_calibration_error(y, sure), 0.96 - accuracy, atol=1e-9)
+
+
+def test_probabilities_that_do_not_fit_are_errors(guesses):
+    y, proba = guesses
+    with pytest.raises(ValueError, match=r"shape \(20000, 5\).*got \(20000, 4\)"):
+        expected_calibration_error(y, proba[:, :4])
+    with pytest.raises(ValueError, match=r"y has the labels \[4\]"):
+        expected_calibration_error(y, proba[:, :4], labels=range(4))
+
+
+class Fixed:
+    """Answers with what it was given."""
+
+    def __init__(self, proba, classes):
+        self.proba, self.classes_ = proba, np.asarray(classes)
+
+    def predict_proba(self, X):
+        return self.proba
+
+
+def test_a_report_agrees_with_scikit_learn(guesses):
+    y, proba = guesses
+    labels = np.array(list("abcde"))
+    report = evaluation_report(Fixed(proba, labels), np.zeros((len(y), 1)), labels[y])
+    predicted = proba.argmax(axis=1)
+    assert report.accuracy == (predicted == y).mean()
+    assert report.balanced_accuracy == pytest.approx(balanced_accuracy_score(y, predicted))
+    assert report.macro_f1 == pytest.approx(f1_score(y, predicted, average="macro"))
+    assert report.log_loss == pytest.approx(log_loss(y, proba))
+    assert report.brier_score == pytest.approx(brier_score_loss(y, proba, scale_by_half=False))
+    top2 = (np.argsort(proba, axis=1)[:, -2:] == y[:, None]).any(axis=1).mean()
+    assert report.top2_accuracy == pytest.approx(top2)
+    low, high = report.accuracy_interval
+    assert low < report.accuracy < high
+    assert 0.01 < high - low < 0.02  # four standard errors of n = 20,000
+    assert report.confusion.to_numpy().sum() == 20_000
+    assert report.confusion.index.tolist() == list("abcde")
+    assert report.leak_free is None
+
+
+def test_a_report_leaves_out_what_was_trained_on(faces):
+    X, y = faces.data.reshape(280, -1) / 255, faces.target
+    clf = LogisticRegression(max_iter=500).fit(X[:200, ::7], y[:200])
+
+    class Thinned(Fixed):
+        def predict_proba(self, X):
+            return clf.predict_proba(X[:, ::7])
+
+    report = evaluation_report(Thinned(None, clf.classes_), X[150:], y[150:], train=X[:200])
+    assert (report.n_samples, report.leak_free.n_samples) == (130, 80)
+    assert report.leak_free.accuracy == clf.score(X[200:, ::7], y[200:])
+    assert report.accuracy > report.leak_free.accuracy + 0.1
+    assert report.to_frame().shape == (8, 2)
+    text = str(report)
+    assert "130 all, 80 leak-free" in text
+    assert "calibration error" in text
+    assert "surprise" in text
+    assert "<table" in report._repr_html_()
+
+
+def test_a_class_without_faces_counts_in_no_mean():
+    proba = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
+    report = evaluation_report(Fixed(proba, [0, 1, 2]), np.zeros((4, 1)), [0, 1, 1, 1])
+    assert report.balanced_accuracy == pytest.approx((1 + 2 / 3) / 2)
+    assert report.by_class.loc[2, "faces"] == 0
+
+
+def test_a_report_draws_its_confusion_matrix(guesses):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    y, proba = guesses
+    report = evaluation_report(Fixed(proba, range(5)), np.zeros((len(y), 1)), y)
+    display = report.plot()
+    np.testing.assert_allclose(display.confusion_matrix.sum(axis=1), 1)
+    assert "20000 faces" in display.ax_.get_title()
+    counts = report.plot(ax=plt.subplots()[1], normalize=False)
+    assert counts.confusion_matrix.sum() == 20_000
+    plt.close("all")
+
+
+def test_two_classifiers_are_compared_face_by_face():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 2000)
+    a = np.where(rng.random(2000) < 0.7, y, (y + 1) % 3)
+    b = np.where(rng.random(2000) < 0.1, y, a)  # right where a is, and sometimes where not
+    result = compare_classifiers(y, a, b)
+    assert result.only_a == 0
+    assert result.difference == pytest.approx(result.only_b / 2000)
+    assert result.interval[0] > 0
+    assert result.p_value < 1e-10
+    same = compare_classifiers(y, a, a)
+    assert (same.difference, same.p_value, same.interval) == (0.0, 1.0, (0.0, 0.0))
+    with pytest.raises(ValueError, match="2000 labels and 2000 and 5 predictions"):
+        compare_classifiers(y, a, b[:5])
