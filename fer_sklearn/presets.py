@@ -44,10 +44,10 @@ def preset(name):
     Parameters
     ----------
     name : {"fast", "accurate"}
-        - "fast": what ``FERClassifier()`` does by itself: about a quarter of an hour on two
+        - "fast": what ``FERClassifier()`` does by itself: about twenty minutes on two
           cores for FER-2013.
-        - "accurate": a long training with mixup and erasing, and ten views of a face at
-          prediction: a night on two cores, minutes on a GPU.
+        - "accurate": a longer training with mixup and erasing, and ten views of a face at
+          prediction: about an hour and a half on two cores.
 
     Returns
     -------
