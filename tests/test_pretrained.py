@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 import fer_sklearn
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn._pretrained import read_pretrained
-from fer_sklearn.datasets import EMOTIONS, load_fer2013, make_faces
+from fer_sklearn.datasets import FER2013_NAMES, load_fer2013, make_faces
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_what_a_file_cannot_hold_is_an_error(faces, tmp_path, fitted):
 
 def test_the_network_that_comes_along_is_small_and_knows_seven_expressions():
     clf = FERClassifier.from_pretrained()
-    assert clf.classes_.tolist() == sorted(EMOTIONS)
+    assert clf.classes_.tolist() == sorted(FER2013_NAMES)
     assert clf.image_shape_ == (48, 48)
     faces = make_faces(70, random_state=0)
     assert clf.predict_proba(faces.data).shape == (70, 7)

@@ -30,6 +30,11 @@ class Targets(NamedTuple):
     weights: Tensor | None = None
     shares: Tensor | None = None
 
+    @classmethod
+    def of(cls, targets: Tensor | Targets) -> Targets:
+        """Return `targets`, or those that have nothing but these codes."""
+        return targets if isinstance(targets, Targets) else cls(targets)
+
     def rolled(self) -> Targets:
         """Return the targets of the faces before."""
         return Targets(*(None if part is None else part.roll(1, 0) for part in self))
@@ -91,9 +96,11 @@ class Faces(Dataset):
             batch = torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
         return batch.unsqueeze(1)
 
-    def targets(self, index: np.ndarray) -> Targets:
-        """Cut the targets at `index` out."""
+    def targets(self, index: np.ndarray) -> Tensor | Targets:
+        """Cut the targets at `index` out: codes alone, as skorch's callbacks know them, or more."""
         at = torch.as_tensor(index, device=self.device)
+        if self.weights is None and self.shares is None:
+            return self.y[at]
         parts = (self.y, self.weights, self.shares)
         return Targets(*(None if part is None else part[at] for part in parts))
 
@@ -134,7 +141,7 @@ class Batches:
     def __len__(self) -> int:
         return self.n_batches
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Targets]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | Targets]]:
         for index in np.array_split(self._order(), self.n_batches):
             yield self.dataset.faces(index), self.dataset.targets(index)
 

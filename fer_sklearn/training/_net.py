@@ -10,7 +10,7 @@ from skorch import NeuralNetClassifier
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
-from ._batches import Batches, Faces
+from ._batches import Batches, Faces, Targets
 
 
 class StopTraining(Exception):  # noqa: N818, no error
@@ -139,13 +139,14 @@ class FaceNet(NeuralNetClassifier):
         share = self.rng.beta(self.mixup, self.mixup)
         share = max(share, 1 - share)  # the face itself stays the larger part
         logits = self.module_(faces, share)
-        others = self.get_loss(logits, targets.rolled())
+        others = self.get_loss(logits, Targets.of(targets).rolled())
         loss = share * self.get_loss(logits, targets) + (1 - share) * others
         loss.backward()
         return {"loss": loss, "y_pred": logits}
 
     def get_loss(self, y_pred, y_true, X=None, training=False) -> Tensor:
         """Cross-entropy, each face's times its weight where there are weights."""
+        y_true = Targets.of(y_true)
         wanted = y_true.codes if y_true.shares is None else y_true.shares
         if y_true.weights is None:
             return self.criterion_(y_pred, wanted)
@@ -164,7 +165,7 @@ class FaceNet(NeuralNetClassifier):
             step = step_fn(batch, **fit_params)
             faces, targets = unpack_data(batch)
             loss = loss + step["loss"].detach() * len(faces)
-            hits = hits + (step["y_pred"].detach().argmax(dim=1) == targets.codes).sum()
+            hits = hits + (step["y_pred"].detach().argmax(dim=1) == Targets.of(targets).codes).sum()
             n_faces += len(faces)
             self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(f"{prefix}_loss", self._finite(loss.item() / n_faces))
