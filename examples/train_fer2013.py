@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 
 import joblib
-from sklearn.model_selection import StratifiedGroupKFold
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, preset
-from fer_sklearn.datasets import duplicate_groups, load_fer2013
+from fer_sklearn.datasets import load_fer2013
 from fer_sklearn.metrics import evaluation_report
 from fer_sklearn.presets import PRESETS
+from fer_sklearn.tuning import HoldOut
 
 
 def main():
@@ -48,8 +48,7 @@ def load(args):
     X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
     if not args.hold_out:
         return X, y, *load_fer2013(args.path, usage=args.test_usage, return_X_y=True)
-    folds = StratifiedGroupKFold(10, shuffle=True, random_state=0)
-    train, test = next(folds.split(X, y, groups=duplicate_groups(X)))
+    train, test = next(HoldOut(0.1).split(X, y))
     return X[train], y[train], X[test], y[test]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -56,12 +56,7 @@ def subtask(context, name: str, estimator, *, runs=None, max_subtasks=0):
         yield None
         return
     task = context.subcontext(name, max_subtasks=max_subtasks)
-    if runs is None:
-        task.call_on_fit_task_begin(estimator=estimator)
-        yield task
-        task.call_on_fit_task_end(estimator=estimator)
-        return
-    with task.propagate_callback_context(runs):
+    with nullcontext() if runs is None else task.propagate_callback_context(runs):
         task.call_on_fit_task_begin(estimator=estimator)
         yield task
         task.call_on_fit_task_end(estimator=estimator)

@@ -223,7 +223,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str],
         "random_state": ["random_state"],
-        "predict_augment": [StrOptions({"auto", "flip", "ten-crop"}), None],
+        "predict_augment": [StrOptions({"auto", *filter(None, training.VIEWS)}), None],
         "checkpoint": [str, PathLike, None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],

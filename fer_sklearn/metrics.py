@@ -16,7 +16,7 @@ from sklearn.metrics import (
 )
 from sklearn.utils import Bunch, check_random_state
 
-from .datasets import duplicate_groups
+from .datasets._duplicates import groups_and_copies
 
 __all__ = [
     "EvaluationReport",
@@ -207,8 +207,7 @@ def evaluation_report(estimator, X, y, *, train=None, n_bootstrap=1000, random_s
     options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     clean = None
     if train is not None:
-        groups = duplicate_groups(np.concatenate([np.asarray(train), np.asarray(X)]))
-        free = ~np.isin(groups[len(train) :], groups[: len(train)])
+        free = ~groups_and_copies(X, train)[1]
         clean = _evaluate(y_true[free], y_proba[free], labels, **options)
     return _evaluate(y_true, y_proba, labels, **options, leak_free=clean)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ._duplicates import duplicate_groups
-from ._quality import _contrasts, _differs, _labels
+from ._duplicates import duplicate_groups, groups_and_copies
+from ._quality import _MIN_CONTRAST, _contrasts, _differs, _labels
 
 _RULES = {
     "blank": ("drop", "keep"),
@@ -93,7 +93,7 @@ def clean_faces(
         reasons[chosen & (reasons == "")] = reason
 
     if blank == "drop":
-        drop(_contrasts(X) < 0.01, "blank")
+        drop(_contrasts(X) < _MIN_CONTRAST, "blank")
     drop(in_test, "copy of a test face")
     if contradictions != "keep":
         disputed = _differs_among(reasons == "", groups, y)
@@ -117,8 +117,7 @@ def _groups(X, test, near, min_correlation):
     options = {"near": near, "min_correlation": min_correlation}
     if test is None:
         return duplicate_groups(X, **options), np.zeros(len(X), dtype=bool)
-    both = duplicate_groups(np.concatenate([np.asarray(X), np.asarray(test)]), **options)
-    return both[: len(X)], np.isin(both[: len(X)], both[len(X) :])
+    return groups_and_copies(X, test, **options)
 
 
 def _differs_among(open_, groups, y) -> np.ndarray:

@@ -46,13 +46,26 @@ def duplicate_groups(X, *, near=False, min_correlation=0.95):
     >>> duplicate_groups(np.concatenate([faces, faces[:1]])).tolist()
     [0, 1, 2, 0]
     """
-    groups = _exact_groups(X)
+    groups = exact_groups(X)
     if not near:
         return groups
-    pairs, _ = near_pairs(X, min_correlation=min_correlation)
+    return join_groups(groups, find_near_pairs(X, groups, min_correlation)[0])
+
+
+def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
+    """Return the groups of X among X and `others`, and which of X have a copy in `others`."""
+    both = np.concatenate([np.asarray(X), np.asarray(others)])
+    groups = duplicate_groups(both, near=near, min_correlation=min_correlation)
+    mine, theirs = groups[: len(X)], groups[len(X) :]
+    return mine, np.isin(mine, theirs)
+
+
+def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Return groups in which each pair of rows is together too."""
+    n = len(groups)
     firsts = np.unique(groups, return_index=True)[1]
-    links = np.concatenate([pairs[:, :2], np.column_stack([np.arange(len(X)), firsts[groups]])])
-    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (len(X),) * 2)
+    links = np.concatenate([pairs[:, :2], np.column_stack([np.arange(n), firsts[groups]])])
+    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (n, n))
     return _in_order(connected_components(graph, directed=False)[1])
 
 
@@ -74,6 +87,11 @@ def near_pairs(X, *, min_correlation=0.95):
         Two row numbers, the smaller first, and 1 if one is mirrored, else 0.
     correlations : ndarray of float of shape (n_pairs,)
     """
+    return find_near_pairs(X, exact_groups(X), min_correlation)
+
+
+def find_near_pairs(X, exact: np.ndarray, min_correlation: float):
+    """Do what `near_pairs` says, with the groups of exact copies known."""
     thumbs = _thumbnails(X)
     shapes = _standardized(thumbs)
     textured = np.flatnonzero(np.ptp(thumbs, axis=(1, 2)) > 8)  # blank ones all look alike
@@ -89,7 +107,6 @@ def near_pairs(X, *, min_correlation=0.95):
         other = np.where(mirrored[at, None] == 1, flipped[right[at]], shapes[right[at]])
         correlations[at] = np.einsum("ij,ij->i", shapes[left[at]], other)
     kept = correlations >= min_correlation
-    exact = _exact_groups(X)
     kept &= (exact[left] != exact[right]) | (mirrored == 1)
     return np.column_stack([left, right, mirrored])[kept], correlations[kept]
 
@@ -169,7 +186,8 @@ def _hashes(thumbs: np.ndarray) -> np.ndarray:
     return hashes
 
 
-def _exact_groups(X) -> np.ndarray:
+def exact_groups(X) -> np.ndarray:
+    """Return a number for each face, the same for exact copies only."""
     digests = [
         hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
         for start in range(0, len(X), _CHUNK)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ._duplicates import _as_images, duplicate_groups, near_pairs
+from ._duplicates import _as_images, exact_groups, find_near_pairs, join_groups
 
 _CHUNK = 4096
+#: Faces of less contrast are blank; a part of the range of the values.
+_MIN_CONTRAST = 0.01
 _TITLES = {
     "blank": "blank or nearly so",
     "exact_duplicates": "exact copies",
@@ -156,14 +158,14 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     """
     y, split = (_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
     contrasts = _contrasts(X)
-    blank = np.flatnonzero(contrasts < 0.01)
-    exact = duplicate_groups(X)
+    is_blank = contrasts < _MIN_CONTRAST
+    blank = np.flatnonzero(is_blank)
+    exact = exact_groups(X)
     pairs, correlations = np.empty((0, 3), dtype=np.int64), np.empty(0)
     groups = exact
     if near:
-        pairs, correlations = near_pairs(X, min_correlation=min_correlation)
-        groups = duplicate_groups(X, near=True, min_correlation=min_correlation)
-    textured = contrasts >= 0.01
+        pairs, correlations = find_near_pairs(X, exact, min_correlation)
+        groups = join_groups(exact, pairs)
     return FaceReport(
         n_faces=len(X),
         blank=pd.DataFrame({"row": blank, "contrast": contrasts[blank]}),
@@ -176,8 +178,8 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
                 "mirrored": pairs[:, 2].astype(bool),
             }
         ).sort_values("correlation", ascending=False, ignore_index=True),
-        contradictions=_members(groups, _differs(groups, y) & textured),
-        leaks=_members(groups, _differs(groups, split) & textured),
+        contradictions=_members(groups, _differs(groups, y) & ~is_blank),
+        leaks=_members(groups, _differs(groups, split) & ~is_blank),
         class_counts=None if y is None else _class_counts(y, split),
         _X=X,
     )
