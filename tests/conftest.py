@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers import small_classifier
+from joblib.externals.loky import get_reusable_executor
 
 from fer_sklearn.datasets import make_faces
 
@@ -30,6 +31,18 @@ def faces():
 def fitted(faces):
     """A small classifier fitted on `faces`; not to be changed."""
     return small_classifier().fit(faces.data, faces.target)
+
+
+@pytest.fixture
+def own_processes():
+    """Worker processes that no other test reuses.
+
+    joblib ends a worker that has grown much since its first task, as one that decoded images
+    does when it imports torch for the next test, and warns in a thread of its own; a warning is
+    an error here, the thread ends, and the next test would wait for ever.
+    """
+    yield
+    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.fixture(scope="session")

@@ -195,6 +195,7 @@ def assert_same_bunch(found, expected):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.usefixtures("own_processes")
 def test_a_file_holds_what_memory_would(many, tmp_path, n_jobs):
     expected = load_image_folder(many, image_size=24)
     assert len(expected.errors) == 7
