@@ -1,7 +1,7 @@
 """Training: builds and runs the skorch net that fits a network to faces.
 
 The only part of the package that imports skorch. `Settings` says how to train,
-`make_net` builds the net, `train` runs it, `predict_logits` asks it.
+`make_net` builds the net, `train` runs it, `predict_logits` and `predict_features` ask it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import nn
 from ._batches import Faces
 from ._checkpoint import Checkpoint
 from ._net import FaceModel, FaceNet, StopTraining
-from ._predict import VIEWS, predict_logits
+from ._predict import VIEWS, last_linear, predict_features, predict_logits
 from ._progress import Progress
 from ._rng import build_seeded, global_rng_preserved
 from ._schedules import (
@@ -45,7 +45,9 @@ __all__ = [
     "build_seeded",
     "epoch_table",
     "global_rng_preserved",
+    "last_linear",
     "make_net",
+    "predict_features",
     "predict_logits",
     "train",
 ]

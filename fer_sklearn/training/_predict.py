@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ._batches import Faces
+from ._net import FaceModel
 
 #: Where the ten crops lie: the centre and four corners, in steps along (rows, columns).
 _CORNERS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -32,6 +34,7 @@ def predict_logits(
     *,
     views: str | None = None,
     low: torch.dtype | None = None,
+    merge: Callable[[Tensor], Tensor] | None = None,
 ) -> np.ndarray:
     """Return logits (n, n_classes) in float32.
 
@@ -46,10 +49,14 @@ def predict_logits(
         In eval mode.
     faces : Faces
     views : {None, "flip", "ten-crop"}
-        What of each face is looked at; the log-probabilities of several views are averaged.
+        What of each face is looked at.
     low : torch.dtype or None
         Low precision to multiply in; None is float32.
+    merge : callable or None
+        What makes one answer of those to several views, (n_views, B, n_classes) ->
+        (B, n_classes). None averages their log-probabilities.
     """
+    merge = merge or _mean_log_probability
     shifts, mirror = VIEWS[views]
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
     few, many = (max(1, n // (len(shifts) * (1 + mirror))) for n in rows)
@@ -60,7 +67,7 @@ def predict_logits(
         with torch.autocast(faces.device.type, dtype=low, enabled=low is not None):
             answers = model(torch.cat(looks))
         answers = answers.unflatten(0, (len(looks), size))
-        answers = answers[0] if len(looks) == 1 else answers.log_softmax(2).mean(0)
+        answers = answers[0] if len(looks) == 1 else merge(answers)
         return answers[: len(faces) - start].cpu()
 
     logits = [ask(0, few)]
@@ -75,6 +82,44 @@ def predict_logits(
         logits.append(ask(start, size))
         start += size
     return torch.cat(logits).numpy()
+
+
+def predict_features(model: FaceModel, faces: Faces, *, views: str | None = None) -> np.ndarray:
+    """Return what the last linear layer of the network gets, (n, n_features) in float32.
+
+    Parameters
+    ----------
+    model : FaceModel
+        In eval mode.
+    faces : Faces
+    views : {None, "flip", "ten-crop"}
+        What of each face is looked at; the features of several views are averaged.
+    """
+    # A copy: hooks on the model itself would also see what other threads predict.
+    model = copy.deepcopy(model)
+    model.network.set_submodule(last_linear(model.network)[0], nn.Identity())
+    return predict_logits(model, faces, views=views, merge=lambda features: features.mean(0))
+
+
+def last_linear(network: nn.Module) -> tuple[str, nn.Linear]:
+    """Return the last linear layer and its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    layers = [named for named in network.named_modules() if isinstance(named[1], nn.Linear)]
+    if not layers:
+        raise ValueError(
+            f"{type(network).__name__} has no nn.Linear layer, whose input would be the features "
+            "of a face."
+        )
+    return layers[-1]
+
+
+def _mean_log_probability(logits: Tensor) -> Tensor:
+    return logits.log_softmax(2).mean(0)
 
 
 def _views(batch: Tensor, shifts, mirror: bool) -> Iterator[Tensor]:

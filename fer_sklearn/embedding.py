@@ -1,0 +1,129 @@
+"""Features of faces for other estimators: what a network knows before its last layer."""
+
+from __future__ import annotations
+
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import check_is_fitted
+
+from .classifier import FERClassifier
+
+__all__ = ["FaceEmbedder"]
+
+
+class FaceEmbedder(
+    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+):
+    """Turn faces into the features that a classifier's last layer decides by.
+
+    For nearest neighbours, support vector machines or clustering on top, or for labels of which
+    there are too few to train a network.
+
+    Parameters
+    ----------
+    estimator : FERClassifier, FrozenEstimator or None, default=None
+        - None: the network that comes with the package; `fit` trains nothing and needs no y.
+        - `FERClassifier`: a clone of it is trained in `fit`.
+        - ``FrozenEstimator(clf)`` with a fitted `FERClassifier`: is taken as it is.
+
+    Attributes
+    ----------
+    estimator_ : FERClassifier
+        Fitted. Its `predict_augment` says which views of a face the features are a mean of.
+    n_features_in_ : int
+        Pixels a face.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where the classifier has seen them.
+
+    See Also
+    --------
+    fer_sklearn.FERClassifier : What is trained.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from fer_sklearn.datasets import make_faces
+    >>> from fer_sklearn.embedding import FaceEmbedder
+    >>> faces = make_faces(140, random_state=0)
+    >>> knn = make_pipeline(FaceEmbedder(), KNeighborsClassifier())
+    >>> knn = knn.fit(faces.data, faces.target)
+    >>> knn[:-1].transform(faces.data).shape
+    (140, 256)
+    """
+
+    _parameter_constraints = {"estimator": [HasMethods(["fit", "predict_proba"]), None]}
+
+    def __init__(self, estimator=None):
+        self.estimator = estimator
+
+    def fit(self, X, y=None, **fit_params):
+        """Train the classifier, unless it is trained already.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `FERClassifier.fit`
+            Faces.
+        y : array-like of shape (n_samples,) or None, default=None
+            Labels; needed if there is something to train.
+        **fit_params
+            Passed to `FERClassifier.fit`.
+
+        Returns
+        -------
+        self : FaceEmbedder
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is no `FERClassifier`.
+        """
+        self._validate_params()
+        self.estimator_ = self._fitted_classifier(X, y, fit_params)
+        self.n_features_in_ = self.estimator_.n_features_in_
+        if hasattr(self.estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.estimator_.feature_names_in_
+        self._n_features_out = self.estimator_._n_features_of_last_layer()
+        return self
+
+    def transform(self, X):
+        """Compute the features of each face.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `fit`
+
+        Returns
+        -------
+        features : ndarray of float32 of shape (n_samples, n_features)
+            What the last linear layer of the network gets: 256 of the default network.
+        """
+        check_is_fitted(self)
+        return self.estimator_._features(X)
+
+    def _fitted_classifier(self, X, y, fit_params):
+        if self.estimator is None:
+            return FERClassifier.from_pretrained()
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        classifier = self.estimator.estimator if frozen else self.estimator
+        if not isinstance(classifier, FERClassifier):
+            raise TypeError(
+                "Expected estimator to be a FERClassifier, or a FrozenEstimator around a fitted "
+                f"one, got {classifier!r}."
+            )
+        return classifier if frozen else clone(classifier).fit(X, y, **fit_params)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.estimator or FERClassifier()).input_tags
+        tags.target_tags.required = not isinstance(self.estimator, FrozenEstimator | None)
+        tags.transformer_tags.preserves_dtype = []
+        return tags
