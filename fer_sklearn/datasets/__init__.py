@@ -6,6 +6,7 @@ from ._emotions import EMOTIONS, FER2013_NAMES, convert_emotions
 from ._fer2013 import load_fer2013
 from ._ferplus import load_ferplus
 from ._folder import load_image_folder
+from ._label_noise import find_label_noise
 from ._quality import FaceReport, inspect_faces
 from ._synthetic import make_faces
 
@@ -16,6 +17,7 @@ __all__ = [
     "clean_faces",
     "convert_emotions",
     "duplicate_groups",
+    "find_label_noise",
     "inspect_faces",
     "load_fer2013",
     "load_ferplus",

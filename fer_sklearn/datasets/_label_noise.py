@@ -1,0 +1,100 @@
+"""Labels that are probably wrong, by what a classifier says that has not seen them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.utils import Bunch, indexable
+
+from ._duplicates import duplicate_groups
+
+
+def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
+    """Find faces whose label is probably wrong; needs cleanlab (``fer-sklearn[clean]``).
+
+    Every face is judged by a classifier that was trained on other folds. Confident learning
+    (Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels",
+    2021) estimates from these probabilities how often each label is given for another,
+    and names that many faces of which the label is least probable.
+
+    Parameters
+    ----------
+    estimator : classifier
+        With `predict_proba`; a clone is trained for each fold.
+    X : array-like of shape (n_samples, ...)
+        Faces.
+    y : array-like of shape (n_samples,)
+        Their labels.
+    cv : int, splitter or iterable, default=5
+        An int is the number of folds, stratified, that keep `groups` together.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Faces to be kept in one fold. None: exact copies, which would betray their label; a
+        splitter of your own gets no groups then.
+    n_jobs : int or None, default=None
+        Folds at a time.
+
+    Returns
+    -------
+    bunch : :class:`sklearn.utils.Bunch`
+        issues : DataFrame
+            A row for each face in doubt, the worst first: "row" in X, "label",
+            "probability" of that label, "suggested" label and its "suggested_probability".
+        y_proba : ndarray of shape (n_samples, n_classes)
+            Out-of-fold probabilities of all faces, a column for each of the sorted labels.
+
+    Raises
+    ------
+    ImportError
+        Without cleanlab.
+
+    Notes
+    -----
+    A doubt is no proof. Look at the faces before dropping them, and leave the test set alone: a
+    score on labels that agree with a classifier says nothing.
+
+    Examples
+    --------
+    Any images and any classifier will do; here scikit-learn's digits, every twentieth mislabelled:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from fer_sklearn.datasets import find_label_noise
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X = X / 16
+    >>> y[::20] = (y[::20] + 3) % 10
+    >>> found = find_label_noise(LogisticRegression(max_iter=300), X, y)
+    >>> found.issues["row"].head(6).to_numpy() % 20 == 0
+    array([ True,  True,  True,  True,  True,  True])
+    """
+    find_label_issues = _import_cleanlab()
+    X, y, groups = indexable(X, np.asarray(y), groups)
+    if isinstance(cv, int):
+        groups = duplicate_groups(X) if groups is None else groups
+        cv = StratifiedGroupKFold(cv, shuffle=True, random_state=0)
+    y_proba = cross_val_predict(
+        estimator, X, y, groups=groups, cv=cv, method="predict_proba", n_jobs=n_jobs
+    )
+    labels, codes = np.unique(y, return_inverse=True)
+    rows = find_label_issues(codes, y_proba, return_indices_ranked_by="self_confidence", n_jobs=1)
+    suggested = y_proba[rows].argmax(axis=1)
+    issues = pd.DataFrame(
+        {
+            "row": rows,
+            "label": y[rows],
+            "probability": y_proba[rows, codes[rows]],
+            "suggested": labels[suggested],
+            "suggested_probability": y_proba[rows, suggested],
+        }
+    )
+    return Bunch(issues=issues, y_proba=y_proba)
+
+
+def _import_cleanlab():
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError as error:
+        raise ImportError(
+            "find_label_noise needs cleanlab: pip install 'fer-sklearn[clean]'."
+        ) from error
+    return find_label_issues
