@@ -19,7 +19,7 @@ _HOMES = {
     "make_fer_pipeline": "pipeline",
     "preset": "presets",
 }
-_MODULES = ("datasets", "metrics", "networks", "presets", "tuning")
+_MODULES = ("datasets", "embedding", "metrics", "networks", "presets", "tuning")
 
 __all__ = [*_HOMES, *_MODULES, "__version__"]
 

@@ -40,6 +40,8 @@ class Pretrained:
         Whether it was trained on mirrored faces too.
     note : str
         Where it comes from.
+    class_count : list of int or None
+        Faces of each class that it was trained on, where that is known.
     weights : dict of {str: ndarray}
         Its state by name.
     """
@@ -51,6 +53,7 @@ class Pretrained:
     normalization: dict
     mirrored: bool
     note: str = ""
+    class_count: list | None = None
     weights: dict = field(default_factory=dict, repr=False)
 
     def check(self, network, network_params: dict, image_shape: tuple[int, int]) -> None:

@@ -140,6 +140,11 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
           (2 pixels of 48), in ten times the time.
         - "auto": "flip" if training mirrored faces too, else None.
         - None: the face itself.
+    logit_adjustment : float, default=0.0
+        Times the logarithm of each class's share of the training faces, taken off its logit
+        in prediction (Menon et al., "Long-tail learning via logit adjustment", 2021): rare
+        classes are found more often. 1 answers as if all were equally frequent; 0 is
+        none; may be changed after `fit`.
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, started again with the same data and parameters, goes on from it to the
@@ -156,6 +161,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
+    class_count_ : ndarray of shape (n_classes,)
+        Faces of each class that were trained on.
     n_features_in_ : int
         Pixels a face.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -224,6 +231,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "device": [str],
         "random_state": ["random_state"],
         "predict_augment": [StrOptions({"auto", *filter(None, training.VIEWS)}), None],
+        "logit_adjustment": [Interval(Real, 0, None, closed="left")],
         "checkpoint": [str, PathLike, None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
@@ -264,6 +272,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         device="auto",
         random_state=None,
         predict_augment="auto",
+        logit_adjustment=0.0,
         checkpoint=None,
         callbacks=None,
         verbose=0,
@@ -297,6 +306,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.predict_augment = predict_augment
+        self.logit_adjustment = logit_adjustment
         self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.verbose = verbose
@@ -359,6 +369,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 model = self._new_model(X, seed, going_on, start)
                 net = training.make_net(model, settings, device)
                 training.train(net, faces, valid, settings)
+            self.class_count_ = self._count(codes[kept])
             vars(self).update(self._results(net, device, going_on))
             self._net = None
         if context is not None:
@@ -416,6 +427,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                     model = self._new_model(X, settings.seed, going_on, start)
                     net = training.make_net(model, settings, device)
                 training.train(net, faces, None, settings)
+            self.class_count_ = self._count(codes[kept]) + getattr(self, "class_count_", 0)
             vars(self).update(self._results(net, device, going_on))
             self._net = net
         return self
@@ -530,6 +542,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             self.normalizer_.mean_ = start.normalization["mean"]
             self.normalizer_.scale_ = start.normalization["scale"]
 
+    def _count(self, codes):
+        return np.bincount(codes, minlength=len(self.classes_))
+
     def _faces(self, rows, device, codes=None, weights=None, index=None, shares=None):
         pixel_range = None
         if self.normalizer_ is not None:
@@ -554,7 +569,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 f"not be repeated; got random_state={self.random_state!r}, "
                 f"warm_start={self.warm_start}."
             )
-        silent = {"verbose", "callbacks", "checkpoint", "predict_augment"}
+        silent = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
         params = [
             (name, str(getattr(value, "__qualname__", value)))  # a function's str has its address
             for name, value in sorted(self.get_params().items())
@@ -691,12 +706,42 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _logits(self, X):
         """Logits in float64, (n_samples, n_classes)."""
         check_is_fitted(self)
-        faces = self._faces(self._check_faces(X, reset=False), self._device)
-        views = self.predict_augment
-        if views == "auto":
-            views = "flip" if self._mirrored else None
         low = torch.bfloat16 if self.precision == "bfloat16" else None
-        return training.predict_logits(self._model, faces, views=views, low=low).astype(np.float64)
+        logits = training.predict_logits(
+            self._model, self._faces_to_predict(X), views=self._views(), low=low
+        )
+        return logits.astype(np.float64) - self._adjustment()
+
+    def _adjustment(self):
+        """Return what `logit_adjustment` takes off the logits, (n_classes,), or 0."""
+        if not self.logit_adjustment:
+            return 0.0
+        if not hasattr(self, "class_count_"):
+            raise ValueError(
+                f"logit_adjustment={self.logit_adjustment} needs to know how many faces of each "
+                "class were trained on, which this file of an older version does not say. Set "
+                "`class_count_`, or logit_adjustment=0."
+            )
+        share = np.maximum(self.class_count_, 1) / self.class_count_.sum()
+        return self.logit_adjustment * np.log(share)
+
+    def _features(self, X):
+        """Input of the last linear layer in float32, (n_samples, n_features)."""
+        check_is_fitted(self)
+        return training.predict_features(
+            self._model, self._faces_to_predict(X), views=self._views()
+        )
+
+    def _n_features_of_last_layer(self):
+        return training.last_linear(self._model.network)[1].in_features
+
+    def _faces_to_predict(self, X):
+        return self._faces(self._check_faces(X, reset=False), self._device)
+
+    def _views(self):
+        if self.predict_augment == "auto":
+            return "flip" if self._mirrored else None
+        return self.predict_augment
 
     # -- storage ------------------------------------------------------------------
 
@@ -737,6 +782,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         clf.image_shape_ = start.image_shape
         clf.n_features_in_ = start.image_shape[0] * start.image_shape[1]
         clf._fit_normalizer(np.zeros((1, clf.n_features_in_), np.uint8), [0], start)
+        if start.class_count is not None:
+            clf.class_count_ = np.array(start.class_count)
         clf.history_, clf.n_iter_, clf.best_validation_score_ = {}, 0, None
         clf._mirrored = start.mirrored
         clf.__setstate__(pack_state(vars(clf), start.weights))
@@ -763,6 +810,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             If a label is no str, int, float or bool, or faces came normalised already.
         """
         check_is_fitted(self)
+        known = hasattr(self, "class_count_")
         write_pretrained(
             path,
             Pretrained(
@@ -773,6 +821,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 normalization=self._normalization(),
                 mirrored=self._mirrored,
                 note=note,
+                class_count=np.asarray(self.class_count_).tolist() if known else None,
                 weights=_to_arrays(self._model.network.state_dict()),
             ),
         )

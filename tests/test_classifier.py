@@ -248,6 +248,35 @@ def test_ten_crop_averages_shifted_faces_and_their_mirror_images(fitted, faces):
     np.testing.assert_allclose(clf.decision_function(X), np.mean(views, axis=0), atol=1e-5)
 
 
+def test_logit_adjustment_takes_the_classes_frequency_off_the_logits(faces):
+    rare = np.r_[np.flatnonzero(faces.target != "sad"), np.flatnonzero(faces.target == "sad")[:6]]
+    clf = small_classifier().fit(faces.data[rare], faces.target[rare])
+    assert dict(zip(clf.classes_, clf.class_count_, strict=True))["sad"] == 6
+    plain = clf.decision_function(faces.data)
+    clf.set_params(logit_adjustment=0.5)
+    shares = clf.class_count_ / clf.class_count_.sum()
+    np.testing.assert_allclose(clf.decision_function(faces.data), plain - 0.5 * np.log(shares))
+    found = (clf.predict(faces.data) == "sad").sum()
+    assert found > (clf.classes_[plain.argmax(axis=1)] == "sad").sum()
+
+
+def test_class_counts_are_those_of_the_faces_trained_on(faces):
+    clf = small_classifier(max_epochs=1, early_stopping=True).fit(faces.data, faces.target)
+    assert clf.class_count_.tolist() == [36] * 7
+    clf = small_classifier()
+    for part in (slice(0, 100), slice(100, 180)):
+        clf.partial_fit(faces.data[part], faces.target[part], classes=np.unique(faces.target))
+    counts = pd.Series(faces.target[:180]).value_counts().sort_index()
+    assert clf.class_count_.tolist() == counts.tolist()
+
+
+def test_logit_adjustment_without_class_counts_says_what_is_missing(fitted, faces):
+    old = copy.deepcopy(fitted).set_params(logit_adjustment=1.0)
+    del old.class_count_
+    with pytest.raises(ValueError, match="which this file of an older version does not say"):
+        old.predict(faces.data)
+
+
 def test_prediction_ignores_augmentation(fitted, faces):
     np.testing.assert_array_equal(probabilities(fitted, faces), probabilities(fitted, faces))
 

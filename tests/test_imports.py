@@ -29,6 +29,7 @@ ALLOWED = {
     },
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"augment"},
+    "embedding": {"classifier"},
     "metrics": {"datasets"},
     "tuning": {"_callbacks", "_device", "datasets", "augment", "classifier", "training"},
 }

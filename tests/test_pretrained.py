@@ -38,6 +38,7 @@ def test_a_file_gives_the_classifier_back(path, faces):
     expected = clf.predict_proba(faces.data)
     np.testing.assert_allclose(again.predict_proba(faces.data), expected, atol=0.01)
     assert np.abs(again.predict_proba(faces.data) - expected).max() > 0  # half precision
+    assert again.class_count_.tolist() == [40] * 7
 
 
 def test_a_file_is_arrays_and_json_of_about_half_the_size(path, fitted, tmp_path):

@@ -1,0 +1,110 @@
+"""Search the training's parameters on FER-2013 by a cheap proxy, then confirm at full length.
+
+    python examples/benchmarks/tuning_study.py data/fer2013.csv search --trials 40
+    python examples/benchmarks/tuning_study.py data/fer2013.csv show
+    python examples/benchmarks/tuning_study.py data/fer2013.csv confirm --seeds 3
+
+The proxy trains a narrow network on 10,000 faces of Training for 10 epochs; every trial is scored
+on the same tenth of Training, of which no face has a copy among the rest. ``search`` started
+several times shares the study, and goes on where it was stopped. ``confirm`` trains the preset,
+and the preset with the best parameters found, on all the rest of Training, at the preset's own
+width and length. PublicTest is not touched.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from _common import describe_machine
+from ablation import append, done, run
+
+from fer_sklearn import FaceAugmenter, FERClassifier, preset
+from fer_sklearn.datasets import load_fer2013
+from fer_sklearn.tuning import FERSearchCV, HoldOut, search_space
+
+SEARCHED = (
+    *("learning_rate", "weight_decay", "schedule", "batch_size"),
+    *("dropout", "label_smoothing", "mixup"),
+    *("augment__rotation", "augment__shift", "augment__scale"),
+    *("augment__brightness", "augment__contrast", "augment__erase"),
+)
+PROXY = {"widths": (32, 64, 128), "max_epochs": 10}
+N_PROXY_FACES = 10_000
+
+
+def main():
+    args = parse_arguments()
+    torch.set_num_threads(args.threads or torch.get_num_threads())
+    print(describe_machine("torch", "optuna", "scikit-learn"), flush=True)
+    X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
+    train, test = next(HoldOut(0.1).split(X, y))
+    some = np.random.default_rng(0).permutation(train)[:N_PROXY_FACES]
+    search = make_search(args, [(some, test)])
+    if args.step == "search":
+        search.fit(X, y)
+    else:
+        search.n_trials = 1  # there are more: none is added
+        search.fit(X, y)
+    show(search)
+    if args.step == "confirm":
+        confirm(args, search.best_params_, X[train], y[train], X[test], y[test])
+
+
+def make_search(args, splits):
+    clf = FERClassifier(**preset("fast"), random_state=0)
+    return FERSearchCV(
+        clf.set_params(**PROXY, augment=FaceAugmenter()),
+        search_space("fast").only(*SEARCHED),
+        n_trials=args.trials,
+        cv=splits,
+        storage=args.storage,
+        refit=False,
+        random_state=0,
+        verbose=1,
+    )
+
+
+def show(search):
+    """Print the best trials, and which parameters mattered."""
+    results = pd.DataFrame(search.cv_results_)
+    print(results["state"].value_counts().to_string())
+    shown = [*results.filter(like="param_"), "mean_test_score"]
+    best = results.sort_values("rank_test_score")[shown].head(8)
+    print(best.T.to_string(float_format="{:.4g}".format))
+    importance = optuna.importance.get_param_importances(search.study_)
+    print("importance:", ", ".join(f"{name} {share:.2f}" for name, share in importance.items()))
+
+
+def confirm(args, best, X, y, X_test, y_test):
+    """Train the preset and the best parameters at full length, seed by seed."""
+    for seed in range(args.seeds):
+        for name, params in (("preset", {}), ("best of the study", best)):
+            key = {"lever": name, "faces": len(X), "epochs": preset("fast")["max_epochs"]}
+            key["seed"] = seed
+            if done(args.output, key):
+                continue
+            clf = FERClassifier(**preset("fast"), random_state=seed)
+            clf.set_params(**({"augment": FaceAugmenter(), **params} if params else {}))
+            append(args.output, key | run(clf, X, y, X_test, y_test))
+    print(pd.read_csv(args.output).to_string())
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", help="fer2013.csv")
+    parser.add_argument("step", choices=("search", "show", "confirm"))
+    parser.add_argument("--trials", type=int, default=40, help="in all, over all processes")
+    parser.add_argument("--storage", default="runs/fer2013-study.log")
+    parser.add_argument("--seeds", type=int, default=3, help="of confirm")
+    parser.add_argument("--threads", type=int, help="of this process")
+    parser.add_argument("--output", type=Path, default=Path("runs/tuning_study.csv"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
