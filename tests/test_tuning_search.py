@@ -123,6 +123,15 @@ def test_after_every_fold_the_running_mean_is_reported(faces):
     np.testing.assert_allclose(told[2:], [np.mean(scores[: k + 1]) for k in range(3)])
 
 
+def test_no_trial_is_pruned_in_the_first_third_of_its_epochs(faces):
+    space = {"learning_rate": FloatDistribution(1e-6, 0.1, log=True)}
+    clf = small_classifier(max_epochs=6, optimizer="adam")
+    found = search(clf, space, n_trials=10, refit=False).fit(faces.data, faces.target)
+    pruned = [trial for trial in found.study_.trials if trial.state.name == "PRUNED"]
+    assert pruned
+    assert min(trial.last_step for trial in pruned) == 2
+
+
 class PruneAt(BasePruner):
     """Prunes all trials but the first at a step."""
 

@@ -60,7 +60,9 @@ class FERSearchCV(BaseSearchCV):
     sampler : optuna sampler or None, default=None
         None is TPE, seeded by `random_state` and the number of the trial.
     pruner : optuna pruner or None, default=None
-        None is the `MedianPruner` after 5 trials; ``optuna.pruners.NopPruner()`` never prunes.
+        None is the `MedianPruner` after 5 trials, which leaves the first third of a trial's
+        epochs alone: before a one-cycle schedule is at its peak, scores say little about the
+        end. ``optuna.pruners.NopPruner()`` never prunes.
     storage : str, path-like, optuna storage or None, default=None
         Where the study lives: a journal file (``runs/study.log``), a URL (``sqlite:///study.db``)
         or Optuna's object. A search that was stopped goes on from there, and processes
@@ -230,7 +232,7 @@ class FERSearchCV(BaseSearchCV):
         opening = {
             "name": self.study_name,
             "sampler": SeededSampler(seed) if self.sampler is None else self.sampler,
-            "pruner": self.pruner or optuna.pruners.MedianPruner(n_startup_trials=5),
+            "pruner": self.pruner or _usual_pruner(task),
             "fingerprint": joblib.hash((task.X, task.y, task.splits)),
         }
         storage = open_storage(storage)
@@ -276,3 +278,8 @@ class FERSearchCV(BaseSearchCV):
             UserWarning,
             stacklevel=3,
         )
+
+
+def _usual_pruner(task):
+    warm_up = getattr(task.base, "max_epochs", 0) // 3 if task.by_epoch else 0
+    return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warm_up)
