@@ -124,12 +124,14 @@ def test_after_every_fold_the_running_mean_is_reported(faces):
 
 
 def test_no_trial_is_pruned_in_the_first_third_of_its_epochs(faces):
-    space = {"learning_rate": FloatDistribution(1e-6, 0.1, log=True)}
-    clf = small_classifier(max_epochs=6, optimizer="adam")
-    found = search(clf, space, n_trials=10, refit=False).fit(faces.data, faces.target)
-    pruned = [trial for trial in found.study_.trials if trial.state.name == "PRUNED"]
-    assert pruned
-    assert min(trial.last_step for trial in pruned) == 2
+    def worse_after_five(trial):
+        name, rate = ("usual", 0.03) if trial.number < 5 else ("tiny", 1e-7)
+        return {"learning_rate": trial.suggest_float(name, rate, rate)}
+
+    clf = small_classifier(max_epochs=6)
+    found = search(clf, worse_after_five, n_trials=7, refit=False).fit(faces.data, faces.target)
+    last_steps = [t.last_step for t in found.study_.trials if t.state.name == "PRUNED"]
+    assert last_steps == [2, 2]
 
 
 class PruneAt(BasePruner):
