@@ -67,7 +67,8 @@ class Pretrained:
         if self.image_shape != image_shape:
             raise ValueError(
                 f"The pretrained network is for faces of {self.image_shape} pixels (height, "
-                f"width), got {image_shape}: resize them."
+                f"width), got {image_shape}. Resize them: "
+                f"fer_sklearn.datasets.resize_faces(X, {self.image_shape})."
             )
         asked = {k: _tuples(v) for k, v in network_params.items() if k != "dropout"}
         if network != self.network or not asked.items() <= self.network_params.items():

@@ -10,7 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_sklearn.datasets import FER2013_NAMES, convert_emotions, load_image_folder, make_faces
+from fer_sklearn.datasets import (
+    FER2013_NAMES,
+    convert_emotions,
+    load_image_folder,
+    make_faces,
+    resize_faces,
+)
 
 # -- make_faces -----------------------------------------------------------------------
 
@@ -296,3 +302,35 @@ def test_bytes_that_were_an_image_never_stop_the_load(tmp_path, data):
         bunch = load_image_folder(tmp_path / "x", image_size=8)
     assert len(bunch.data) + len(bunch.errors) == 2
     assert any(name.endswith("good.png") for name in bunch.filenames)
+
+
+# -- other sizes ----------------------------------------------------------------------
+
+
+def test_resizing_follows_the_rule_of_the_folder_loader(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (5, 64, 80, 3), dtype=np.uint8)
+    (tmp_path / "happy").mkdir()
+    for number, image in enumerate(colours):
+        Image.fromarray(image).save(tmp_path / "happy" / f"{number}.png")
+    (tmp_path / "sad").mkdir()
+    Image.fromarray(colours[0]).save(tmp_path / "sad" / "0.png")
+    loaded = load_image_folder(tmp_path)
+    np.testing.assert_array_equal(resize_faces(colours), loaded.data[loaded.target == "happy"])
+
+
+def test_resizing_averages_what_it_leaves_out():
+    stripes = np.zeros((1, 96, 96), dtype=np.uint8)
+    stripes[:, :, ::2] = 255
+    assert np.ptp(resize_faces(stripes)[0, 4:-4, 4:-4].astype(int)) < 10
+
+
+def test_resizing_keeps_the_range_of_floats_and_takes_any_sizes():
+    images = [np.full((60, 50), 0.25), np.full((96, 96, 1), 0.5), np.full((112, 90, 3), 0.75)]
+    faces = resize_faces(images, (24, 32))
+    assert (faces.shape, faces.dtype) == ((3, 24, 32), np.float32)
+    np.testing.assert_allclose(faces.mean(axis=(1, 2)), [0.25, 0.5, 0.75], atol=1e-6)
+
+
+def test_flat_rows_cannot_be_resized_unseen():
+    with pytest.raises(ValueError, match=r"got \(2304,\) in row 0. Flat rows: X.reshape"):
+        resize_faces(np.zeros((2, 2304), dtype=np.uint8))

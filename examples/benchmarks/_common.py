@@ -5,6 +5,7 @@ import platform
 import resource
 import subprocess
 import sys
+import threading
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -38,3 +39,45 @@ def in_new_process(script, *arguments):
     """Run `script` with `arguments` in a process of its own and return what it printed."""
     command = [sys.executable, script, *map(str, arguments)]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
+class MemoryWatch(threading.Thread):
+    """Follows the memory of this process and its children, in MB (Linux)."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak = 0.0
+        self._stopped = threading.Event()
+
+    def run(self):
+        while not self._stopped.wait(0.5):
+            self.peak = max(self.peak, sum(map(shared_out, family())))
+
+    def stop(self):
+        self._stopped.set()
+        self.join()
+        return self.peak
+
+
+def family():
+    """Return the numbers of this process and all its descendants."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, rest = status.read_text().split(" (", 1)
+        except OSError:  # it has just ended
+            continue
+        parents[int(number)] = int(rest.rsplit(") ", 1)[1].split()[1])
+    found = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def shared_out(number):
+    """Return a process's proportional set size in MB; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3

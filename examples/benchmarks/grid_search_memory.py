@@ -9,57 +9,13 @@ memory that processes share, such as joblib's memory map of the faces, counts on
 
 import argparse
 import os
-import threading
-from pathlib import Path
 
 import numpy as np
-from _common import describe_machine
+from _common import MemoryWatch, describe_machine, shared_out
 from sklearn.model_selection import GridSearchCV
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import load_fer2013, make_faces
-
-
-class MemoryWatch(threading.Thread):
-    """Follows the memory of this process and its children, in MB (Linux)."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.peak = 0.0
-        self._stopped = threading.Event()
-
-    def run(self):
-        while not self._stopped.wait(0.5):
-            self.peak = max(self.peak, sum(map(shared_out, family())))
-
-    def stop(self):
-        self._stopped.set()
-        self.join()
-        return self.peak
-
-
-def family():
-    """Return the numbers of this process and all its descendants."""
-    parents = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, rest = status.read_text().split(" (", 1)
-        except OSError:  # it has just ended
-            continue
-        parents[int(number)] = int(rest.rsplit(") ", 1)[1].split()[1])
-    found = {os.getpid()}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
-
-
-def shared_out(number):
-    """Return a process's proportional set size in MB; 0 if it has ended."""
-    try:
-        lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
 
 
 def main():

@@ -8,6 +8,7 @@ from ._ferplus import load_ferplus
 from ._folder import load_image_folder
 from ._label_noise import find_label_noise
 from ._quality import FaceReport, inspect_faces
+from ._resize import resize_faces
 from ._synthetic import make_faces
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "load_image_folder",
     "make_faces",
     "near_pairs",
+    "resize_faces",
 ]

@@ -1,0 +1,77 @@
+"""A grid search on a Dask cluster of worker processes against the same search in this process.
+
+    python examples/benchmarks/dask_search.py data/fer2013.csv --workers 2
+
+Serial, the search has as many threads as the cluster has workers; each worker has one. Memory is
+the proportional set size of this process and all its children, shared pages counted once.
+"""
+
+import argparse
+import time
+
+import dask
+import joblib
+import numpy as np
+import torch
+from _common import MemoryWatch, describe_machine
+from distributed import Client, LocalCluster
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+from fer_sklearn import FERClassifier
+from fer_sklearn.datasets import load_fer2013
+
+GRID = {"dropout": [0.0, 0.2], "learning_rate": [0.015, 0.03]}
+
+
+def main():
+    args = parse_arguments()
+    print(describe_machine("torch", "scikit-learn", "dask"), flush=True)
+    faces = load_fer2013(args.path, usage="Training")
+    X, y = faces.data[: args.faces], faces.target[: args.faces]
+    splits = list(StratifiedKFold(2).split(X, y))
+    clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
+    search = GridSearchCV(clf, GRID, cv=splits, refit=False)
+    torch.set_num_threads(args.workers)
+    serial = timed("serial", search, X, y)
+    shared = [X, y, *(rows for split in splits for rows in split)]
+    with (
+        dask.config.set({"distributed.scheduler.active-memory-manager.start": False}),
+        LocalCluster(
+            n_workers=args.workers, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        Client(cluster),
+        joblib.parallel_config(backend="dask", scatter=shared),
+    ):
+        on_cluster = timed(f"{args.workers} workers", search, X, y)
+    print(f"speed-up {serial[0] / on_cluster[0]:.2f}")
+    torch.set_num_threads(1)
+    alone = timed("serial, 1 thread", search, X, y)
+    same = np.array_equal(alone[1], on_cluster[1])
+    print(f"scores of the cluster and of one thread here are {'' if same else 'not '}the same")
+
+
+def timed(name, search, X, y):
+    """Return seconds and scores; print them with the peak of the memory."""
+    watch = MemoryWatch()
+    watch.start()
+    start = time.perf_counter()
+    search.fit(X, y)
+    seconds = time.perf_counter() - start
+    print(f"{name:18} {seconds:6.1f} s, peak {watch.stop():5.0f} MB", flush=True)
+    return seconds, search.cv_results_["mean_test_score"]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", help="fer2013.csv")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--faces", type=int, default=6000)
+    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
+    parser.add_argument("--epochs", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

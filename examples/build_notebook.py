@@ -1,0 +1,58 @@
+"""Build the notebook of a script whose cells begin with ``# %%``, and run it.
+
+    python examples/build_notebook.py examples/reproduce_report.py examples/fer2013_report.ipynb
+
+It runs on drawn faces: pictures of FER-2013 must not be published. Needs ``fer-sklearn[docs]``.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+MARKDOWN = " [markdown]\n"
+
+
+def main():
+    args = parse_arguments()
+    notebook = new_notebook(cells=[*cells(args.script.read_text())])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    os.environ.pop("FER2013_PATH", None)
+    NotebookClient(notebook, timeout=1800).execute()
+    nbformat.write(without_times(notebook), args.notebook)
+    print(f"{args.notebook}: {args.notebook.stat().st_size / 1e3:.0f} kB")
+
+
+def cells(script):
+    """Yield a cell for each part of the script."""
+    for number, part in enumerate(script.split("# %%")[1:]):
+        if part.startswith(MARKDOWN):
+            lines = part.removeprefix(MARKDOWN).strip().splitlines()
+            cell = new_markdown_cell("\n".join(line.removeprefix("#").strip() for line in lines))
+        else:
+            cell = new_code_cell(part.strip())
+        cell.id = f"cell-{number}"
+        yield cell
+
+
+def without_times(notebook):
+    """Drop what differs from run to run and tells nothing."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("script", type=Path)
+    parser.add_argument("notebook", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

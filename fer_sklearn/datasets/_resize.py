@@ -1,0 +1,60 @@
+"""Faces of another size, once and well, instead of in every epoch."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+from PIL import Image
+
+#: ITU-R 601 luma, as Pillow turns RGB into gray.
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def resize_faces(X, image_size=48):
+    """Resize faces, gray or RGB, to gray ones of one size.
+
+    By the rule of `load_image_folder`: first gray (ITU-R 601 luma), then resized, antialiased
+    (Lanczos); other proportions are stretched.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), or sequence of such images
+        uint8, or numbers in any range. A sequence may hold images of different sizes.
+    image_size : int or tuple of (int, int), default=48
+        Side, or height and width, of the result in pixels.
+
+    Returns
+    -------
+    faces : ndarray of shape (n, height, width)
+        uint8 if X is, else float32 in X's range; Lanczos may leave that range by a little.
+
+    Raises
+    ------
+    ValueError
+        If an image is neither gray nor RGB.
+
+    Examples
+    --------
+    >>> from fer_sklearn.datasets import make_faces, resize_faces
+    >>> X = make_faces(3, image_size=96, random_state=0).data
+    >>> resize_faces(X).shape
+    (3, 48, 48)
+    """
+    size = (image_size,) * 2 if isinstance(image_size, Integral) else tuple(image_size)
+    images = [_to_gray(np.asarray(face), row) for row, face in enumerate(X)]
+    faces = [np.asarray(image.resize(size[::-1], Image.Resampling.LANCZOS)) for image in images]
+    return np.stack(faces) if faces else np.empty((0, *size), dtype=np.uint8)
+
+
+def _to_gray(face: np.ndarray, row: int) -> Image.Image:
+    if face.ndim == 3 and face.shape[2] == 1:
+        face = face[..., 0]
+    if face.ndim != 2 and not (face.ndim == 3 and face.shape[2] == 3):
+        raise ValueError(
+            f"Expected images of shape (h, w), (h, w, 1) or (h, w, 3), got {face.shape} in row "
+            f"{row}. Flat rows: X.reshape(-1, h, w)."
+        )
+    if face.dtype == np.uint8:
+        return Image.fromarray(face).convert("L")
+    return Image.fromarray((face if face.ndim == 2 else face @ _LUMA).astype(np.float32))
