@@ -19,7 +19,16 @@ _HOMES = {
     "make_fer_pipeline": "pipeline",
     "preset": "presets",
 }
-_MODULES = ("datasets", "embedding", "metrics", "networks", "presets", "tuning")
+_MODULES = (
+    "datasets",
+    "embedding",
+    "explain",
+    "metrics",
+    "networks",
+    "plots",
+    "presets",
+    "tuning",
+)
 
 __all__ = [*_HOMES, *_MODULES, "__version__"]
 

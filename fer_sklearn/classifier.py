@@ -165,7 +165,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Faces of each class that were trained on.
     n_features_in_ : int
         Pixels a face.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, where X had them.
     image_shape_ : tuple of (int, int)
         Height and width of the faces.
@@ -706,10 +706,11 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _logits(self, X):
         """Logits in float64, (n_samples, n_classes)."""
         check_is_fitted(self)
+        return self._logits_of(self._faces_to_predict(X))
+
+    def _logits_of(self, faces):
         low = torch.bfloat16 if self.precision == "bfloat16" else None
-        logits = training.predict_logits(
-            self._model, self._faces_to_predict(X), views=self._views(), low=low
-        )
+        logits = training.predict_logits(self._model, faces, views=self._views(), low=low)
         return logits.astype(np.float64) - self._adjustment()
 
     def _adjustment(self):

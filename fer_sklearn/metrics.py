@@ -20,6 +20,7 @@ from .datasets._duplicates import groups_and_copies
 
 __all__ = [
     "EvaluationReport",
+    "calibration_bins",
     "compare_classifiers",
     "evaluation_report",
     "expected_calibration_error",
@@ -65,12 +66,40 @@ def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
     >>> round(expected_calibration_error([0, 1, 1, 1], [[0.25, 0.75]] * 4), 3)
     0.0
     """
+    bins = calibration_bins(y_true, y_proba, labels=labels, n_bins=n_bins)
+    gaps = (bins["accuracy"] - bins["confidence"]).abs()
+    return float((bins["faces"] * gaps).sum() / bins["faces"].sum())
+
+
+def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
+    """Compare confidence and accuracy, bin by bin of confidence.
+
+    Parameters
+    ----------
+    y_true, y_proba, labels, n_bins
+        As in `expected_calibration_error`, which sums these bins up.
+
+    Returns
+    -------
+    bins : DataFrame with columns accuracy, confidence, faces
+        A row for each bin, from the least confident; its share of right answers, its mean
+        confidence and its number of faces. A bin without faces has NaN for the first two.
+
+    Examples
+    --------
+    >>> from fer_sklearn.metrics import calibration_bins
+    >>> calibration_bins([0, 1, 1, 1], [[0.25, 0.75]] * 4, n_bins=2)
+       accuracy  confidence  faces
+    0       NaN         NaN      0
+    1      0.75        0.75      4
+    """
     y_true, y_proba, labels = _check(y_true, y_proba, labels)
     hits = labels[y_proba.argmax(axis=1)] == y_true
     confidence = y_proba.max(axis=1)
-    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    gaps = np.bincount(bins, weights=hits - confidence, minlength=n_bins)
-    return float(np.abs(gaps).sum() / len(hits))
+    codes = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    by_bin = pd.DataFrame({"accuracy": hits, "confidence": confidence}).groupby(codes)
+    bins = by_bin.mean().reindex(range(n_bins))
+    return bins.assign(faces=np.bincount(codes, minlength=n_bins))
 
 
 @dataclass(frozen=True)
@@ -157,8 +186,10 @@ class EvaluationReport:
         -------
         display : sklearn.metrics.ConfusionMatrixDisplay
         """
+        import matplotlib.pyplot as plt
         from sklearn.metrics import ConfusionMatrixDisplay
 
+        ax = plt.subplots(layout="constrained")[1] if ax is None else ax
         counts = self.confusion.to_numpy()
         shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
         display = ConfusionMatrixDisplay(shown, display_labels=self.confusion.index)

@@ -30,7 +30,12 @@ ALLOWED = {
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"augment"},
     "embedding": {"classifier"},
+    "explain": {"_labels", "classifier", "networks", "training"},
     "metrics": {"datasets"},
+    "plots": {
+        *("_images", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
+        "normalize",
+    },
     "tuning": {"_callbacks", "_device", "datasets", "augment", "classifier", "training"},
 }
 #: Heavy packages: the rooms that may import them.
@@ -38,7 +43,9 @@ OWNERS = {
     "skorch": {"training"},
     "tqdm": {"datasets", "training", "tuning"},
     "optuna": {"tuning"},
-    "torch": {"_device", "augment", "classifier", "networks", "normalize", "training"},
+    "torch": {
+        *("_device", "augment", "classifier", "explain", "networks", "normalize", "training"),
+    },
     "PIL": {"datasets"},
 }
 

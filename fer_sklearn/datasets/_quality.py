@@ -101,7 +101,7 @@ class FaceReport:
         tiles = [self._tile(rows) for rows in self._examples(finding)[:n_examples]]
         ax = plt.subplots(figsize=(8, 4))[1] if ax is None else ax
         if tiles:
-            ax.imshow(_mosaic(tiles), cmap="gray", vmin=0, vmax=255)
+            ax.imshow(mosaic(tiles), cmap="gray", vmin=0, vmax=255)
         found = getattr(self, finding)["row"].nunique()
         ax.set_title(f"{_TITLES[finding]}: {found} of {self.n_faces} faces")
         ax.set_axis_off()
@@ -238,12 +238,13 @@ def _to_bytes(image: np.ndarray) -> np.ndarray:
     return (255 * (image - low) / max(high - low, 1e-12)).astype(np.uint8)
 
 
-def _mosaic(tiles: list[np.ndarray], gap: int = 4) -> np.ndarray:
+def mosaic(tiles, *, gap: int = 4, fill: float = 255) -> np.ndarray:
     """Lay tiles of one size out in a rectangle about twice as wide as high."""
     height, width = tiles[0].shape
     columns = max(1, round((2 * len(tiles) * height / width) ** 0.5))
     n_rows = -(-len(tiles) // columns)
-    sheet = np.full((n_rows * (height + gap), columns * (width + gap)), 255, dtype=np.uint8)
+    shape = (n_rows * (height + gap), columns * (width + gap))
+    sheet = np.full(shape, fill, dtype=tiles[0].dtype)
     for i, tile in enumerate(tiles):
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         sheet[top : top + height, left : left + width] = tile

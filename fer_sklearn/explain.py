@@ -1,0 +1,266 @@
+"""Where a classifier looks: saliency maps of faces, and the filters it begins with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import product
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.special import log_softmax
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from ._labels import encode_labels
+from .classifier import FERClassifier
+from .networks._layers import SpaceToDepth
+from .training import VIEWS, FaceModel, Faces
+
+__all__ = ["first_filters", "saliency_map"]
+
+_BATCH = 64
+
+
+@validate_params(
+    {
+        "classifier": [FERClassifier],
+        "X": ["array-like"],
+        "target": ["array-like", str, Real, None],
+        "method": [StrOptions({"grad-cam", "occlusion"})],
+        "patch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "stride": [Interval(Integral, 1, None, closed="left"), None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=None, stride=None):
+    """Map which parts of each face speak for an expression.
+
+    Parameters
+    ----------
+    classifier : FERClassifier
+        Fitted. It is not changed.
+    X : array-like, shaped as in `FERClassifier.fit`
+        Faces.
+    target : label, array-like of shape (n_samples,) or None, default=None
+        The expression to explain, one for all faces or one for each. None: the predicted ones.
+    method : {"grad-cam", "occlusion"}, default="grad-cam"
+        - "grad-cam": the last convolutional stage's channels, weighted by how much each
+          raises the logit, where their sum is positive (Selvaraju et al., "Grad-CAM", 2017).
+          Quick and coarse, as coarse as that stage.
+        - "occlusion": how much the logarithm of the probability drops when a patch is covered
+          with the face's mean gray (Zeiler & Fergus, "Visualizing and understanding
+          convolutional networks", 2014); negative where the patch speaks against the
+          expression. Of any network, and slow: it predicts a face once for each patch.
+    patch_size : int or None, default=None
+        Side of the patch in pixels. None: a fifth of the shorter side.
+    stride : int or None, default=None
+        Pixels from one patch to the next. None: half of `patch_size`.
+
+    Returns
+    -------
+    maps : ndarray of float32 of shape (n_samples, height, width)
+        For "grad-cam" at least 0, on a scale of the network's own; for "occlusion" the mean,
+        over all patches that cover a pixel, of the drop in nats.
+
+    Raises
+    ------
+    ValueError
+        If `target` is not known to the classifier, the network has no convolution for
+        "grad-cam", or the patch is larger than the face.
+
+    See Also
+    --------
+    fer_sklearn.plots.SaliencyDisplay : Draws the maps.
+
+    Notes
+    -----
+    Where `predict_augment` looks at mirror images too, so do the maps. Of "ten-crop", Grad-CAM
+    takes the face and its mirror image alone.
+
+    Examples
+    --------
+    >>> from fer_sklearn import FERClassifier
+    >>> from fer_sklearn.datasets import make_faces
+    >>> from fer_sklearn.explain import saliency_map
+    >>> faces = make_faces(3, random_state=0)
+    >>> clf = FERClassifier.from_pretrained("fer2013")
+    >>> saliency_map(clf, faces.data, "happy").shape
+    (3, 48, 48)
+    """
+    check_is_fitted(classifier)
+    faces = classifier._faces_to_predict(X)
+    logits = classifier._logits_of(faces)
+    codes = _target_codes(classifier, logits, target)
+    if method == "grad-cam":
+        return _grad_cam(classifier, faces, codes)
+    scores = np.take_along_axis(log_softmax(logits, axis=1), codes[:, None], axis=1)
+    patches = _patches(classifier.image_shape_, patch_size, stride)
+    return _occlusion(classifier, faces, codes, scores, patches)
+
+
+@validate_params({"classifier": [FERClassifier]}, prefer_skip_nested_validation=True)
+def first_filters(classifier: FERClassifier) -> np.ndarray:
+    """Return the filters of the first convolution as they lie on the pixels.
+
+    Behind a layer that folds 2 x 2 pixels into four channels, as the "resnet" has one, the four
+    channels are unfolded again: a 3 x 3 filter is one of 6 x 6 pixels.
+
+    Parameters
+    ----------
+    classifier : FERClassifier
+        Fitted.
+
+    Returns
+    -------
+    filters : ndarray of float32 of shape (n_filters, height, width)
+
+    Raises
+    ------
+    ValueError
+        If the network has no `nn.Conv2d`, or its first one does not see gray pixels.
+
+    Examples
+    --------
+    >>> from fer_sklearn import FERClassifier
+    >>> from fer_sklearn.explain import first_filters
+    >>> first_filters(FERClassifier.from_pretrained("fer2013")).shape
+    (64, 6, 6)
+    """
+    check_is_fitted(classifier)
+    network = classifier._model.network
+    convolution = _convolutions(network)[0]
+    filters = convolution.weight.detach()
+    if any(isinstance(layer, SpaceToDepth) for layer in network.modules()):
+        filters = F.pixel_shuffle(filters, 2)
+    if filters.shape[1] != 1:
+        raise ValueError(
+            f"The first convolution of {type(network).__name__} sees {convolution.in_channels} "
+            "channels, not gray pixels: its filters cannot be shown as pictures."
+        )
+    return filters[:, 0].cpu().numpy().copy()
+
+
+def _target_codes(classifier: FERClassifier, logits: np.ndarray, target) -> np.ndarray:
+    if target is None:
+        return logits.argmax(axis=1)
+    codes = encode_labels(np.atleast_1d(target), classifier.classes_)
+    if np.ndim(target) and len(codes) != len(logits):
+        raise ValueError(
+            f"Expected one target, or one for each of {len(logits)} faces, got {len(codes)}."
+        )
+    return np.broadcast_to(codes, len(logits))
+
+
+def _batches(n: int) -> Iterator[np.ndarray]:
+    return (np.arange(start, min(start + _BATCH, n)) for start in range(0, n, _BATCH))
+
+
+# -- Grad-CAM ---------------------------------------------------------------------
+
+
+def _grad_cam(classifier: FERClassifier, faces: Faces, codes: np.ndarray) -> np.ndarray:
+    # A copy: a hook on the model itself would also meet what other threads predict.
+    model = copy.deepcopy(classifier._model).requires_grad_(False)
+    layer = _last_stage(model.network)
+    _, mirror = VIEWS[classifier._views()]
+    maps = np.empty((len(faces), *classifier.image_shape_), dtype=np.float32)
+    for index in _batches(len(faces)):
+        batch = faces.faces(index)
+        wanted = torch.as_tensor(codes[index], device=batch.device)
+        cams = _class_activation(model, layer, batch, wanted)
+        if mirror:
+            mirrored = _class_activation(model, layer, batch.flip(-1), wanted)
+            cams = (cams + mirrored.flip(-1)) / 2
+        maps[index] = cams.cpu().numpy()
+    return maps
+
+
+def _last_stage(network: nn.Module) -> nn.Module:
+    """Return the layer whose output is that of the last stage, or the last convolution."""
+    layer = (getattr(network, "stages", None) or _convolutions(network))[-1]
+    while isinstance(layer, nn.Sequential):  # a slice of the network, itself never called
+        layer = layer[-1]
+    return layer
+
+
+def _convolutions(network: nn.Module) -> list[nn.Conv2d]:
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    if not layers:
+        raise ValueError(
+            f"{type(network).__name__} has no nn.Conv2d layer to look into. "
+            "saliency_map(..., method='occlusion') explains any network."
+        )
+    return layers
+
+
+# (B, 1, H, W), (B,) -> (B, H, W)
+def _class_activation(model: FaceModel, layer: nn.Module, x: Tensor, codes: Tensor) -> Tensor:
+    kept = []
+
+    def keep(module, inputs, output):
+        kept.append(output.detach().requires_grad_())
+        return kept[-1].clone()  # what comes next may work in place
+
+    with torch.enable_grad(), layer.register_forward_hook(keep):
+        logits = model(x).gather(1, codes[:, None])
+        channels = kept[-1]
+        (gradient,) = torch.autograd.grad(logits.sum(), channels)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    cams = (weights * channels.detach()).sum(dim=1, keepdim=True).relu()
+    return F.interpolate(cams, x.shape[-2:], mode="bilinear").squeeze(1)
+
+
+# -- occlusion --------------------------------------------------------------------
+
+
+class _Covered:
+    """The faces at `rows`, each as often as there are patches, with one of them covered."""
+
+    def __init__(self, faces: Faces, rows: np.ndarray, patches: np.ndarray) -> None:
+        self.device = faces.device
+        self._faces = faces
+        self._rows = rows
+        self._patches = torch.from_numpy(patches).to(faces.device)
+
+    def __len__(self) -> int:
+        return len(self._rows) * len(self._patches)
+
+    def faces(self, index: np.ndarray) -> Tensor:
+        row, patch = np.divmod(index, len(self._patches))
+        x = self._faces.faces(self._rows[row])
+        mean = x.float().mean(dim=(1, 2, 3), keepdim=True).to(x.dtype)
+        return torch.where(self._patches[patch].unsqueeze(1), mean, x)
+
+
+def _occlusion(classifier, faces, codes, scores, patches) -> np.ndarray:
+    covered = patches.reshape(len(patches), -1)
+    maps = np.empty((len(faces), *classifier.image_shape_), dtype=np.float32)
+    for rows in _batches(len(faces)):
+        logits = classifier._logits_of(_Covered(faces, rows, patches))
+        logits = logits.reshape(len(rows), len(patches), -1)
+        left = log_softmax(logits, axis=2)[np.arange(len(rows)), :, codes[rows]]
+        drops = (scores[rows] - left) @ covered / covered.sum(axis=0)
+        maps[rows] = drops.reshape(len(rows), *classifier.image_shape_)
+    return maps
+
+
+def _patches(image_shape: tuple[int, int], size: int | None, stride: int | None) -> np.ndarray:
+    """Squares that cover the whole face, (n_patches, height, width) of bool."""
+    size = size or max(1, min(image_shape) // 5)
+    if size > min(image_shape):
+        raise ValueError(f"patch_size={size} is larger than the faces, {image_shape} pixels.")
+    stride = stride or max(1, size // 2)
+    tops, lefts = (_starts(side - size, stride) for side in image_shape)
+    patches = np.zeros((len(tops) * len(lefts), *image_shape), dtype=bool)
+    for patch, (top, left) in zip(patches, product(tops, lefts), strict=True):
+        patch[top : top + size, left : left + size] = True
+    return patches
+
+
+def _starts(last: int, stride: int) -> np.ndarray:
+    """Whole numbers from 0 to `last`, evenly spaced and at most about `stride` apart."""
+    return np.linspace(0, last, -(-last // stride) + 1).round().astype(int)

@@ -1,0 +1,55 @@
+"""What the displays share: axes, colours, and faces as gray images."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+from .._images import as_rows, infer_image_shape
+
+#: Okabe and Ito's colours (2008), which colour-blind readers tell apart too.
+BLUE, VERMILLION, GRAY = "#0072B2", "#D55E00", "#999999"
+COLORS = (BLUE, VERMILLION, "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+
+
+def new_axes(display, ax, figsize):
+    """Return `ax`, or axes in a new figure of `figsize` inches."""
+    if ax is not None:
+        return ax
+    return _pyplot(display).subplots(figsize=figsize, layout="constrained")[1]
+
+
+def new_grid(display, ax, shape, figsize, *, sharex=False, **ratios):
+    """Return an array of axes of this shape, in a new figure or in the place of `ax`."""
+    plt = _pyplot(display)
+    if ax is None:
+        grid = plt.figure(figsize=figsize, layout="constrained").add_gridspec(*shape, **ratios)
+    else:
+        ax.set_axis_off()
+        grid = ax.get_subplotspec().subgridspec(*shape, **ratios)
+    return grid.subplots(sharex=sharex, squeeze=False)
+
+
+def _pyplot(display):
+    check_matplotlib_support(f"{type(display).__name__}.plot")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def bare(ax):
+    """Take ticks and their labels away; the frame stays."""
+    ax.set(xticks=[], yticks=[])
+    return ax
+
+
+def gray_images(X, image_shape=None) -> np.ndarray:
+    """Return faces of any shape that a classifier takes as (n, height, width)."""
+    rows, own_shape = as_rows(X)
+    rows = np.asarray(rows)
+    return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))
+
+
+def gray_scale(images) -> dict:
+    """Return how `imshow` draws all these faces on one scale."""
+    return {"cmap": "gray", "vmin": images.min(), "vmax": images.max()}

@@ -1,0 +1,113 @@
+"""A map of faces: those that look alike to a network lie close together."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.manifold import TSNE
+from sklearn.utils import check_random_state
+
+from ..embedding import FaceEmbedder
+from ._axes import COLORS, bare, new_axes
+
+_MARKERS = "os^DvPX*"
+#: t-SNE's input: more principal components hold little but noise.
+_N_COMPONENTS = 50
+
+
+class EmbeddingDisplay:
+    """Faces as points in the plane, coloured by label.
+
+    Create one with `from_estimator`.
+
+    Parameters
+    ----------
+    points : array-like of shape (n_samples, 2)
+        Where the faces lie.
+    y : array-like of shape (n_samples,)
+        Their labels. Each has a colour and a marker of its own.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    fer_sklearn.embedding.FaceEmbedder : The features that the map is made of.
+
+    Examples
+    --------
+    >>> from fer_sklearn.plots import EmbeddingDisplay
+    >>> points = [[0.0, 1.0], [0.2, 0.9], [1.0, 0.0]]
+    >>> display = EmbeddingDisplay(points, ["happy", "happy", "sad"]).plot()
+    >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    ['happy (2)', 'sad (1)']
+    """
+
+    def __init__(self, points, y):
+        self.points = np.asarray(points)
+        self.y = np.asarray(y)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, perplexity=30.0, random_state=None, ax=None):
+        """Draw the map of a fitted classifier's features.
+
+        The input of its last layer goes through PCA to 50 components and through t-SNE (van der
+        Maaten & Hinton, "Visualizing data using t-SNE", 2008). Near and far are to be trusted
+        within a cluster, not between clusters.
+
+        Parameters
+        ----------
+        estimator : FERClassifier
+            Fitted.
+        X : array-like, shaped as in `FERClassifier.fit`
+            Faces, more than `perplexity`; some thousands at most.
+        y : array-like of shape (n_samples,)
+            Their labels, or whatever else is to be coloured, such as predictions.
+        perplexity : float, default=30.0
+            About how many neighbours each face is to keep.
+        random_state : int, RandomState instance or None, default=None
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+        """
+        features = FaceEmbedder(FrozenEstimator(estimator)).fit(X).transform(X)
+        rng = check_random_state(random_state)
+        n_components = min(_N_COMPONENTS, *features.shape)
+        features = PCA(n_components, random_state=rng).fit_transform(features)
+        points = TSNE(perplexity=perplexity, random_state=rng).fit_transform(features)
+        return cls(points, y).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw the map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        self : EmbeddingDisplay
+        """
+        self.ax_ = bare(new_axes(self, ax, (7, 5.5)))
+        self.figure_ = self.ax_.figure
+        for i, label in enumerate(np.unique(self.y)):
+            chosen = self.y == label
+            self.ax_.scatter(
+                *self.points[chosen].T,
+                label=f"{label} ({chosen.sum()})",
+                color=COLORS[i % len(COLORS)],
+                marker=_MARKERS[i % len(_MARKERS)],
+                s=18,
+                alpha=0.8,
+                linewidths=0,
+            )
+        self.ax_.set_title(f"{len(self.y)} faces; neighbours look alike to the network")
+        self.ax_.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, title="label")
+        return self

@@ -1,0 +1,294 @@
+"""Faces in rows and columns: with what is said of them, and as training sees them."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_consistent_length, check_random_state
+
+from ..augment import FaceAugmenter
+from ..classifier import FERClassifier
+from ..normalize import FaceNormalizer
+from ._axes import BLUE, VERMILLION, bare, gray_images, gray_scale, new_grid
+
+_SELECT = ("worst", "unsure", "random", "per-class")
+
+
+class FaceGridDisplay:
+    """Faces with what they are predicted to show, how surely, and what they are labelled.
+
+    Create one with `from_estimator` or `from_predictions`, which choose the faces. A right
+    answer has a tick and a thin blue frame, a wrong one a cross, a thick red frame and the label.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_faces, height, width)
+        Gray, on any scale.
+    y_true, y_pred : array-like of shape (n_faces,)
+        Labels and predictions.
+    confidence : array-like of shape (n_faces,)
+        Probability of the prediction, in [0, 1].
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_rows, n_columns)
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    fer_sklearn.datasets.find_label_noise : Which labels are doubtful.
+
+    Examples
+    --------
+    >>> from fer_sklearn.datasets import make_faces
+    >>> from fer_sklearn.plots import FaceGridDisplay
+    >>> faces = make_faces(3, random_state=0)
+    >>> display = FaceGridDisplay(faces.data, faces.target, ["disgust"] * 3, [0.4, 0.9, 0.5])
+    >>> [ax.get_title() for ax in display.plot().axes_.flat]
+    ['✗ disgust 40%', '✗ disgust 90%', '✓ disgust 50%']
+    """
+
+    def __init__(self, images, y_true, y_pred, confidence):
+        self.images = np.asarray(images)
+        self.y_true = np.asarray(y_true)
+        self.y_pred = np.asarray(y_pred)
+        self.confidence = np.asarray(confidence)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, select="worst", n_faces=24, random_state=None, ax=None, n_columns=8
+    ):
+        """Classify faces and draw some of them.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with `predict_proba`.
+        X : array-like, shaped as in `FERClassifier.fit`
+            Faces.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        select, n_faces, random_state, ax, n_columns
+            As in `from_predictions`.
+
+        Returns
+        -------
+        display : FaceGridDisplay
+        """
+        y_proba = estimator.predict_proba(X)
+        return cls.from_predictions(
+            gray_images(X, getattr(estimator, "image_shape_", None)),
+            y,
+            estimator.classes_[y_proba.argmax(axis=1)],
+            y_proba.max(axis=1),
+            select=select,
+            n_faces=n_faces,
+            random_state=random_state,
+            ax=ax,
+            n_columns=n_columns,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        y_true,
+        y_pred,
+        confidence,
+        *,
+        select="worst",
+        n_faces=24,
+        random_state=None,
+        ax=None,
+        n_columns=8,
+    ):
+        """Draw some of the faces that something has been predicted of.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `FERClassifier.fit`
+            Faces.
+        y_true, y_pred : array-like of shape (n_samples,)
+            Labels and predictions.
+        confidence : array-like of shape (n_samples,)
+            Probability of the prediction, in [0, 1].
+        select : {"worst", "unsure", "random", "per-class"}, default="worst"
+            - "worst": wrong ones, the most confident first.
+            - "unsure": the least confident first.
+            - "random": any.
+            - "per-class": any, equally many of each label, sorted by it.
+        n_faces : int, default=24
+            Faces to draw at most.
+        random_state : int, RandomState instance or None, default=None
+            Draws "random" and "per-class".
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by the grid; None makes a figure.
+        n_columns : int, default=8
+
+        Returns
+        -------
+        display : FaceGridDisplay
+
+        Raises
+        ------
+        ValueError
+            If `select` is unknown, or no face is wrong and "worst" is wanted.
+        """
+        if select not in _SELECT:
+            raise ValueError(f"Unknown select {select!r}. Known: {', '.join(_SELECT)}.")
+        check_consistent_length(X, y_true, y_pred, confidence)
+        y_true, y_pred, confidence = (np.asarray(part) for part in (y_true, y_pred, confidence))
+        rng = check_random_state(random_state)
+        rows = _choose(select, y_true, y_pred, confidence, n_faces, rng)
+        if not len(rows):
+            raise ValueError("No face is classified wrongly: choose another select than 'worst'.")
+        display = cls(gray_images(X)[rows], y_true[rows], y_pred[rows], confidence[rows])
+        return display.plot(ax=ax, n_columns=n_columns)
+
+    def plot(self, *, ax=None, n_columns=8):
+        """Draw the faces.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by the grid; None makes a figure.
+        n_columns : int, default=8
+
+        Returns
+        -------
+        self : FaceGridDisplay
+        """
+        n_columns = min(n_columns, len(self.images))
+        n_rows = -(-len(self.images) // n_columns)
+        figsize = (1.25 * n_columns, 1.6 * n_rows)
+        self.axes_ = new_grid(self, ax, (n_rows, n_columns), figsize)
+        self.figure_ = self.axes_[0, 0].figure
+        for i, ax in enumerate(self.axes_.flat):
+            if i < len(self.images):
+                self._draw(bare(ax), i)
+            else:
+                ax.set_axis_off()
+        return self
+
+    def _draw(self, ax, i):
+        ax.imshow(self.images[i], **gray_scale(self.images))
+        right = self.y_pred[i] == self.y_true[i]
+        ax.set_title(f"{'✓' if right else '✗'} {self.y_pred[i]} {self.confidence[i]:.0%}", size=8)
+        ax.set_xlabel("" if right else f"label: {self.y_true[i]}", size=8, labelpad=2)
+        ax.spines[:].set(color=BLUE if right else VERMILLION, linewidth=1 if right else 2.5)
+
+
+def _choose(select, y_true, y_pred, confidence, n_faces, rng):
+    """Return the rows of the faces to draw."""
+    if select == "unsure":
+        return np.argsort(confidence, kind="stable")[:n_faces]
+    if select == "worst":
+        order = np.argsort(-confidence, kind="stable")
+        return order[y_true[order] != y_pred[order]][:n_faces]
+    order = rng.permutation(len(y_true))
+    if select == "random":
+        return order[:n_faces]
+    labels = np.unique(y_true)
+    each = max(1, n_faces // len(labels))
+    return np.concatenate([order[y_true[order] == label][:each] for label in labels])
+
+
+class AugmentationDisplay:
+    """Faces, and what random augmentation makes of them.
+
+    Create one with `from_estimator`.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_faces, height, width)
+        The faces as they are.
+    draws : array-like of shape (n_faces, n_draws, height, width)
+        Augmentations of each, on the same scale.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_faces, 1 + n_draws)
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from fer_sklearn import FaceAugmenter
+    >>> from fer_sklearn.datasets import make_faces
+    >>> from fer_sklearn.plots import AugmentationDisplay
+    >>> faces = make_faces(2, random_state=0).data
+    >>> augmenter = FaceAugmenter(rotation=20.0)
+    >>> display = AugmentationDisplay.from_estimator(augmenter, faces, n_draws=4)
+    >>> display.axes_.shape
+    (2, 5)
+    """
+
+    def __init__(self, images, draws):
+        self.images = np.asarray(images)
+        self.draws = np.asarray(draws)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, n_draws=8, random_state=None, ax=None):
+        """Augment faces and draw them.
+
+        Parameters
+        ----------
+        estimator : FaceAugmenter or FERClassifier
+            The augmenter, or the classifier whose training augments; neither need be fitted.
+        X : array-like, shaped as in `FERClassifier.fit`
+            Faces, a row of the grid for each.
+        n_draws : int, default=8
+            Augmentations of each face.
+        random_state : int, RandomState instance or None, default=None
+            Draws them.
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by the grid; None makes a figure.
+
+        Returns
+        -------
+        display : AugmentationDisplay
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is something else.
+        """
+        augmenter = _augmenter_of(estimator, X)
+        images = gray_images(X, getattr(estimator, "image_shape_", None))
+        images = FaceNormalizer("scale").fit_transform(images)
+        draws = augmenter.draw(np.repeat(images, n_draws, axis=0), random_state=random_state)
+        return cls(images, draws.reshape(len(images), n_draws, *images.shape[1:])).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw each face and, right of it, its augmentations.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by the grid; None makes a figure.
+
+        Returns
+        -------
+        self : AugmentationDisplay
+        """
+        tiles = np.concatenate([self.images[:, None], self.draws], axis=1)
+        n_rows, n_columns = tiles.shape[:2]
+        self.axes_ = new_grid(self, ax, (n_rows, n_columns), (1.1 * n_columns, 1.1 * n_rows + 0.3))
+        self.figure_ = self.axes_[0, 0].figure
+        for place, ax in np.ndenumerate(self.axes_):
+            bare(ax).imshow(tiles[place], **gray_scale(tiles))
+        for ax in self.axes_[:, 0]:
+            ax.spines[:].set(color=BLUE, linewidth=2.5)
+        self.axes_[0, 0].set_title("original", size=9)
+        for i, ax in enumerate(self.axes_[0, 1:], 1):
+            ax.set_title(f"draw {i}", size=9)
+        return self
+
+
+def _augmenter_of(estimator, X) -> FaceAugmenter:
+    if isinstance(estimator, FaceAugmenter):
+        return estimator
+    if isinstance(estimator, FERClassifier):
+        return estimator._augmenter(X)
+    raise TypeError(
+        f"Expected a FaceAugmenter or a FERClassifier, got {type(estimator).__name__}. Pass the "
+        "step of a Pipeline that is one."
+    )

@@ -1,0 +1,140 @@
+"""Whether probabilities are as good as they say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..metrics import calibration_bins, expected_calibration_error
+from ._axes import BLUE, GRAY, VERMILLION, new_grid
+
+
+class ReliabilityDisplay:
+    """Accuracy against confidence (Guo et al., "On calibration of modern neural networks", 2017).
+
+    Faces are binned by the largest of their probabilities. Where it is honest, as many of
+    a bin's faces are classified rightly. Create one with `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    accuracy, confidence : array-like of shape (n_bins,)
+        Share of right answers and mean confidence in each bin of [0, 1]; NaN for a bin
+        without faces.
+    faces : array-like of shape (n_bins,)
+        Number of faces in each bin.
+    calibration_error : float or None, default=None
+        Expected calibration error, for the title.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (2,)
+        Accuracy, and the number of faces.
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    fer_sklearn.metrics.calibration_bins : Computes the bins.
+    sklearn.calibration.CalibrationDisplay : For two classes.
+
+    Examples
+    --------
+    >>> from fer_sklearn.plots import ReliabilityDisplay
+    >>> y_proba = [[0.25, 0.75], [0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+    >>> display = ReliabilityDisplay.from_predictions([0, 0, 1, 0], y_proba, n_bins=5)
+    >>> display.axes_[0].get_title()
+    'expected calibration error 0.162, 4 faces'
+    """
+
+    def __init__(self, accuracy, confidence, faces, *, calibration_error=None):
+        self.accuracy = np.asarray(accuracy)
+        self.confidence = np.asarray(confidence)
+        self.faces = np.asarray(faces)
+        self.calibration_error = calibration_error
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, n_bins=15, ax=None):
+        """Draw the diagram of a fitted classifier on labelled faces.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with `predict_proba`.
+        X : array-like of shape (n_samples, ...)
+            Faces that it was not trained on.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        n_bins : int, default=15
+            Bins of equal width over [0, 1].
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by two axes; None makes a figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+        """
+        y_proba = estimator.predict_proba(X)
+        return cls.from_predictions(y, y_proba, labels=estimator.classes_, n_bins=n_bins, ax=ax)
+
+    @classmethod
+    def from_predictions(cls, y_true, y_proba, *, labels=None, n_bins=15, ax=None):
+        """Draw the diagram of probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels.
+        y_proba : array-like of shape (n_samples, n_classes)
+            Probabilities, a column for each label.
+        labels : array-like of shape (n_classes,) or None, default=None
+            Labels of the columns; None: those in `y_true`, sorted.
+        n_bins : int, default=15
+            Bins of equal width over [0, 1].
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by two axes; None makes a figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+        """
+        options = {"labels": labels, "n_bins": n_bins}
+        bins = calibration_bins(y_true, y_proba, **options)
+        error = expected_calibration_error(y_true, y_proba, **options)
+        return cls(**bins, calibration_error=error).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by two axes; None makes a figure.
+
+        Returns
+        -------
+        self : ReliabilityDisplay
+        """
+        grid = new_grid(self, ax, (2, 1), (4.8, 5.2), sharex=True, height_ratios=(3, 1))
+        self.axes_ = grid[:, 0]
+        self.figure_ = self.axes_[0].figure
+        self._draw_accuracy(self.axes_[0])
+        self._draw_faces(self.axes_[1])
+        return self
+
+    def _draw_accuracy(self, ax):
+        filled = np.flatnonzero(self.faces)
+        left, accuracy = filled / len(self.faces), self.accuracy[filled]
+        bar = {"width": 1 / len(self.faces), "align": "edge"}
+        ax.bar(left, accuracy, label="accuracy", color=BLUE, edgecolor="white", **bar)
+        gap = {"label": "gap", "fill": False, "hatch": "////", "edgecolor": VERMILLION}
+        ax.bar(left, self.confidence[filled] - accuracy, bottom=accuracy, **gap, **bar)
+        ax.plot([0, 1], [0, 1], color="black", linestyle="--", label="perfect calibration")
+        ax.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+        title = f"{self.faces.sum()} faces"
+        if self.calibration_error is not None:
+            title = f"expected calibration error {self.calibration_error:.3f}, {title}"
+        ax.set_title(title, pad=26)
+
+    def _draw_faces(self, ax):
+        left = np.arange(len(self.faces)) / len(self.faces)
+        ax.bar(left, self.faces, 1 / len(self.faces), align="edge", color=GRAY, edgecolor="white")
+        ax.set(xlabel="confidence (largest probability)", ylabel="faces")

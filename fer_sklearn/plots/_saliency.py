@@ -1,0 +1,161 @@
+"""Which part of a face speaks for which expression."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..explain import saliency_map
+from ._axes import bare, gray_images, gray_scale, new_grid
+
+
+class SaliencyDisplay:
+    """Saliency maps laid over faces.
+
+    Create one with `from_estimator`. Red parts speak for the expression, blue ones against it;
+    each map is drawn on the scale of its own strongest point, whose value stands below.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_faces, height, width)
+        Gray, on any scale.
+    maps : array-like of shape (n_faces, height, width)
+        What `fer_sklearn.explain.saliency_map` returns.
+    targets : array-like of shape (n_faces,)
+        The expression that each map explains.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        Of shape (n_faces, 2), or (1, n_expressions) for means.
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    fer_sklearn.explain.saliency_map : Computes the maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fer_sklearn.datasets import make_faces
+    >>> from fer_sklearn.plots import SaliencyDisplay
+    >>> faces = make_faces(2, random_state=0)
+    >>> maps = np.random.default_rng(0).normal(size=faces.data.shape)
+    >>> display = SaliencyDisplay(faces.data, maps, faces.target).plot()
+    >>> [ax.get_title() for ax in display.axes_[:, 0]]
+    ['surprise', 'disgust']
+    """
+
+    def __init__(self, images, maps, targets):
+        self.images = np.asarray(images)
+        self.maps = np.asarray(maps)
+        self.targets = np.asarray(targets)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        target=None,
+        *,
+        method="grad-cam",
+        patch_size=None,
+        stride=None,
+        kind="faces",
+        n_faces=6,
+        ax=None,
+    ):
+        """Compute the maps of faces and draw them.
+
+        Parameters
+        ----------
+        estimator : FERClassifier
+            Fitted.
+        X : array-like, shaped as in `FERClassifier.fit`
+            Faces.
+        target : label, array-like of shape (n_samples,) or None, default=None
+            The expression to explain, one for all faces or one for each. None: the predicted
+            ones.
+        method, patch_size, stride
+            As in `fer_sklearn.explain.saliency_map`.
+        kind, n_faces, ax
+            As in `plot`.
+
+        Returns
+        -------
+        display : SaliencyDisplay
+        """
+        target = estimator.predict(X) if target is None else target
+        maps = saliency_map(
+            estimator, X, target, method=method, patch_size=patch_size, stride=stride
+        )
+        images = gray_images(X, estimator.image_shape_)
+        display = cls(images, maps, np.broadcast_to(target, len(images)))
+        return display.plot(kind=kind, n_faces=n_faces, ax=ax)
+
+    def plot(self, *, kind="faces", n_faces=6, ax=None):
+        """Draw the maps.
+
+        Parameters
+        ----------
+        kind : {"faces", "mean"}, default="faces"
+            - "faces": a row for each face, without and with its map.
+            - "mean": the mean map of each expression over its mean face.
+        n_faces : int, default=6
+            Rows of "faces" at most; the first faces are taken.
+        ax : matplotlib Axes or None, default=None
+            Its place is taken by the grid; None makes a figure.
+
+        Returns
+        -------
+        self : SaliencyDisplay
+
+        Raises
+        ------
+        ValueError
+            If `kind` is unknown.
+        """
+        if kind not in ("faces", "mean"):
+            raise ValueError(f"Unknown kind {kind!r}. Known: faces, mean.")
+        if kind == "faces":
+            self._plot_faces(n_faces, ax)
+        else:
+            self._plot_means(ax)
+        self.figure_ = self.axes_[0, 0].figure
+        picture = self.axes_[0, -1].images[-1]
+        bar = self.figure_.colorbar(picture, ax=list(self.axes_.flat), shrink=0.8, aspect=25)
+        bar.set_label(
+            "against (-) or for (+) the expression" if self._signed else "for the expression"
+        )
+        return self
+
+    def _plot_faces(self, n_faces, ax):
+        images = self.images[:n_faces]
+        n_faces = len(images)
+        self.axes_ = new_grid(self, ax, (n_faces, 2), (3.6, 1.55 * n_faces))
+        scale = gray_scale(images)
+        for i, (plain, overlaid) in enumerate(self.axes_):
+            bare(plain).imshow(images[i], **scale)
+            plain.set_title(self.targets[i], size=9)
+            self._lay_over(overlaid, images[i], self.maps[i], scale)
+
+    def _plot_means(self, ax):
+        targets = np.unique(self.targets)
+        members = [self.targets == target for target in targets]
+        images = np.stack([self.images[chosen].mean(axis=0) for chosen in members])
+        self.axes_ = new_grid(self, ax, (1, len(targets)), (1.5 * len(targets) + 0.8, 2))
+        for ax, target, chosen, image in zip(self.axes_[0], targets, members, images, strict=True):
+            self._lay_over(ax, image, self.maps[chosen].mean(axis=0), gray_scale(images))
+            ax.set_title(f"{target}\n{chosen.sum()} faces", size=9)
+
+    @property
+    def _signed(self):
+        return self.maps.min() < 0
+
+    def _lay_over(self, ax, image, heat, scale):
+        """Draw a face and its map, the more opaque the stronger."""
+        strongest = heat.flat[np.abs(heat).argmax()]
+        heat = heat / max(abs(strongest), 1e-12)
+        cmap, low = ("RdBu_r", -1) if self._signed else ("Reds", 0)
+        bare(ax).imshow(image, **scale)
+        ax.imshow(heat, cmap=cmap, vmin=low, vmax=1, alpha=0.75 * np.abs(heat))
+        ax.set_xlabel(f"strongest {strongest:.2g}", size=8, labelpad=2)

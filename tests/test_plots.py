@@ -1,0 +1,370 @@
+"""Displays: what is drawn is what was computed."""
+
+import copy
+import sys
+
+import numpy as np
+import pytest
+from helpers import small_classifier
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.pipeline import make_pipeline
+
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
+from fer_sklearn.explain import first_filters, saliency_map
+from fer_sklearn.metrics import calibration_bins, expected_calibration_error
+from fer_sklearn.plots import (
+    AugmentationDisplay,
+    EmbeddingDisplay,
+    FaceGridDisplay,
+    FilterDisplay,
+    ReliabilityDisplay,
+    SaliencyDisplay,
+    TrainingCurvesDisplay,
+)
+
+plt = pytest.importorskip("matplotlib.pyplot")
+plt.switch_backend("agg")
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def shown(ax):
+    """The last picture that was drawn on the axes."""
+    return np.ma.getdata(ax.images[-1].get_array())
+
+
+def texts(legend):
+    return [text.get_text() for text in legend.get_texts()]
+
+
+# -- training ---------------------------------------------------------------------
+
+
+def test_curves_are_the_history(faces):
+    clf = small_classifier(widths=(4,), max_epochs=2, early_stopping=True)
+    clf.fit(faces.data[:140], faces.target[:140])
+    display = TrainingCurvesDisplay.from_estimator(clf)
+    accuracy, loss, rate = display.axes_
+    for ax, keys in [
+        (accuracy, ["train_accuracy", "valid_accuracy"]),
+        (loss, ["train_loss", "valid_loss"]),
+        (rate, ["learning_rate"]),
+    ]:
+        for key, line in zip(keys, ax.lines, strict=False):
+            assert_array_equal(line.get_data(), [[1, 2], clf.history_[key]])
+    assert texts(loss.get_legend()) == ["training", "validation"]
+    assert len({line.get_linestyle() for line in loss.lines}) == 2  # told apart in gray, too
+    best = np.argmax(clf.history_["valid_accuracy"])
+    assert accuracy.get_title().startswith(f"best validation: {clf.best_validation_score_:.3f}")
+    assert accuracy.lines[-1].get_xdata()[0] == best + 1
+
+
+def test_without_validation_faces_there_is_one_curve(fitted):
+    accuracy, loss, _ = TrainingCurvesDisplay.from_estimator(fitted).axes_
+    assert len(accuracy.lines) == len(loss.lines) == 1
+    assert accuracy.get_title() == ""
+
+
+def test_a_classifier_from_a_file_has_no_curves():
+    with pytest.raises(ValueError, match="comes from from_pretrained"):
+        TrainingCurvesDisplay.from_estimator(FERClassifier.from_pretrained())
+
+
+# -- faces ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Six faces, each all of one gray, with labels, predictions and confidence."""
+    X = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((6, 8, 8), dtype=np.uint8)
+    y_true = np.array(["a", "a", "a", "b", "b", "b"])
+    y_pred = np.array(["a", "b", "b", "b", "a", "b"])
+    return X, y_true, y_pred, np.array([0.9, 0.6, 0.8, 0.5, 0.7, 0.95])
+
+
+def rows_shown(display):
+    return display.images[:, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"), [("worst", [2, 4, 1]), ("unsure", [3, 1, 4, 2, 0, 5])]
+)
+def test_faces_are_chosen_by_confidence(select, expected, answers):
+    display = FaceGridDisplay.from_predictions(*answers, select=select)
+    assert rows_shown(display) == expected
+    fewer = FaceGridDisplay.from_predictions(*answers, select=select, n_faces=2)
+    assert rows_shown(fewer) == expected[:2]
+    assert_array_equal(shown(fewer.axes_[0, 0]), answers[0][expected[0]])
+
+
+def test_random_faces_are_those_of_the_seed(answers):
+    first, again, other = (
+        FaceGridDisplay.from_predictions(*answers, select="random", n_faces=4, random_state=seed)
+        for seed in (0, 0, 1)
+    )
+    assert rows_shown(first) == rows_shown(again) != rows_shown(other)
+    assert len(set(rows_shown(first))) == 4
+
+
+def test_each_class_gets_as_many_faces(answers):
+    display = FaceGridDisplay.from_predictions(*answers, select="per-class", n_faces=4)
+    assert display.y_true.tolist() == ["a", "a", "b", "b"]
+    assert len(set(rows_shown(display))) == 4
+
+
+def test_right_and_wrong_are_told_apart_in_gray_too(answers):
+    axes = FaceGridDisplay(*answers).plot(n_columns=4).axes_
+    assert axes.shape == (2, 4)
+    assert [ax.get_title() for ax in axes[0]] == ["✓ a 90%", "✗ b 60%", "✗ b 80%", "✓ b 50%"]
+    assert [ax.get_xlabel() for ax in axes[0]] == ["", "label: a", "label: a", ""]
+    right, wrong = (ax.spines["left"].get_linewidth() for ax in axes[0, :2])
+    assert wrong > right
+    assert not axes[1, 2].axison
+    assert not axes[1, 3].images
+
+
+def test_a_classifier_says_what_its_faces_show(fitted, faces):
+    rows = faces.data.reshape(len(faces.data), -1)
+    display = FaceGridDisplay.from_estimator(fitted, rows, faces.target, select="unsure", n_faces=3)
+    confidence = fitted.predict_proba(faces.data).max(axis=1)
+    least = np.argsort(confidence, kind="stable")[:3]
+    assert_array_equal(display.images, faces.data[least])
+    assert_array_equal(display.y_pred, fitted.predict(faces.data[least]))
+    assert_allclose(display.confidence, confidence[least])
+
+
+def test_faces_that_cannot_be_chosen_are_errors(answers):
+    X, y_true, _, confidence = answers
+    with pytest.raises(ValueError, match=r"Unknown select 'best'\. Known: worst, unsure"):
+        FaceGridDisplay.from_predictions(*answers, select="best")
+    with pytest.raises(ValueError, match="No face is classified wrongly"):
+        FaceGridDisplay.from_predictions(X, y_true, y_true, confidence)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        FaceGridDisplay.from_predictions(X, y_true[:3], y_true, confidence)
+
+
+# -- augmentation -----------------------------------------------------------------
+
+
+def test_augmentations_are_the_augmenters_draws(faces):
+    augmenter = FaceAugmenter(rotation=30, erase=1)
+    display = AugmentationDisplay.from_estimator(
+        augmenter, faces.data[:2], n_draws=3, random_state=0
+    )
+    originals = FaceNormalizer("scale").fit_transform(faces.data[:2])
+    draws = augmenter.draw(np.repeat(originals, 3, axis=0), random_state=0)
+    assert display.axes_.shape == (2, 4)
+    assert_array_equal(shown(display.axes_[1, 0]), originals[1])
+    assert_array_equal(shown(display.axes_[0, 2]), draws[1])
+    assert_array_equal(shown(display.axes_[1, 1]), draws[3])
+    titles = [ax.get_title() for ax in display.axes_[0]]
+    assert titles == ["original", "draw 1", "draw 2", "draw 3"]
+
+
+def test_a_classifier_shows_how_its_own_training_augments(fitted, faces):
+    X = faces.data[:1].reshape(1, -1)
+    off = small_classifier(augment="off")
+    still = AugmentationDisplay.from_estimator(off, X, n_draws=2)
+    assert_array_equal(still.draws[0], [still.images[0]] * 2)
+    own, stated = (
+        AugmentationDisplay.from_estimator(estimator, X, n_draws=2, random_state=1)
+        for estimator in (fitted, FaceAugmenter())
+    )
+    assert_array_equal(own.draws, stated.draws)
+    assert not np.array_equal(own.draws[0, 0], own.images[0])
+    with pytest.raises(TypeError, match="FaceAugmenter or a FERClassifier, got Pipeline"):
+        AugmentationDisplay.from_estimator(make_pipeline(off), X)
+
+
+# -- calibration ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guesses():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 3, 500), rng.dirichlet(np.ones(3), 500)
+
+
+def test_bins_hold_what_lies_in_them(guesses):
+    y, proba = guesses
+    bins = calibration_bins(y, proba, n_bins=10)
+    confidence = proba.max(axis=1)
+    inside = (confidence >= 0.5) & (confidence < 0.6)
+    hits = proba.argmax(axis=1) == y
+    assert bins.loc[5].tolist() == pytest.approx(
+        [hits[inside].mean(), confidence[inside].mean(), inside.sum()]
+    )
+    assert bins.loc[:2, "faces"].tolist() == [0, 0, 0]
+    assert bins.loc[:2, "accuracy"].isna().all()
+    assert bins["faces"].sum() == 500
+
+
+def test_reliability_shows_the_bins_and_the_calibration_error(guesses):
+    y, proba = guesses
+    display = ReliabilityDisplay.from_predictions(y, proba, n_bins=10)
+    bins = calibration_bins(y, proba, n_bins=10)
+    filled = bins[bins["faces"] > 0]
+    upper, lower = display.axes_
+    accuracy, gaps = upper.containers
+    assert_allclose([bar.get_height() for bar in accuracy], filled["accuracy"])
+    assert_allclose([bar.get_x() for bar in accuracy], filled.index / 10)
+    ends = [bar.get_y() + bar.get_height() for bar in gaps]
+    assert_allclose(ends, filled["confidence"])
+    assert [bar.get_height() for bar in lower.patches] == bins["faces"].tolist()
+    error = expected_calibration_error(y, proba, n_bins=10)
+    assert upper.get_title() == f"expected calibration error {error:.3f}, 500 faces"
+    assert set(texts(upper.get_legend())) == {"accuracy", "gap", "perfect calibration"}
+
+
+def test_reliability_of_a_classifier_is_that_of_its_probabilities(fitted, faces):
+    display = ReliabilityDisplay.from_estimator(fitted, faces.data, faces.target, n_bins=5)
+    error = expected_calibration_error(faces.target, fitted.predict_proba(faces.data), n_bins=5)
+    assert display.calibration_error == error
+    without = ReliabilityDisplay(display.accuracy, display.confidence, display.faces).plot()
+    assert without.axes_[0].get_title() == "280 faces"
+
+
+# -- filters ----------------------------------------------------------------------
+
+
+def test_every_filter_is_drawn_on_its_own_scale(fitted):
+    display = FilterDisplay.from_estimator(fitted)
+    filters = first_filters(fitted)
+    sheet = shown(display.ax_)
+    assert display.ax_.get_title() == "8 filters of 6 x 6 pixels"
+    assert_allclose(sheet[:6, 7:13], filters[1] / np.abs(filters[1]).max())
+    assert np.nanmax(np.abs(sheet)) == 1
+    assert np.isfinite(sheet).sum() == filters.size
+
+
+# -- embedding --------------------------------------------------------------------
+
+
+def test_each_label_has_its_colour_and_its_marker():
+    y = np.repeat(list("gfedcba"), 3)
+    points = np.arange(42.0).reshape(21, 2)
+    ax = EmbeddingDisplay(points, y).plot().ax_
+    assert texts(ax.get_legend()) == [f"{label} (3)" for label in "abcdefg"]
+    groups = ax.collections
+    assert_array_equal(groups[0].get_offsets(), points[-3:])
+    assert len({tuple(group.get_facecolor()[0]) for group in groups}) == 7
+    assert len({group.get_paths()[0].vertices.tobytes() for group in groups}) == 7
+
+
+def test_the_map_of_faces_is_that_of_the_seed_and_keeps_classes_together(faces):
+    clf = FERClassifier.from_pretrained()
+    X = np.kron(faces.data[:50], np.ones((2, 2), np.uint8))
+    options = {"perplexity": 5, "random_state": 0}
+    first = EmbeddingDisplay.from_estimator(clf, X, faces.target[:50], **options)
+    again = EmbeddingDisplay.from_estimator(clf, X, faces.target[:50], **options)
+    assert_array_equal(first.points, again.points)
+    assert first.points.shape == (50, 2)
+    assert sum(len(group.get_offsets()) for group in first.ax_.collections) == 50
+    distances = np.linalg.norm(first.points[:, None] - first.points, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    neighbour = first.y[distances.argmin(axis=1)]
+    assert (neighbour == first.y).mean() > 0.3  # chance is 1 in 7
+
+
+# -- saliency ---------------------------------------------------------------------
+
+
+def test_maps_lie_over_their_faces(fitted, faces):
+    X = faces.data[:5]
+    display = SaliencyDisplay.from_estimator(fitted, X, n_faces=3)
+    maps = saliency_map(fitted, X)
+    assert display.axes_.shape == (3, 2)
+    predicted = fitted.predict(X)
+    assert [ax.get_title() for ax in display.axes_[:, 0]] == predicted[:3].tolist()
+    for i, (face, overlaid) in enumerate(display.axes_):
+        assert_array_equal(shown(face), X[i])
+        assert_array_equal(overlaid.images[0].get_array(), X[i])
+        assert_allclose(shown(overlaid), maps[i] / maps[i].max())
+        assert_allclose(overlaid.images[1].get_alpha(), 0.75 * shown(overlaid))
+        assert overlaid.get_xlabel() == f"strongest {maps[i].max():.2g}"
+
+
+def test_the_mean_map_of_each_expression_is_drawn():
+    images = np.arange(4.0)[:, None, None] * np.ones((4, 8, 8))
+    maps = np.zeros((4, 8, 8))
+    maps[0, 2, 3], maps[2, 2, 3], maps[1, 5, 5] = 2, 4, -3
+    display = SaliencyDisplay(images, maps, ["sad", "happy", "sad", "fear"]).plot(kind="mean")
+    fear, happy, sad = display.axes_[0]
+    assert [ax.get_title() for ax in (fear, happy, sad)] == [
+        "fear\n1 faces",
+        "happy\n1 faces",
+        "sad\n2 faces",
+    ]
+    assert_array_equal(sad.images[0].get_array(), images[1])
+    assert sad.get_xlabel() == "strongest 3"
+    assert happy.get_xlabel() == "strongest -3"
+    assert (shown(happy)[5, 5], shown(sad)[2, 3]) == (-1, 1)
+    assert not shown(fear).any()
+
+
+def test_only_maps_with_a_sign_get_a_scale_with_one():
+    images, maps = np.ones((1, 8, 8)), np.eye(8)[None]
+    limits = [
+        SaliencyDisplay(images, signed, ["sad"]).plot().axes_[0, 1].images[1].get_clim()
+        for signed in (maps, -maps)
+    ]
+    assert limits == [(0, 1), (-1, 1)]
+
+
+def test_saliency_explains_the_target_by_the_method_that_is_asked_for(fitted, faces):
+    options = {"method": "occlusion", "patch_size": 12, "stride": 6}
+    display = SaliencyDisplay.from_estimator(fitted, faces.data[:2], "sad", kind="mean", **options)
+    assert_array_equal(display.maps, saliency_map(fitted, faces.data[:2], "sad", **options))
+    assert display.axes_[0, 0].get_title() == "sad\n2 faces"
+    with pytest.raises(ValueError, match="Unknown kind 'median'"):
+        display.plot(kind="median")
+
+
+# -- all --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def displays(answers):
+    images = np.random.default_rng(0).random((2, 8, 8))
+    history = {"train_loss": [2, 1], "train_accuracy": [0, 1], "learning_rate": [1, 1]}
+    return [
+        TrainingCurvesDisplay(history),
+        FaceGridDisplay(*answers),
+        AugmentationDisplay(images, images[:, None]),
+        ReliabilityDisplay([0.5], [0.6], [3]),
+        FilterDisplay(images),
+        EmbeddingDisplay(images[:, 0, :2], ["a", "b"]),
+        SaliencyDisplay(images, images, ["a", "b"]),
+    ]
+
+
+def test_displays_fit_into_given_axes_and_return_themselves(displays):
+    for display in displays:
+        figure, (left, right) = plt.subplots(1, 2, figsize=(20, 5), layout="constrained")
+        assert display.plot(ax=left) is display
+        assert display.figure_ is figure
+        figure.draw_without_rendering()
+        for ax in getattr(display, "axes_", np.array([left])).flat:
+            assert ax.figure is figure
+            assert ax.get_position().x1 <= right.get_position().x0
+
+
+def test_without_matplotlib_the_error_says_what_to_install(displays, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for display in displays:
+        with pytest.raises(
+            ImportError, match=rf"{type(display).__name__}\.plot requires matplotlib"
+        ):
+            display.plot()
+
+
+def test_displays_leave_their_data_as_it_is(displays):
+    for display in displays:
+        before = copy.deepcopy(vars(display))
+        display.plot()
+        for name, value in before.items():
+            assert_array_equal(vars(display)[name], value)
