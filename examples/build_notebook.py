@@ -2,7 +2,7 @@
 
     python examples/build_notebook.py examples/reproduce_report.py examples/fer2013_report.ipynb
 
-It runs on drawn faces: pictures of FER-2013 must not be published. Needs ``fer-sklearn[docs]``.
+It runs on drawn faces: pictures of FER-2013 must not be published. Needs ``fer-sklearn[notebook]``.
 """
 
 import argparse

@@ -11,7 +11,6 @@ fold, and Optuna's own pictures show what was found.
 # ----------
 # Drawn faces, a small network, three parameters of the table that `search_space` returns.
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
 from fer_sklearn import FERClassifier
@@ -22,8 +21,9 @@ faces = make_faces(560, image_size=24, noise=0.2, random_state=0)
 clf = FERClassifier(widths=(8, 16), max_epochs=5, random_state=0)
 space = search_space().only("learning_rate", "dropout", "augment__rotation")
 search = FERSearchCV(clf, space, n_trials=12, random_state=0)
-search.fit(faces.data, faces.target)
-print(f"{search.best_score_:.3f}", search.best_params_)
+search = search.fit(faces.data, faces.target)
+print(f"{search.best_score_:.3f}")
+print({name: round(value, 3) for name, value in search.best_params_.items()})
 
 # %%
 # Every trial is a row of `cv_results_`; pruned ones have no mean.
@@ -31,7 +31,19 @@ results = pd.DataFrame(search.cv_results_)
 print(results[["param_learning_rate", "mean_test_score", "state"]].to_string())
 
 # %%
-# What mattered
-# -------------
-axes = plot_study(search, kinds=("history", "importance", "slices"))
-plt.show()
+# What was found
+# --------------
+# The score of each trial, and the best so far:
+
+axes = plot_study(search, kinds=("history",))
+
+# %%
+# How much each parameter matters:
+
+axes = plot_study(search, kinds=("importance",))
+axes["importance"].figure.set_layout_engine("tight")
+
+# %%
+# The score by parameter:
+
+axes = plot_study(search, kinds=("slices",))

@@ -73,7 +73,7 @@ print(f"dropped: {cleaned.log['reason'].value_counts().to_dict()}")
 
 # %%
 augmenter = FaceAugmenter(rotation=10, flip=0.5, brightness=0.2, contrast=0.2)
-AugmentationDisplay.from_estimator(augmenter, X[:3], random_state=0).plot()
+AugmentationDisplay.from_estimator(augmenter, X[:3], random_state=0)
 
 # %% [markdown]
 # ## Architecture and tuning
@@ -108,7 +108,7 @@ print(f"best of {TRIALS}: {search.best_params_}, validation accuracy {search.bes
 report_cnn = clone(plain).set_params(**search.best_params_, classify__max_epochs=EPOCHS)
 report_cnn.fit(cleaned.data, cleaned.target)
 ours = FERClassifier(widths=WIDTHS, random_state=0).fit(cleaned.data, cleaned.target)
-TrainingCurvesDisplay.from_estimator(report_cnn[-1]).plot()
+TrainingCurvesDisplay.from_estimator(report_cnn[-1])
 
 # %% [markdown]
 # ## Table 1
@@ -139,16 +139,15 @@ print(
 
 # %%
 evaluations["FERClassifier()"].plot()
-plt.tight_layout()
 
 # %%
 print(evaluations["FERClassifier()"])
 
 # %%
-FaceGridDisplay.from_estimator(ours, X_test, y_test).plot()
+FaceGridDisplay.from_estimator(ours, X_test, y_test)
 
 # %%
-ReliabilityDisplay.from_estimator(ours, X_test, y_test).plot()
+ReliabilityDisplay.from_estimator(ours, X_test, y_test)
 
 # %% [markdown]
 # ## Limits

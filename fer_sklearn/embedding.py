@@ -40,7 +40,7 @@ class FaceEmbedder(
         Fitted. Its `predict_augment` says which views of a face the features are a mean of.
     n_features_in_ : int
         Pixels a face.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, where the classifier has seen them.
 
     See Also

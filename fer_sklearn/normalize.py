@@ -91,7 +91,7 @@ class FaceNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         What is subtracted and divided by, on pixels in [0, 1].
     n_features_in_ : int
         Pixels a face.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, where X had them.
 
     Examples

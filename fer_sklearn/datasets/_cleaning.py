@@ -55,7 +55,8 @@ def clean_faces(
     Returns
     -------
     bunch : :class:`sklearn.utils.Bunch`
-        data, target : the faces that stay, and their labels.
+        data, target : ndarray
+            The faces that stay, and their labels.
         kept : ndarray of int
             Their row numbers in X.
         groups : ndarray of int

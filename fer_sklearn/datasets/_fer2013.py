@@ -59,6 +59,7 @@ def load_fer2013(path, *, usage="Training", return_X_y=False, as_frame=False):
         errors : DataFrame
             Files that could not be read; only in the folder form.
         DESCR : str
+            Where the images come from.
     (data, target) : tuple
         If `return_X_y`.
 

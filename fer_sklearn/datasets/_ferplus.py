@@ -51,6 +51,7 @@ def load_ferplus(
     -------
     bunch : :class:`sklearn.utils.Bunch`
         data : ndarray of uint8 of shape (n, 48, 48)
+            The images that stay, in the order of the file.
         target : ndarray of str of shape (n,)
             The emotion with most votes.
         distribution : ndarray of float of shape (n, n_classes)
@@ -61,6 +62,7 @@ def load_ferplus(
         votes : DataFrame
             The ten columns of FER+ of the images that stay.
         usage : ndarray of str of shape (n,)
+            Split of each image.
         rows : ndarray of int of shape (n,)
             Row numbers among the images of the splits wanted.
     (data, target) : tuple

@@ -44,6 +44,7 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
         target_names : list of str
             Names of the sub-folders that hold images, sorted.
         filenames : ndarray of str of shape (n,)
+            Path of each image.
         errors : DataFrame with columns filename, reason
             Files that are no readable image; they are left out.
 

@@ -78,10 +78,13 @@ def make_faces(
     -------
     bunch : :class:`sklearn.utils.Bunch`
         data : ndarray of uint8 of shape (n_samples, image_size, image_size)
+            Gray faces.
         target : ndarray of str of shape (n_samples,)
+            Names of the expressions.
         target_names : list of str
             The seven names in the order of FER-2013's codes.
         DESCR : str
+            What the faces are.
     (data, target) : tuple
         If `return_X_y`.
 

@@ -60,9 +60,10 @@ class FERSearchCV(BaseSearchCV):
     sampler : optuna sampler or None, default=None
         None is TPE, seeded by `random_state` and the number of the trial.
     pruner : optuna pruner or None, default=None
-        None is the `MedianPruner` after 5 trials, which leaves the first third of a trial's
-        epochs alone: before a one-cycle schedule is at its peak, scores say little about the
-        end. ``optuna.pruners.NopPruner()`` never prunes.
+        None ends trials that are among the worst quarter of the finished ones at the same
+        epoch, once 5 have finished and not in the first third of the epochs: before a
+        one-cycle schedule is at its peak, scores say little about the end, and until late
+        they are noisy. ``optuna.pruners.NopPruner()`` never prunes.
     storage : str, path-like, optuna storage or None, default=None
         Where the study lives: a journal file (``runs/study.log``), a URL (``sqlite:///study.db``)
         or Optuna's object. A search that was stopped goes on from there, and processes
@@ -274,7 +275,7 @@ class FERSearchCV(BaseSearchCV):
             return
         warnings.warn(
             f"n_jobs={self.n_jobs} workers would share one GPU, its memory and its time. Use "
-            "n_jobs=1, or a worker for each GPU (docs/user_guide.md says how).",
+            "n_jobs=1, or a worker for each GPU (docs/user_guide/scale.md says how).",
             UserWarning,
             stacklevel=3,
         )
@@ -282,4 +283,4 @@ class FERSearchCV(BaseSearchCV):
 
 def _usual_pruner(task):
     warm_up = getattr(task.base, "max_epochs", 0) // 3 if task.by_epoch else 0
-    return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warm_up)
+    return optuna.pruners.PercentilePruner(75.0, n_startup_trials=5, n_warmup_steps=warm_up)
