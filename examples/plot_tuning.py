@@ -41,7 +41,6 @@ axes = plot_study(search, kinds=("history",))
 # How much each parameter matters:
 
 axes = plot_study(search, kinds=("importance",))
-axes["importance"].figure.set_layout_engine("tight")
 
 # %%
 # The score by parameter:

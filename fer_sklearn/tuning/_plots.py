@@ -42,4 +42,16 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     study = getattr(study, "study_", study)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return {kind: getattr(plots, _PLOTS[kind])(study) for kind in kinds}
+        axes = {kind: getattr(plots, _PLOTS[kind])(study) for kind in kinds}
+    _make_room(axes)
+    return axes
+
+
+def _make_room(axes: dict) -> None:
+    """Let names of parameters fit, which Optuna lets run over the edge."""
+    if "importance" in axes:
+        axes["importance"].figure.set_layout_engine("constrained")
+    if "parallel" in axes:
+        figure = axes["parallel"].figure
+        figure.set_size_inches(2 + len(figure.axes), 5.5)
+        figure.subplots_adjust(bottom=0.3)
