@@ -22,7 +22,7 @@ def main():
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     os.environ.pop("FER2013_PATH", None)
     NotebookClient(notebook, timeout=1800).execute()
-    nbformat.write(without_times(notebook), args.notebook)
+    nbformat.write(without_noise(notebook), args.notebook)
     print(f"{args.notebook}: {args.notebook.stat().st_size / 1e3:.0f} kB")
 
 
@@ -38,10 +38,12 @@ def cells(script):
         yield cell
 
 
-def without_times(notebook):
-    """Drop what differs from run to run and tells nothing."""
+def without_noise(notebook):
+    """Drop times, which differ from run to run, and progress bars."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            cell.outputs = [part for part in cell.outputs if part.get("name") != "stderr"]
     return notebook
 
 
