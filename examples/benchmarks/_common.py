@@ -29,6 +29,14 @@ def processor():
     return f"{facts.get('model name', platform.machine())} ({', '.join(units) or 'no bf16'})"
 
 
+def show_over_seeds(rows, keys):
+    """Print mean and deviation of the scores over "seed", for each combination of `keys`."""
+    groups = rows.drop(columns="seed").groupby(keys, sort=False)
+    for name, table in (("mean", groups.mean()), ("sd", groups.std())):
+        print(f"\n{name}\n{table.to_string(float_format='{:.4f}'.format)}")
+    print(f"\nseeds\n{groups.size().to_string()}")
+
+
 def peak_memory():
     """Return the largest resident memory of this process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import describe_machine
+from _common import describe_machine, show_over_seeds
 from ablation import append, done
 from sklearn.metrics import f1_score
 
@@ -51,7 +51,7 @@ def main():
                 clf.set_params(logit_adjustment=strength)
                 row = key | measure(clf, X_test, y_test, X)
                 append(args.output, row | {"lever": "logit adjustment", "strength": strength})
-    show(pd.read_csv(args.output))
+    show_over_seeds(pd.read_csv(args.output), ["widths", "epochs", "lever"])
 
 
 def faces_to_train(lever, X, y):
@@ -89,14 +89,6 @@ def measure(clf, X_test, y_test, X):
         "macro_f1_all": report.macro_f1,
         "seconds": sum(clf.history_["seconds"]),
     }
-
-
-def show(rows):
-    """Print mean and deviation over the seeds."""
-    groups = rows.drop(columns="seed").groupby(["widths", "epochs", "lever"], sort=False)
-    for name, table in (("mean", groups.mean()), ("sd", groups.std())):
-        print(f"\n{name}\n{table.to_string(float_format='{:.4f}'.format)}")
-    print(f"\nseeds\n{groups.size().to_string()}")
 
 
 def parse_arguments():

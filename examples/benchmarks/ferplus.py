@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from _common import describe_machine
+from _common import describe_machine, show_over_seeds
 from ablation import append, done
 
 from fer_sklearn import FERClassifier, preset
@@ -39,7 +39,7 @@ def main():
             if not done(args.output, key):
                 faces = load_ferplus(*paths, target=target, classes=args.classes)
                 append(args.output, key | run(clf, faces, target, test))
-    show(pd.read_csv(args.output))
+    show_over_seeds(pd.read_csv(args.output), ["preset", "widths", "epochs", "classes", "target"])
 
 
 def run(clf, faces, target, test):
@@ -58,15 +58,6 @@ def run(clf, faces, target, test):
         "n_free": report.leak_free.n_samples,
         "seconds": sum(clf.history_["seconds"]),
     }
-
-
-def show(rows):
-    """Print mean and deviation over the seeds."""
-    keys = ["preset", "widths", "epochs", "classes", "target"]
-    groups = rows.drop(columns="seed").groupby(keys)
-    for name, table in (("mean", groups.mean()), ("sd", groups.std())):
-        print(f"\n{name}\n{table.to_string(float_format='{:.4f}'.format)}")
-    print(f"\nseeds\n{groups.size().to_string()}")
 
 
 def parse_arguments():
