@@ -15,6 +15,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from .datasets._duplicates import groups_and_copies
 
@@ -186,6 +187,7 @@ class EvaluationReport:
         -------
         display : sklearn.metrics.ConfusionMatrixDisplay
         """
+        check_matplotlib_support("EvaluationReport.plot")
         import matplotlib.pyplot as plt
         from sklearn.metrics import ConfusionMatrixDisplay
 

@@ -16,6 +16,7 @@ from _common import describe_machine
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import find_label_noise, load_fer2013, load_ferplus
+from fer_sklearn.plots import FaceGridDisplay
 
 
 def main():
@@ -27,54 +28,35 @@ def main():
         clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
         joblib.dump(find_label_noise(clf, X, y, cv=args.folds), path)
     found = joblib.load(path)
-    disputed = dispute(args, y)
-    known = ~np.isnan(disputed)
+    chosen = taggers_choice(args, y)
+    known = chosen != ""
+    disputed = y != chosen
     print(f"out-of-fold accuracy {(np.unique(y)[found.y_proba.argmax(axis=1)] == y).mean():.3f}")
     print(f"labels that the taggers dispute: {disputed[known].mean():.3f} of {known.sum()}")
     rows = found.issues["row"].to_numpy()
     for n in (100, 500, 1000, 2000, len(rows)):
-        worst = rows[:n]
-        judged = worst[known[worst]]
+        judged = rows[:n][known[rows[:n]]]
         print(f"of the {n} worst: {disputed[judged].mean():.3f} of {len(judged)} judged")
-    agreed = votes_for(args, y, rows, found.issues["suggested"].to_numpy())
+    agreed = (chosen[rows] == found.issues["suggested"])[known[rows]].mean()
     print(f"the suggested label is the taggers' choice in {agreed:.3f} of those in doubt")
     if args.plot:
-        plot(X, found.issues, args.plot)
+        plot(X, found.issues.head(32), args.plot)
 
 
-def top_votes(args):
-    """Return the rows that have votes for an emotion, and the emotion with most of them."""
+def taggers_choice(args, y):
+    """Return the emotion with most votes of each face, "" where none has a vote."""
     faces = load_ferplus(args.fer2013, args.votes, usage="Training", target="votes")
-    return faces.rows, faces.target
-
-
-def dispute(args, y):
-    """Return 1 where most taggers chose another emotion, 0 where not, NaN where none was chosen."""
-    rows, chosen = top_votes(args)
-    disputed = np.full(len(y), np.nan)
-    disputed[rows] = y[rows] != chosen
-    return disputed
-
-
-def votes_for(args, y, rows, suggested):
-    """Return how often a suggestion is the emotion with most votes."""
     chosen = np.full(len(y), "", dtype=object)
-    voted, emotions = top_votes(args)
-    chosen[voted] = emotions
-    judged = chosen[rows] != ""
-    return (chosen[rows] == suggested)[judged].mean()
+    chosen[faces.rows] = faces.target
+    return chosen
 
 
-def plot(X, issues, path, n=32):
-    """Draw the worst with their label, and what the classifier takes them for."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(4, n // 4, figsize=(1.3 * n // 4, 7), layout="constrained")
-    for ax, issue in zip(axes.flat, issues.head(n).itertuples(), strict=True):
-        ax.imshow(X[issue.row], cmap="gray", vmin=0, vmax=255)
-        ax.set_title(f"{issue.label}\n→ {issue.suggested}", fontsize=8)
-        ax.set_axis_off()
-    figure.savefig(path, dpi=130)
+def plot(X, worst, path):
+    """Draw faces with their label, and what the classifier takes them for."""
+    display = FaceGridDisplay(
+        X[worst["row"]], worst["label"], worst["suggested"], worst["suggested_probability"]
+    )
+    display.plot().figure_.savefig(path, dpi=130)
 
 
 def parse_arguments():
