@@ -19,6 +19,9 @@ GRAY_RANGE = 4.0
 #: ITU-R 601 luma in 16-bit fixed point, as Pillow's ``convert("L")`` computes it.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
 _CHUNK = 1024
+_EXPECTED = (
+    "Expected faces as rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3)"
+)
 
 
 def as_rows(X):
@@ -56,10 +59,7 @@ def _to_gray(images: np.ndarray) -> np.ndarray:
     hint = ""
     if images.ndim == 4 and images.shape[1] in (1, 3):
         hint = " The channels seem to stand first: pass X.transpose(0, 2, 3, 1)."
-    raise ValueError(
-        "Expected faces as rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or "
-        f"RGB (n, h, w, 3), got an array of shape {images.shape}.{hint}"
-    )
+    raise ValueError(f"{_EXPECTED}, got an array of shape {images.shape}.{hint}")
 
 
 def _rgb_to_gray(images: np.ndarray) -> np.ndarray:
@@ -106,6 +106,21 @@ def infer_image_shape(n_features: int, image_shape=None) -> tuple[int, int]:
         stacklevel=4,
     )
     return 1, n_features
+
+
+def gray_images(X, image_shape=None) -> np.ndarray:
+    """Return faces of any shape that a classifier takes as (n, height, width).
+
+    Raises
+    ------
+    ValueError
+        If X is no array of faces.
+    """
+    rows, own_shape = as_rows(X)
+    rows = np.asarray(rows)
+    if rows.ndim != 2:
+        raise ValueError(f"{_EXPECTED}, got an array of shape {rows.shape}.")
+    return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))
 
 
 def infer_pixel_range(rows: np.ndarray, pixel_range="auto") -> tuple[float, float]:

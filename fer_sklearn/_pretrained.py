@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-_FORMAT = 1
+_FORMAT = 2
 _SHIPPED = files("fer_sklearn") / "pretrained"
 
 
@@ -145,6 +145,8 @@ def read_pretrained(source) -> Pretrained:
         raise ValueError(f"{path} is damaged: its checksum does not match. Fetch it anew.")
     about["image_shape"] = tuple(about["image_shape"])
     about["network_params"] = {k: _tuples(v) for k, v in about["network_params"].items()}
+    if number < 2 and about["network"] == "resnet":  # before it became a parameter
+        about["network_params"]["activation"] = "relu"
     weights = {
         name: array.astype(np.float32) if array.dtype == np.float16 else array
         for name, array in arrays.items()

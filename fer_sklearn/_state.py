@@ -13,10 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
+
+
+def _name_the_activation(state: dict) -> dict:
+    """Format 1 knew one activation, which then became a parameter with another default."""
+    attributes = dict(state["attributes"])
+    relu = {"activation": "relu"}
+    if attributes["network"] == "resnet":
+        attributes["network_params"] = {**relu, **(attributes["network_params"] or {})}
+    recipe = attributes.get("_recipe")
+    if recipe is not None and recipe["network"] == "resnet":
+        attributes["_recipe"] = {**recipe, "params": {**relu, **recipe["params"]}}
+    return {**state, "attributes": attributes}
+
 
 #: {number: function that turns a state of this number into one of the next}
-_UPGRADES: dict[int, Callable[[dict], dict]] = {}
+_UPGRADES: dict[int, Callable[[dict], dict]] = {1: _name_the_activation}
 
 
 def pack_state(attributes: dict, weights: dict | None) -> dict:

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from ._images import GRAY_RANGE, as_rows, infer_image_shape
+from ._images import GRAY_RANGE, as_rows, gray_images
 
 
 class RandomLayer(nn.Module):
@@ -296,15 +296,13 @@ class FaceAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         X_augmented : ndarray of float32 of shape (n, h, w)
         """
-        rows, image_shape = as_rows(X)
-        rows = np.asarray(rows, dtype=np.float32)
-        image_shape = image_shape or infer_image_shape(rows.shape[1])
+        faces = torch.tensor(gray_images(X), dtype=torch.float32)
         layers = self.make_layers()
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
         for layer in layers:
             layer.generator = generator
-        return layers.train()(torch.tensor(rows).view(-1, 1, *image_shape)).squeeze(1).numpy()
+        return layers.train()(faces.unsqueeze(1)).squeeze(1).numpy()
 
     @classmethod
     def off(cls):

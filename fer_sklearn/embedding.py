@@ -119,7 +119,10 @@ class FaceEmbedder(
                 "Expected estimator to be a FERClassifier, or a FrozenEstimator around a fitted "
                 f"one, got {classifier!r}."
             )
-        return classifier if frozen else clone(classifier).fit(X, y, **fit_params)
+        if not frozen:
+            return clone(classifier).fit(X, y, **fit_params)
+        check_is_fitted(classifier)
+        return classifier
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

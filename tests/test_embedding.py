@@ -3,6 +3,7 @@ import pytest
 from helpers import small_classifier
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -84,6 +85,11 @@ def test_features_of_a_network_without_linear_layer_are_refused(faces):
 def test_another_estimator_is_refused(faces):
     with pytest.raises(TypeError, match=r"to be a FERClassifier.* got KNeighborsClassifier\(\)"):
         FaceEmbedder(KNeighborsClassifier()).fit(faces.data, faces.target)
+
+
+def test_a_frozen_classifier_has_to_be_fitted(faces):
+    with pytest.raises(NotFittedError, match="FERClassifier instance is not fitted yet"):
+        FaceEmbedder(FrozenEstimator(FERClassifier())).fit(faces.data)
 
 
 def test_unlabelled_faces_cannot_train(faces):

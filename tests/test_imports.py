@@ -19,7 +19,7 @@ ALLOWED = {
     "_state": set(),
     "_pretrained": set(),
     "networks": set(),
-    "datasets": set(),
+    "datasets": {"_images"},
     "normalize": {"_images"},
     "augment": {"_images"},
     "training": {"_images"},

@@ -32,6 +32,20 @@ def test_resnet_parameters_reach_the_layers():
     assert resnet.head[-1].in_features == 16
 
 
+@pytest.mark.parametrize(
+    ("name", "layer"), [("gelu", nn.GELU), ("silu", nn.SiLU), ("relu", nn.ReLU)]
+)
+def test_resnet_takes_an_activation(name, layer):
+    resnet = ResNet(7, (48, 48), activation=name)
+    assert count(resnet, layer) == 9  # three a stage
+    assert count(resnet, (nn.GELU, nn.SiLU, nn.ReLU)) == 9
+
+
+def test_an_unknown_activation_is_named():
+    with pytest.raises(ValueError, match="Unknown activation 'swish'"):
+        ResNet(7, (48, 48), activation="swish")
+
+
 def test_space_to_depth_loses_nothing():
     x = torch.arange(2 * 5 * 6.0).view(2, 1, 5, 6)
     folded = SpaceToDepth()(x)

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 
 import fer_sklearn
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
-from fer_sklearn._pretrained import read_pretrained
+from fer_sklearn._pretrained import _checksum, read_pretrained
 from fer_sklearn.datasets import FER2013_NAMES, load_fer2013, make_faces
 
 
@@ -48,6 +48,20 @@ def test_a_file_is_arrays_and_json_of_about_half_the_size(path, fitted, tmp_path
     assert about["network"] == "resnet"
     assert about["note"] == "drawn faces"
     assert kinds == {np.dtype(np.float16)}
+
+
+def test_the_activation_is_read_from_the_file_or_is_that_of_format_1(path):
+    assert read_pretrained(path).network_params["activation"] == "gelu"
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    about = json.loads(arrays["about"].tobytes())
+    del about["network_params"]["activation"], about["sha256"], about["format"]
+    weights = {name: array for name, array in arrays.items() if name != "about"}
+    stated = {**about, "format": 1, "sha256": _checksum(about, weights)}
+    entry = np.frombuffer(json.dumps(stated).encode(), np.uint8)
+    older = path.with_name("older.npz")
+    np.savez(older, about=entry, **weights)
+    assert read_pretrained(older).network_params["activation"] == "relu"
 
 
 def test_fit_goes_on_from_the_file(path, faces):

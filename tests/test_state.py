@@ -14,7 +14,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
-from fer_sklearn._state import STATE_FORMAT
+from fer_sklearn._state import STATE_FORMAT, unpack_state
+from fer_sklearn.datasets import make_faces
 
 PICKLES = Path(__file__).parent / "pickles"
 
@@ -120,6 +121,22 @@ def test_frozen_pickles_of_every_format_load(number):
     clf, X = frozen["classifier"], frozen["X"]
     np.testing.assert_allclose(clf.predict_proba(X), frozen["probabilities"], atol=1e-5)
     np.testing.assert_array_equal(clf.predict(X), frozen["labels"])
+
+
+def test_a_pickle_of_format_1_keeps_its_activation():
+    clf = joblib.load(PICKLES / "format-1.joblib")["classifier"]
+    X, y = make_faces(60, image_size=16, random_state=0, return_X_y=True)
+    assert clf.network_params == {"activation": "relu"}
+    assert clf.partial_fit(X, y).n_iter_ == 4
+
+
+def test_format_1_of_a_classifier_whose_network_was_changed_after_fit():
+    recipe = {"network": "resnet", "params": {"widths": (4,)}}
+    attributes = {"network": "cnn", "network_params": None, "_recipe": recipe}
+    old = {"state_format": 1, "attributes": attributes, "weights": None}
+    upgraded, _ = unpack_state(old, {})
+    assert upgraded["network_params"] is None
+    assert upgraded["_recipe"]["params"] == {"activation": "relu", "widths": (4,)}
 
 
 OURS = {

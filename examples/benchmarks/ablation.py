@@ -11,6 +11,7 @@ Rows are appended to ``runs/ablation.csv``; a row that is there is not computed 
 """
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -24,7 +25,7 @@ from torch import nn
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
 from fer_sklearn.networks import ResNet
-from fer_sklearn.networks._layers import conv3x3
+from fer_sklearn.networks._layers import conv3x3, conv_block
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from train_fer2013 import load
@@ -69,6 +70,26 @@ class ThirdResolution(ResNet):
         super().__init__(n_classes, image_shape, widths=widths, **params)
         self.features[0] = nn.PixelUnshuffle(3)
         self.features[1][0] = conv3x3(9, widths[0])
+
+
+class FullResolution(ResNet):
+    """Two convolutions at full resolution, then max-pooling, in place of the folded pixels."""
+
+    def __init__(self, n_classes, image_shape, *, widths, activation="gelu", **params):
+        super().__init__(n_classes, image_shape, widths=widths, activation=activation, **params)
+        few = widths[0] // 2
+        self.features[0] = conv_block(1, few, activation=activation)
+        self.features[1] = conv_block(few, widths[0], nn.MaxPool2d(2), activation)
+
+
+class PlaceHead(ResNet):
+    """A linear layer over every place of the last stage, in place of their mean."""
+
+    def __init__(self, n_classes, image_shape, *, widths, **params):
+        super().__init__(n_classes, image_shape, widths=widths, **params)
+        places = math.prod(side // 2 ** len(widths) for side in image_shape)
+        self.head[0] = nn.Identity()
+        self.head[-1] = nn.Linear(places * widths[-1], n_classes)
 
 
 class MeanOfWeights(Callback):
@@ -135,6 +156,13 @@ def levers(epochs, widths):
             "max_epochs": round(1.5 * epochs),
         },
         "pool first, wider": {"network": PoolFirst, "widths": times(7 / 6)},
+        "relu": {"network_params": {"activation": "relu"}},
+        "silu": {"network_params": {"activation": "silu"}},
+        "full resolution first": {"network": FullResolution, "widths": times(7 / 8)},
+        "linear over places": {"network": PlaceHead},
+        "two stages": {"widths": (times(9 / 8)[0], times(11 / 8)[1])},
+        "four stages": {"widths": (*times(7 / 8), 2 * times(7 / 8)[-1])},
+        "narrower, longer": {"widths": times(3 / 4), "max_epochs": round(1.75 * epochs)},
         "deeper, narrower": {"depth": 2, "widths": times(3 / 4)},
         "a third of the resolution, wider": {"network": ThirdResolution, "widths": times(3 / 2)},
         "half the epochs": {"max_epochs": epochs // 2},

@@ -9,6 +9,8 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .._images import gray_images
+
 #: Side of the thumbnail that is compared, and of its block of low frequencies.
 _SIDE, _LOW = 16, 8
 #: A hash has 64 bits; two copies agree in at least one of these bands, and differ in few bits.
@@ -135,7 +137,7 @@ def _thumbnails(X) -> np.ndarray:
     n = len(X)
     thumbs = np.empty((n, _SIDE, _SIDE), dtype=np.float32)
     for start in range(0, n, _CHUNK):
-        images = _as_images(X[start : start + _CHUNK])
+        images = gray_images(X[start : start + _CHUNK])
         by_row = _cells(images.astype(np.float32), axis=1)
         thumbs[start : start + _CHUNK] = _cells(by_row, axis=2)
     return thumbs
@@ -148,22 +150,6 @@ def _cells(images: np.ndarray, axis: int) -> np.ndarray:
     sums = np.add.reduceat(images, starts, axis=axis)
     sizes = np.maximum(np.diff(np.append(starts, side)), 1)
     return sums / sizes.reshape(-1, *[1] * (images.ndim - 1 - axis))
-
-
-def _as_images(X) -> np.ndarray:
-    X = np.asarray(X)
-    if X.ndim == 2:
-        side = round(X.shape[1] ** 0.5)
-        if side * side != X.shape[1]:
-            raise ValueError(
-                f"Rows of {X.shape[1]} values are not square images: pass X as (n, h, w)."
-            )
-        return X.reshape(-1, side, side)
-    if X.ndim == 3:
-        return X
-    raise ValueError(
-        f"Expected gray faces, (n, h * w) or (n, h, w), got an array of shape {X.shape}."
-    )
 
 
 def _standardized(thumbs: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ._duplicates import _as_images, exact_groups, find_near_pairs, join_groups
+from .._images import gray_images
+from ._duplicates import exact_groups, find_near_pairs, join_groups
 
 _CHUNK = 4096
 #: Faces of less contrast are blank; a part of the range of the values.
@@ -116,7 +117,7 @@ class FaceReport:
         return [rows.tolist()[:2] for _, rows in frame.groupby("group")["row"]]
 
     def _tile(self, rows) -> np.ndarray:
-        images = [_as_images(self._X[row : row + 1])[0] for row in rows]
+        images = [gray_images(self._X[row : row + 1])[0] for row in rows]
         return np.concatenate([_to_bytes(image) for image in images], axis=1)
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+#: Name: function that makes the layer.
+ACTIVATIONS = {
+    "relu": partial(nn.ReLU, inplace=True),
+    "gelu": nn.GELU,
+    "silu": partial(nn.SiLU, inplace=True),
+}
 
 
 class Dropout(nn.Module):
@@ -67,13 +76,31 @@ def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
     return conv
 
 
-def conv_block(channels_in: int, channels_out: int, pool: nn.Module | None = None) -> nn.Sequential:
-    """3 x 3 convolution, pooling if there is any, batch norm, ReLU.
+def conv_block(
+    channels_in: int,
+    channels_out: int,
+    pool: nn.Module | None = None,
+    activation: str = "relu",
+) -> nn.Sequential:
+    """3 x 3 convolution, pooling if there is any, batch norm, activation.
 
     Pooling stands before the batch norm, which then has a quarter of the work.
     """
     layers = [conv3x3(channels_in, channels_out), pool, nn.BatchNorm2d(channels_out)]
-    return nn.Sequential(*(layer for layer in layers if layer), nn.ReLU(inplace=True))
+    return nn.Sequential(*(layer for layer in layers if layer), make_activation(activation))
+
+
+def make_activation(name: str) -> nn.Module:
+    """Return the activation of this name, one of `ACTIVATIONS`.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(f"Unknown activation {name!r}. Known: {', '.join(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]()
 
 
 def halve(height: int, width: int) -> nn.MaxPool2d:

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ._layers import Dropout, Head, SpaceToDepth, conv3x3, conv_block, halve
+from ._layers import Dropout, Head, SpaceToDepth, conv3x3, conv_block, halve, make_activation
 
 
 class Residual(nn.Module):
     """x + two convolutions of x (He et al., 2016), same shape."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, activation: str) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            conv_block(channels, channels),
+            conv_block(channels, channels, activation=activation),
             conv3x3(channels, channels),
             nn.BatchNorm2d(channels),
         )
-        self.relu = nn.ReLU(inplace=True)
+        self.activation = make_activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> same
-        return self.relu(x + self.body(x))
+        return self.activation(x + self.body(x))
 
 
 class ResNet(nn.Module):
@@ -43,6 +43,9 @@ class ResNet(nn.Module):
         Residual units a stage, two convolutions each.
     dropout : float, default=0.2
         Share of features dropped before the linear layer.
+    activation : {"gelu", "silu", "relu"}, default="gelu"
+        What follows each batch norm. The smooth ones (Hendrycks and Gimpel, 2016; Elfwing et
+        al., 2018) learn more from an image than ReLU and cost a little more time.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class ResNet(nn.Module):
         widths: Sequence[int] = (64, 128, 256),
         depth: int = 1,
         dropout: float = 0.2,
+        activation: str = "gelu",
     ) -> None:
         super().__init__()
         height, width = (-(-side // 2) for side in image_shape)
@@ -60,8 +64,8 @@ class ResNet(nn.Module):
         channels = 4
         for stage, stage_width in enumerate(widths):
             pool = halve(height, width) if stage else None
-            layers.append(conv_block(channels, stage_width, pool))
-            layers += [Residual(stage_width) for _ in range(depth)]
+            layers.append(conv_block(channels, stage_width, pool, activation))
+            layers += [Residual(stage_width, activation) for _ in range(depth)]
             if stage:
                 height, width = max(height // 2, 1), max(width // 2, 1)
             channels = stage_width

@@ -1,11 +1,8 @@
-"""What the displays share: axes, colours, and faces as gray images."""
+"""What the displays share: axes and colours."""
 
 from __future__ import annotations
 
-import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
-
-from .._images import as_rows, infer_image_shape
 
 #: Okabe and Ito's colours (2008), which colour-blind readers tell apart too.
 BLUE, VERMILLION, GRAY = "#0072B2", "#D55E00", "#999999"
@@ -41,13 +38,6 @@ def bare(ax):
     """Take ticks and their labels away; the frame stays."""
     ax.set(xticks=[], yticks=[])
     return ax
-
-
-def gray_images(X, image_shape=None) -> np.ndarray:
-    """Return faces of any shape that a classifier takes as (n, height, width)."""
-    rows, own_shape = as_rows(X)
-    rows = np.asarray(rows)
-    return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))
 
 
 def gray_scale(images) -> dict:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
+from .._images import gray_images
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
-from ._axes import BLUE, VERMILLION, bare, gray_images, gray_scale, new_grid
+from ._axes import BLUE, VERMILLION, bare, gray_scale, new_grid
 
 _SELECT = ("worst", "unsure", "random", "per-class")
 

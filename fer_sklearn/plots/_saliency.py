@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._images import gray_images
 from ..explain import saliency_map
-from ._axes import bare, gray_images, gray_scale, new_grid
+from ._axes import bare, gray_scale, new_grid
 
 
 class SaliencyDisplay:
