@@ -109,7 +109,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     batch_size : int or "auto", default="auto"
         Largest number of faces a step; an epoch is split evenly. "auto" is 128, and
         less for fewer than 2560 faces, so that an epoch has 20 steps, but at least 16.
-    max_epochs : int, default=12
+    max_epochs : int, default=16
         Passes over the training data.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit`.
@@ -262,7 +262,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         mixup=0.0,
         plain_fraction=0.0,
         batch_size="auto",
-        max_epochs=12,
+        max_epochs=16,
         warm_start=False,
         early_stopping=False,
         validation_fraction=0.1,

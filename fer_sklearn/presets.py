@@ -11,7 +11,7 @@ def _fast() -> dict:
     return {
         "widths": None,
         "depth": None,
-        "max_epochs": 12,
+        "max_epochs": 16,
         "mixup": 0.0,
         "plain_fraction": 0.0,
         "augment": None,
@@ -44,7 +44,7 @@ def preset(name):
     Parameters
     ----------
     name : {"fast", "accurate"}
-        - "fast": what ``FERClassifier()`` does by itself: about twenty minutes on two
+        - "fast": what ``FERClassifier()`` does by itself: about half an hour on two
           cores for FER-2013.
         - "accurate": a longer training with mixup and erasing, and ten views of a face at
           prediction: about an hour and a half on two cores.

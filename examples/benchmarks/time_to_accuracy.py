@@ -46,7 +46,7 @@ def main():
     print(f"seconds of fit: {np.mean(seconds):.0f}, from {min(seconds):.0f} to {max(seconds):.0f}")
     if args.vote:
         named = [(f"seed {i}", FrozenEstimator(clf)) for i, (clf, _) in enumerate(fits)]
-        vote = VotingClassifier(named, voting="soft").fit(X[:100], y[:100])
+        vote = VotingClassifier(named, voting="soft").fit(X, y)
         show(f"soft vote of {len(fits)}", [evaluation_report(vote, X_test, y_test, train=X)])
 
 
@@ -72,7 +72,7 @@ def show(name, reports):
     print(f"\n{name}, n = {len(reports)}")
     scores = pd.concat([report.to_frame() for report in reports], keys=range(len(reports)))
     by_score = scores.groupby(level=1, sort=False)
-    table = by_score.mean().join(by_score.std(), rsuffix=" (sd)")
+    table = by_score.mean().join(by_score.std().add_suffix(" (sd)"))
     print(table.to_string(float_format="{:.4f}".format))
     recalls = pd.concat([report.by_class["recall"] for report in reports], axis=1).mean(axis=1)
     print("recall:", ", ".join(f"{label} {recall:.3f}" for label, recall in recalls.items()))
