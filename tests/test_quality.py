@@ -102,6 +102,16 @@ def test_a_report_names_every_fault(drawn):
         inspect_faces(X, y[:5])
 
 
+@pytest.mark.parametrize("shape", [(-1, 48 * 48), (-1, 48, 48, 1), "RGB"])
+def test_faces_of_every_layout_are_inspected_and_cleaned(shape, drawn):
+    X, y, _ = faulty(drawn)
+    other = np.repeat(X[..., None], 3, axis=3) if shape == "RGB" else X.reshape(shape)
+    assert str(inspect_faces(other, y)) == str(inspect_faces(X, y))
+    groups = [duplicate_groups(faces, near=True).tolist() for faces in (other, X)]
+    assert groups[0] == groups[1]
+    assert clean_faces(other, y).data.shape == (len(clean_faces(X, y).data), *other.shape[1:])
+
+
 def test_a_report_can_be_seen(drawn):
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("agg")

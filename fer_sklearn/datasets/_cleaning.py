@@ -34,8 +34,8 @@ def clean_faces(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
-        Gray faces to train on.
+    X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+        Faces to train on.
     y : array-like of shape (n_samples,)
         Their labels.
     blank : {"drop", "keep"}, default="drop"

@@ -28,8 +28,8 @@ def duplicate_groups(X, *, near=False, min_correlation=0.95):
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
-        Gray faces. Memory maps are read in parts.
+    X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+        Faces. Memory maps are read in parts.
     near : bool, default=False
         Whether near copies count too: other contrast or compression, a slightly other crop,
         mirrored.
@@ -80,7 +80,7 @@ def near_pairs(X, *, min_correlation=0.95):
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
+    X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
     min_correlation : float, default=0.95
 
     Returns

@@ -126,8 +126,8 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
-        Gray faces, as bytes or in any other range. Memory maps are read in parts.
+    X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+        Faces, as bytes or in any other range. Memory maps are read in parts.
     y : array-like of shape (n_samples,) or None, default=None
         Labels, to find copies that contradict each other.
     split : array-like of shape (n_samples,) or None, default=None
