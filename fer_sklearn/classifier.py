@@ -64,7 +64,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     dropout : float or None, default=None
         Share of features dropped before the fully connected layers.
     network_params : dict or None, default=None
-        Further arguments of the network.
+        Further arguments of the network, such as ``{"activation": "relu"}`` for "resnet".
     pretrained : str, path-like or None, default=None
         Start from trained weights instead of random ones (fine-tuning): a file of
         `save_pretrained`, or the name of a network that comes with the package. Then
