@@ -43,13 +43,13 @@ def as_rows(X):
     X = np.asarray(X)
     if X.ndim < 3:
         return X, None
-    images = _to_gray(X)
+    images = to_gray(X)
     height, width = images.shape[1:]
     return images.reshape(len(images), height * width), (height, width)
 
 
-def _to_gray(images: np.ndarray) -> np.ndarray:
-    """(n, h, w[, 1 | 3]) -> (n, h, w)."""
+def to_gray(images: np.ndarray) -> np.ndarray:
+    """(n, h, w[, 1 | 3]) -> (n, h, w), RGB by ITU-R 601 luma."""
     if images.ndim == 3:
         return images
     if images.ndim == 4 and images.shape[-1] == 1:

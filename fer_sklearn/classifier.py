@@ -790,7 +790,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         clf.__setstate__(pack_state(vars(clf), start.weights))
         return clf
 
-    def save_pretrained(self, path, *, note=""):
+    def save_pretrained(self, path, *, note="", temperature=1.0):
         """Write the network as a file for `from_pretrained` and ``pretrained=``.
 
         Unlike a pickle it holds arrays and JSON only, so it is safe to load from anywhere,
@@ -802,15 +802,22 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Best ends in ``.npz``.
         note : str, default=""
             Stored beside: where the weights come from.
+        temperature : float, default=1.0
+            What logits are divided by in the file (Guo et al., 2017): its classifier predicts the
+            same labels with other probabilities. The user guide, "Evaluation and calibration",
+            says how to find it.
 
         Raises
         ------
         TypeError
             If the network was given as a class, not by a name of `fer_sklearn.networks.NETWORKS`.
         ValueError
-            If a label is no str, int, float or bool, or faces came normalised already.
+            If a label is no str, int, float or bool, faces came normalised already, or the
+            temperature is not above 0.
         """
         check_is_fitted(self)
+        if not temperature > 0:
+            raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
         known = hasattr(self, "class_count_")
         write_pretrained(
             path,
@@ -823,9 +830,18 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 mirrored=self._mirrored,
                 note=note,
                 class_count=np.asarray(self.class_count_).tolist() if known else None,
-                weights=_to_arrays(self._model.network.state_dict()),
+                weights=self._weights_at(temperature),
             ),
         )
+
+    def _weights_at(self, temperature):
+        weights = _to_arrays(self._model.network.state_dict())
+        if temperature != 1:
+            last = training.last_linear(self._model.network)[0]
+            for name in weights:
+                if name.startswith(f"{last}."):
+                    weights[name] = weights[name] / np.float32(temperature)
+        return weights
 
     def _normalization(self):
         if self.normalizer_ is None:

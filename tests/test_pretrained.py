@@ -1,11 +1,13 @@
 """Weights in a file, and trainings that start from them."""
 
+import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import small_classifier
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -39,6 +41,20 @@ def test_a_file_gives_the_classifier_back(path, faces):
     np.testing.assert_allclose(again.predict_proba(faces.data), expected, atol=0.01)
     assert np.abs(again.predict_proba(faces.data) - expected).max() > 0  # half precision
     assert again.class_count_.tolist() == [40] * 7
+
+
+def test_a_temperature_is_written_into_the_weights(fitted, faces, tmp_path):
+    X = faces.data[:40]
+    fitted.save_pretrained(tmp_path / "cool.npz", temperature=0.5)
+    cool = FERClassifier.from_pretrained(tmp_path / "cool.npz", predict_augment="ten-crop")
+    plain = copy.deepcopy(fitted).set_params(predict_augment="ten-crop")
+    expected = softmax(2 * plain.decision_function(X), axis=1)
+    np.testing.assert_allclose(cool.predict_proba(X), expected, atol=0.01)
+    assert np.abs(plain.predict_proba(X) - expected).max() > 0.05
+    for wrong in (0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="temperature has to be"):
+            fitted.save_pretrained(tmp_path / "x.npz", temperature=wrong)
+    assert not (tmp_path / "x.npz").exists()
 
 
 def test_a_file_is_arrays_and_json_of_about_half_the_size(path, fitted, tmp_path):

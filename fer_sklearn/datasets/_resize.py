@@ -7,8 +7,7 @@ from numbers import Integral
 import numpy as np
 from PIL import Image
 
-#: ITU-R 601 luma, as Pillow turns RGB into gray.
-_LUMA = np.array([0.299, 0.587, 0.114])
+from .._images import to_gray
 
 
 def resize_faces(X, image_size=48):
@@ -48,13 +47,10 @@ def resize_faces(X, image_size=48):
 
 
 def _to_gray(face: np.ndarray, row: int) -> Image.Image:
-    if face.ndim == 3 and face.shape[2] == 1:
-        face = face[..., 0]
-    if face.ndim != 2 and not (face.ndim == 3 and face.shape[2] == 3):
+    if face.ndim != 2 and not (face.ndim == 3 and face.shape[2] in (1, 3)):
         raise ValueError(
             f"Expected images of shape (h, w), (h, w, 1) or (h, w, 3), got {face.shape} in row "
             f"{row}. Flat rows: X.reshape(-1, h, w)."
         )
-    if face.dtype == np.uint8:
-        return Image.fromarray(face).convert("L")
-    return Image.fromarray((face if face.ndim == 2 else face @ _LUMA).astype(np.float32))
+    gray = to_gray(face[None])[0]
+    return Image.fromarray(gray if gray.dtype == np.uint8 else gray.astype(np.float32))

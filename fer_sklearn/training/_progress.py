@@ -31,7 +31,13 @@ class Progress(Callback):
 
     def on_train_begin(self, net, **kwargs):
         steps, done = self.n_batches * self.epochs, self.n_batches * self.done
-        self.bar_ = tqdm(total=steps, initial=done, unit="batch", dynamic_ncols=True)
+        self.bar_ = tqdm(
+            total=steps,
+            initial=done,
+            unit="batch",
+            mininterval=self._refresh_seconds,
+            dynamic_ncols=True,
+        )
         self.first_epoch_ = len(net.history)
         self.shown_ = 0.0
 
