@@ -256,18 +256,18 @@ def test_each_label_has_its_colour_and_its_marker():
 
 
 def test_the_map_of_faces_is_that_of_the_seed_and_keeps_classes_together(faces):
-    clf = FERClassifier.from_pretrained()
-    X = np.kron(faces.data[:50], np.ones((2, 2), np.uint8))
+    clf = small_classifier(max_epochs=30, batch_size=32).fit(faces.data, faces.target)
+    X, y = faces.data[:50], faces.target[:50]
     options = {"perplexity": 5, "random_state": 0}
-    first = EmbeddingDisplay.from_estimator(clf, X, faces.target[:50], **options)
-    again = EmbeddingDisplay.from_estimator(clf, X, faces.target[:50], **options)
+    first = EmbeddingDisplay.from_estimator(clf, X, y, **options)
+    again = EmbeddingDisplay.from_estimator(clf, X, y, **options)
     assert_array_equal(first.points, again.points)
     assert first.points.shape == (50, 2)
     assert sum(len(group.get_offsets()) for group in first.ax_.collections) == 50
     distances = np.linalg.norm(first.points[:, None] - first.points, axis=2)
     np.fill_diagonal(distances, np.inf)
     neighbour = first.y[distances.argmin(axis=1)]
-    assert (neighbour == first.y).mean() > 0.3  # chance is 1 in 7
+    assert (neighbour == first.y).mean() > 0.5  # chance is 1 in 7
 
 
 # -- saliency ---------------------------------------------------------------------
