@@ -97,10 +97,15 @@ class Pretrained:
         known = [self.classes.index(label) for label in classes.tolist() if label in self.classes]
         at = [i for i, label in enumerate(classes.tolist()) if label in self.classes]
         weights = dict(self.weights)
-        for name in list(fresh)[-2:]:  # the last layer: weight and bias
+        for name in last_layer(fresh):
             weights[name] = fresh[name].copy()
             weights[name][at] = self.weights[name][known]
         return weights
+
+
+def last_layer(state: dict) -> list[str]:
+    """Return the names of the last layer's weight and bias in a network's state."""
+    return list(state)[-2:]
 
 
 def shipped_names() -> list[str]:

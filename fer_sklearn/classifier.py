@@ -33,7 +33,7 @@ from ._labels import (
     find_classes,
     make_loss_weights,
 )
-from ._pretrained import Pretrained, read_pretrained, write_pretrained
+from ._pretrained import Pretrained, last_layer, read_pretrained, write_pretrained
 from ._state import pack_state, unpack_state
 from .augment import FaceAugmenter, RandomFlip
 from .networks import build_network, default_params
@@ -836,11 +836,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     def _weights_at(self, temperature):
         weights = _to_arrays(self._model.network.state_dict())
-        if temperature != 1:
-            last = training.last_linear(self._model.network)[0]
-            for name in weights:
-                if name.startswith(f"{last}."):
-                    weights[name] = weights[name] / np.float32(temperature)
+        for name in last_layer(weights):
+            weights[name] = weights[name] / np.float32(temperature)
         return weights
 
     def _normalization(self):
