@@ -1,12 +1,13 @@
-"""Calibration error of a trained classifier before and after a temperature; calibrated weights.
+"""What views of a face buy a trained classifier, and a temperature; calibrated weights.
 
     python examples/benchmarks/calibration.py data/fer2013.csv fer2013.joblib
     python examples/benchmarks/calibration.py data/fer2013.csv fer2013.joblib --weights fer2013.npz
 
-The classifier, stored by `examples/train_fer2013.py`, has not seen PublicTest. Each fifth of it is
-calibrated by a temperature that is fitted on the other four, so that no face has a say in its own
-calibration. ``--weights`` writes the classifier with the temperature of all of it, for a face and
-its mirror image, as prediction takes them by default.
+The classifier, stored by `examples/train_fer2013.py`, has not seen PublicTest. It is evaluated
+there with each kind of views. Then each fifth of the faces is calibrated by a temperature that is
+fitted on the other four, so that no face has a say in its own calibration. ``--weights`` writes
+the classifier with the temperature of all of it, for a face and its mirror image, as prediction
+takes them by default.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from pathlib import Path
 import joblib
 import numpy as np
 from _common import describe_machine
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
@@ -23,11 +23,11 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_predict
 
 from fer_sklearn.datasets import load_fer2013
-from fer_sklearn.metrics import expected_calibration_error
+from fer_sklearn.metrics import evaluation_report, expected_calibration_error
 
 
 class AsTheyAre(ClassifierMixin, BaseEstimator):
-    """Takes logits for faces, so that a network has to compute them only once."""
+    """Takes logits for faces, so that a network need not compute them for every fold."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -43,28 +43,25 @@ class AsTheyAre(ClassifierMixin, BaseEstimator):
 def main():
     args = parse_arguments()
     print(describe_machine("torch", "scikit-learn"), flush=True)
+    X_train, _ = load_fer2013(args.path, usage="Training", return_X_y=True)
     X, y = load_fer2013(args.path, usage="PublicTest", return_X_y=True)
     clf = joblib.load(args.classifier)
     for views in (None, "flip", "ten-crop"):
-        logits = clf.set_params(predict_augment=views).decision_function(X)
+        clf.set_params(predict_augment=views)
+        scores = evaluation_report(clf, X, y, train=X_train).to_frame()
+        print(f"\n{views}\n{scores.to_string(float_format='{:.4f}'.format)}", flush=True)
+        logits = clf.decision_function(X)
         calibrated = CalibratedClassifierCV(
             FrozenEstimator(AsTheyAre().fit(logits, y)), method="temperature", ensemble=False
         )
-        show(f"{views} before", y, softmax(logits, axis=1))
         after = cross_val_predict(calibrated, logits, y, cv=5, method="predict_proba")
-        show(f"{views} after", y, after)
+        error = expected_calibration_error(y, after)
+        print(f"calibrated: calibration error {error:.4f}, log-loss {log_loss(y, after):.4f}")
         [calibrator] = calibrated.fit(logits, y).calibrated_classifiers_[0].calibrators
-        print(f"{views}: temperature of all faces {1 / calibrator.beta_:.3f}")
+        print(f"temperature of all faces {1 / calibrator.beta_:.3f}")
         if args.weights and views == "flip":
             clf.save_pretrained(args.weights, note=args.note, temperature=1 / calibrator.beta_)
             print(f"{args.weights}: written with it")
-
-
-def show(name, y, y_proba):
-    error = expected_calibration_error(y, y_proba)
-    print(
-        f"{name:16} calibration error {error:.4f}, log-loss {log_loss(y, y_proba):.4f}", flush=True
-    )
 
 
 def parse_arguments():
