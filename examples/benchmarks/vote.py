@@ -16,31 +16,24 @@ from pathlib import Path
 import joblib
 import numpy as np
 from _common import describe_machine
+from ablation import levers
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 
-from fer_sklearn import FaceNormalizer, FERClassifier
+from fer_sklearn import FERClassifier
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from train_fer2013 import load
 
 N_MEMBERS = 5
+DIFFERENT = ["image normalisation", "equalised", "deeper, narrower", "four stages"]
 
 
-def members(widths):
+def members(args):
     """Return {name: changed parameters}: the first five alike, the others each different."""
-
-    def times(factor):
-        return tuple(4 * round(width * factor / 4) for width in widths)
-
     alike = {f"seed {seed}": {"random_state": seed} for seed in range(N_MEMBERS)}
-    different = {
-        "image normalisation": {"normalize": FaceNormalizer("image")},
-        "equalised": {"normalize": FaceNormalizer("equalize")},
-        "deeper, narrower": {"depth": 2, "widths": times(3 / 4)},
-        "four stages": {"widths": (*times(7 / 8), 2 * times(7 / 8)[-1])},
-    }
-    return alike | different
+    known = levers(args.epochs, args.widths)
+    return alike | {name: known[name] for name in DIFFERENT}
 
 
 def main():
@@ -49,7 +42,7 @@ def main():
     X, y, X_test, y_test = load(args)
     some = np.random.default_rng(0).permutation(len(X))[: args.faces]
     X, y = X[some], y[some]
-    names = list(members(args.widths))
+    names = list(members(args))
     if args.only is not None:
         fit(args, names[args.only], X, y)
         return
@@ -67,7 +60,7 @@ def fit(args, name, X, y):
     path = args.folder / f"{name.replace(' ', '-').replace(',', '')}-{size}.joblib"
     if not path.exists():
         clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
-        clf.set_params(**members(args.widths)[name]).fit(X, y)
+        clf.set_params(**members(args)[name]).fit(X, y)
         args.folder.mkdir(parents=True, exist_ok=True)
         joblib.dump(clf, path)
     return joblib.load(path)
