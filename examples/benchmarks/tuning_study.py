@@ -9,7 +9,8 @@ The proxy trains a narrow network on 10,000 faces of Training for 10 epochs; eve
 on the same tenth of Training, of which no face has a copy among the rest. ``search`` started
 several times shares the study, and goes on where it was stopped. ``confirm`` trains the preset,
 and the preset with the best parameters found, on all the rest of Training, at the preset's own
-width and length; with ``--as-proxy`` both as the trials were. PublicTest is not touched.
+width and length; with ``--as-proxy`` both as the trials were. A confirmation that was stopped goes
+on from its last epoch. PublicTest is not touched.
 """
 
 import argparse
@@ -89,7 +90,9 @@ def confirm(args, best, X, y, X_test, y_test):
             if done(args.output, key):
                 continue
             clf = FERClassifier(**common | {"augment": FaceAugmenter()}, random_state=seed)
-            row = key | run(clf.set_params(**params), X, y, X_test, y_test)
+            part = args.output.with_name(f"{name.replace(' ', '-')}-{len(X)}-{seed}.checkpoint")
+            clf.set_params(checkpoint=part, **params)
+            row = key | run(clf, X, y, X_test, y_test)
             append(args.output, row)
             print(row, flush=True)
     print(summary(pd.read_csv(args.output)))
