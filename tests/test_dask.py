@@ -1,8 +1,9 @@
 """Searches on a real cluster of processes: the same result, and a worker may die."""
 
+import contextlib
 import itertools
 import os
-import threading
+import signal
 import time
 
 import joblib
@@ -45,8 +46,8 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def grid_search(faces, cv=2):
-    search = GridSearchCV(small_classifier(max_epochs=2), GRID, cv=cv)
+def grid_search(faces, cv=2, scoring=None):
+    search = GridSearchCV(small_classifier(max_epochs=2), GRID, cv=cv, scoring=scoring)
     return search.fit(faces.data, faces.target)
 
 
@@ -71,29 +72,36 @@ def test_a_grid_search_on_the_cluster_finds_what_it_finds_here(client, faces, on
     assert_same(found, expected, faces)
 
 
-def test_a_worker_that_dies_costs_its_tasks_only(client, faces, one_thread):
+def test_a_worker_that_dies_costs_its_tasks_only(client, faces, one_thread, tmp_path):
     """As the user guide says: everything that tasks share is copied to every worker."""
+    died = tmp_path / "died"
+
+    def die_once(clf, X, y):
+        with contextlib.suppress(FileExistsError), died.open("x") as file:
+            print(os.getpid(), file=file, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return clf.score(X, y)
+
     expected = grid_search(faces)
     splits = list(StratifiedKFold(2).split(faces.data, faces.target))
     shared = [faces.data, faces.target, *itertools.chain.from_iterable(splits)]
-    pids = list(client.run(os.getpid).values())
     with joblib.parallel_config(backend="dask", scatter=shared):
-        killer = threading.Timer(1.0, os.kill, (pids[0], 9))
-        killer.start()
-        found = grid_search(faces, splits)
-    killer.join()
+        found = grid_search(faces, splits, die_once)
     assert_same(found, expected, faces)
     deadline = time.time() + 30
     while len(client.run(os.getpid)) < 2 and time.time() < deadline:
         time.sleep(0.2)
-    assert pids[0] not in client.run(os.getpid).values()  # it did die
+    assert int(died.read_text()) not in client.run(os.getpid).values()
 
 
-def test_our_search_runs_on_the_cluster_too(client, faces, one_thread):
+def test_our_search_runs_on_the_cluster_too(client, faces, one_thread, tmp_path):
     space = search_space().only("learning_rate", "dropout")
     clf = small_classifier(max_epochs=2)
     params = {"n_trials": 4, "cv": 2, "random_state": 0, "pruner": NopPruner()}
     expected = FERSearchCV(clf, space, **params).fit(faces.data, faces.target)
     with joblib.parallel_config(backend="dask"):
-        found = FERSearchCV(clf, space, n_jobs=2, **params).fit(faces.data, faces.target)
+        found = FERSearchCV(clf, space, **params)
+        with pytest.raises(ValueError, match="storage that all of them reach"):
+            found.fit(faces.data, faces.target)
+        found.set_params(storage=tmp_path / "study.log").fit(faces.data, faces.target)
     assert_same(found, expected, faces)

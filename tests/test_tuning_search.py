@@ -1,12 +1,14 @@
 """`FERSearchCV`: a scikit-learn search, a study that goes on, splits that never leak."""
 
 import json
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -15,17 +17,25 @@ from helpers import small_classifier
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import GridSampler
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.exceptions import (
+    FitFailedWarning,
+    NotFittedError,
+    UnsetMetadataPassedError,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fer_sklearn import FERClassifier, make_fer_pipeline
 from fer_sklearn.tuning import FERSearchCV, HoldOut, plot_study, search_space
+from fer_sklearn.tuning import _study as study_module
+from fer_sklearn.tuning._study import Worker, WorstQuarterPruner, open_storage
 
 RATES = {"learning_rate": FloatDistribution(0.005, 0.1, log=True)}
 C = {"C": FloatDistribution(0.1, 10.0, log=True)}
+RANGE = FloatDistribution(0.0, 0.5)
 
 
 LOGISTIC = LogisticRegression(max_iter=1000)
@@ -45,7 +55,7 @@ def search(estimator=None, space=RATES, **params):
 SEARCH = search(LogisticRegression(), C, n_trials=2, error_score="raise")
 
 
-@parametrize_with_checks([SEARCH])
+@parametrize_with_checks([SEARCH, clone(SEARCH).set_params(cv="hold-out")])
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 
@@ -194,13 +204,37 @@ def test_sqlite_is_a_storage_too(faces, tmp_path):
 def test_a_study_of_other_data_is_refused(faces, tmp_path):
     path = tmp_path / "study.log"
     search(n_trials=1, storage=path).fit(faces.data, faces.target)
-    with pytest.raises(ValueError, match="other data or splits"):
+    refused = pytest.raises(ValueError, match="other data, splits, parameters")
+    with refused:
         search(n_trials=2, storage=path).fit(faces.data[:200], faces.target[:200])
-    with pytest.raises(ValueError, match="other data or splits"):
+    with refused:
         search(n_trials=2, storage=path, cv=3).fit(faces.data, faces.target)
     search(n_trials=1, storage=path, cv=3, study_name="b").fit(faces.data, faces.target)
     with pytest.raises(ValueError, match=r"ends in \.log"):
         search(storage=tmp_path / "study.txt").fit(faces.data, faces.target)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scoring": "neg_log_loss"},
+        {"estimator": LogisticRegression(max_iter=999)},
+        {"space": {"C": FloatDistribution(0.1, 20.0, log=True)}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_study_whose_scores_mean_something_else_is_refused(change, faces, tmp_path):
+    X, path = rows(faces), tmp_path / "study.log"
+    search(LOGISTIC, C, n_trials=1, storage=path).fit(X, faces.target)
+    found = search(LOGISTIC, C, n_trials=2, storage=path).set_params(**change)
+    with pytest.raises(ValueError, match="other data, splits, parameters"):
+        found.fit(X, faces.target)
+    with pytest.raises(ValueError, match="other data, splits, parameters"):
+        search(LOGISTIC, C, n_trials=2, storage=path).fit(
+            X, faces.target, sample_weight=np.ones(len(X))
+        )
+    harmless = clone(LOGISTIC).set_params(verbose=1)
+    search(harmless, C, n_trials=2, storage=path).fit(X, faces.target)
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
@@ -280,8 +314,9 @@ def result(process):
     return json.loads(out.split("RESULT", 1)[1])
 
 
-def test_identical_processes_share_a_study_and_one_killed_costs_its_trial_only(tmp_path):
-    path = tmp_path / "study.log"
+@pytest.mark.parametrize("storage", ["{}/study.log", "sqlite:///{}/study.db"])
+def test_identical_processes_share_a_study_and_one_killed_costs_its_trial_only(storage, tmp_path):
+    path = storage.format(tmp_path)
     victim = start_worker(path, pause=60)
     assert victim.stdout.readline() == "fitting\n"
     others = [start_worker(path, pause=0.05) for _ in range(2)]
@@ -292,16 +327,189 @@ def test_identical_processes_share_a_study_and_one_killed_costs_its_trial_only(t
     first, second = map(result, others)
     assert first == second
     assert len(first[2]) == 9
-    study = optuna.load_study(
-        study_name="fer_sklearn",
-        storage=optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(path))
-        ),
-    )
+    study = optuna.load_study(study_name="fer_sklearn", storage=open_storage(path))
     states = [trial.state.name for trial in study.trials]
     assert states.count("COMPLETE") + states.count("PRUNED") >= 9
     assert states.count("RUNNING") == 0
     assert states.count("FAIL") == 1  # the victim's
+
+
+class KilledOnce(LogisticRegression):
+    """Its process is killed in the first fit of all."""
+
+    def __init__(self, marker="", C=1.0, max_iter=1000):
+        super().__init__(C=C, max_iter=max_iter)
+        self.marker = marker
+
+    def fit(self, X, y):
+        try:
+            Path(self.marker).touch(exist_ok=False)
+        except FileExistsError:
+            return super().fit(X, y)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_of_n_jobs_does_not_end_the_search(faces, tmp_path):
+    clf = KilledOnce(str(tmp_path / "marker"))
+    found = search(clf, C, n_trials=4, n_jobs=2, pruner=NopPruner(), refit=False)
+    with pytest.warns(UserWarning, match="process of the search was killed"):
+        found.fit(rows(faces), faces.target)
+    assert found.cv_results_["state"].tolist() == ["complete"] * 4
+
+
+class Buries(LogisticRegression):
+    """While its second fit runs, another worker takes it for dead."""
+
+    fits = 0
+
+    def fit(self, X, y):
+        Buries.fits += 1
+        if Buries.fits == 2:
+            study = Buries.study()
+            Worker(study, 3, None).give_up(study.trials[-1], "its worker died")
+            study.tell(study.trials[-1].number, state=optuna.trial.TrialState.FAIL)
+        return super().fit(X, y)
+
+
+def test_a_worker_that_was_taken_for_dead_goes_on_with_the_next_trial(faces, tmp_path):
+    path = tmp_path / "study.log"
+    Buries.fits = 0
+    Buries.study = lambda: optuna.load_study(study_name="fer_sklearn", storage=open_storage(path))
+    for error_score in (np.nan, "raise"):
+        found = search(Buries(max_iter=1000), C, storage=path, cv=2, error_score=error_score)
+        found.fit(rows(faces), faces.target)
+        assert found.cv_results_["state"].tolist() == ["complete"] * 3
+        assert found.cv_results_["trial"].tolist() == [1, 2, 3]
+        path.unlink()
+        Buries.fits = 0
+
+
+def test_only_a_sign_that_stays_the_same_tells_that_a_worker_died(monkeypatch):
+    study = optuna.create_study()
+    worker = Worker(study, 3, None)
+    clock = iter([0.0, 30.0, 50.0, 100.0, 111.0, 111.0])
+    monkeypatch.setattr(study_module.time, "monotonic", lambda: next(clock))
+    name = "another machine:1:abc"
+    assert worker._is_alive(name, 5e9)  # its clock is far ahead
+    assert worker._is_alive(name, 5e9 + 5)
+    assert worker._is_alive(name, 5e9 + 5) is False
+
+
+def test_a_storage_that_is_away_for_a_moment_does_not_silence_a_worker(monkeypatch):
+    monkeypatch.setattr(study_module, "BEAT", 0.01)
+    study = optuna.create_study()
+    worker, calls = Worker(study, 1, None), []
+
+    def fails_first(name, value):
+        calls.append(name)
+        if len(calls) == 1:
+            raise OSError("database is locked")
+
+    monkeypatch.setattr(study, "set_user_attr", fails_first)
+    with worker.alive():
+        deadline = time.monotonic() + 10
+        while len(calls) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(calls) >= 3
+
+
+def test_enqueued_trials_are_run_first(faces, tmp_path):
+    path = tmp_path / "study.log"
+    search(LOGISTIC, C, n_trials=1, storage=path).fit(rows(faces), faces.target)
+    study = optuna.load_study(study_name="fer_sklearn", storage=open_storage(path))
+    for strength in (3.0, 4.0):
+        study.enqueue_trial({"C": strength})
+    found = search(LOGISTIC, C, n_trials=3, storage=path, pruner=NopPruner())
+    found.fit(rows(faces), faces.target)
+    assert [params["C"] for params in found.cv_results_["params"][1:]] == [3.0, 4.0]
+
+
+def test_a_sampler_of_ones_own_is_left_as_it_was(faces):
+    sampler = optuna.samplers.TPESampler(seed=0)
+    twice = [
+        search(LOGISTIC, C, sampler=sampler, refit=False).fit(rows(faces), faces.target)
+        for _ in range(2)
+    ]
+    assert twice[0].cv_results_["params"] == twice[1].cv_results_["params"]
+    shared = search(LOGISTIC, C, sampler=sampler, n_trials=4, n_jobs=2, pruner=NopPruner())
+    drawn = shared.fit(rows(faces), faces.target).cv_results_["params"]
+    assert len({params["C"] for params in drawn}) == 4
+
+
+def test_the_default_pruner_judges_the_running_mean_not_the_best_epoch():
+    study = optuna.create_study(direction="maximize", pruner=WorstQuarterPruner(n_warm_up=1))
+    for i in range(5):
+        trial = study.ask()
+        for step, value in enumerate((0.5, 0.6, 0.6 + i / 100)):
+            trial.report(value, step)
+        study.tell(trial, 0.6)
+    trial = study.ask()
+    trial.report(0.1, 0)
+    assert not trial.should_prune()  # before the warm-up is over
+    trial.report(0.65, 1)
+    assert not trial.should_prune()
+    trial.report(0.6, 2)
+    assert trial.should_prune()  # the quartile is .61
+
+
+def test_infeasible_parameters_may_be_pruned_by_the_space(faces):
+    def space(trial):
+        strength = trial.suggest_float("C", 0.1, 10.0)
+        if trial.number == 1:
+            raise optuna.TrialPruned
+        return {"C": strength + trial.number}
+
+    found = search(LOGISTIC, space, pruner=NopPruner()).fit(rows(faces), faces.target)
+    assert found.cv_results_["state"].tolist() == ["complete", "pruned", "complete"]
+    drawn = [trial.params["C"] for trial in found.study_.trials]
+    assert [p["C"] for p in found.cv_results_["params"]] == [drawn[0], drawn[1], drawn[2] + 2]
+
+
+def test_a_table_with_widths_can_be_searched(faces):
+    ranges = search_space().only("widths").distributions()
+    ranges["widths"] = optuna.distributions.CategoricalDistribution(("8-16",))
+    found = search(space=ranges, n_trials=1).fit(faces.data, faces.target)
+    assert found.best_params_ == {"widths": (8, 16)}
+
+
+def test_the_learning_rates_are_those_of_the_optimizer(faces):
+    clf = small_classifier(max_epochs=1, optimizer="adamw")
+    found = search(clf, search_space().only("learning_rate"), n_trials=2, refit=False)
+    found.fit(faces.data, faces.target)
+    assert max(params["learning_rate"] for params in found.cv_results_["params"]) < 0.01
+
+
+def test_the_context_of_joblib_decides_about_workers(faces, monkeypatch):
+    import joblib
+
+    found = search(LOGISTIC, C, pruner=NopPruner(), refit=False)
+    with joblib.parallel_config(n_jobs=2):
+        found.fit(rows(faces), faces.target)
+    workers = {trial.user_attrs["worker"] for trial in found.study_.trials}
+    assert not any(f":{os.getpid()}:" in worker for worker in workers)
+
+
+def test_metadata_is_routed_as_grid_search_routes_it(faces):
+    X, weights = rows(faces), np.ones(len(faces.data))
+    groups = np.arange(len(X)) // 2
+    with config_context(enable_metadata_routing=True):
+        for refuses in (LOGISTIC, clone(LOGISTIC).set_fit_request(sample_weight=False)):
+            refuses = clone(refuses).set_score_request(sample_weight=False)
+            with pytest.raises((UnsetMetadataPassedError, TypeError)):
+                search(refuses, C, n_trials=1).fit(X, faces.target, sample_weight=weights)
+        takes = clone(LOGISTIC).set_fit_request(sample_weight=True)
+        takes.set_score_request(sample_weight=False)
+        found = search(takes, C, n_trials=1, cv="hold-out")
+        found.fit(X, faces.target, sample_weight=weights, groups=groups)
+    assert found.n_splits_ == 1
+
+
+def test_validation_faces_that_were_given_are_not_replaced():
+    X, y = numbered_faces()
+    Recorder.seen = []
+    clf = Recorder(widths=(4,), max_epochs=2, random_state=0)
+    search(clf, n_trials=1, refit=False).fit(X, y, X_val=X[:11], y_val=y[:11])
+    assert [len(valid) for _, valid in Recorder.seen] == [11, 11]
 
 
 class Fails(LogisticRegression):
@@ -325,9 +533,22 @@ def test_a_failing_trial_warns_and_costs_itself_only(faces):
     never = {"C": FloatDistribution(0.1, 0.5)}
     with (
         pytest.warns(FitFailedWarning),
-        pytest.raises(ValueError, match=r"No trial has finished \(3 fail\).* too small"),
+        pytest.raises(ValueError, match=r"No trial has a score \(3 fail\).* too small"),
     ):
         search(Fails(max_iter=1000), never).fit(X, faces.target)
+
+
+def test_a_failing_fold_may_have_a_score(faces):
+    X, params = rows(faces), {"n_trials": 8, "error_score": 0.0, "pruner": NopPruner()}
+    with pytest.warns(FitFailedWarning, match="too small"):
+        found = search(Fails(max_iter=1000), C, **params).fit(X, faces.target)
+    failed = found.cv_results_["error"] != ""
+    assert 0 < failed.sum() < 8
+    assert found.cv_results_["state"].tolist() == ["complete"] * 8
+    assert (found.cv_results_["mean_test_score"][failed] == 0).all()
+    never = {"C": FloatDistribution(0.1, 0.5)}
+    with pytest.warns(FitFailedWarning), pytest.raises(ValueError, match="No trial has a score"):
+        search(Fails(max_iter=1000), never, error_score=0.0).fit(X, faces.target)
 
 
 def test_weights_and_groups_reach_where_they_belong(faces):
@@ -418,6 +639,11 @@ def test_several_workers_on_one_gpu_warn(faces, monkeypatch):
     monkeypatch.setattr(module, "is_single_gpu", lambda device: True)
     with pytest.warns(UserWarning, match="share one GPU"):
         search(n_trials=1, n_jobs=2, refit=False).fit(faces.data, faces.target)
+    pipeline = make_fer_pipeline(widths=(8,), max_epochs=1, random_state=0)
+    with pytest.warns(UserWarning, match="share one GPU"):
+        search(pipeline, {"classify__dropout": RANGE}, n_trials=1, n_jobs=2, refit=False).fit(
+            faces.data, faces.target
+        )
 
 
 def test_a_progress_bar_shows_trials_folds_and_epochs(faces, capsys):

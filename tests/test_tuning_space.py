@@ -50,6 +50,52 @@ def test_a_study_takes_the_distributions():
     assert set(trial.params) == {"learning_rate", "dropout", "depth"}
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_a_study_stored_becomes_parameters(preset):
+    space = search_space(preset)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    stored = study.ask(fixed_distributions=space.distributions()).params
+    called = study.ask()
+    drawn = space(called)
+    assert isinstance(stored["widths"], str)
+    assert any("[" in name for name in called.params)
+    assert space.params(called.params) == drawn
+    for params in (space.params(stored), drawn):
+        assert isinstance(params["widths"], tuple)
+        clf = FERClassifier(augment=FaceAugmenter()).set_params(**params)
+        clf._validate_params()
+
+
+def test_the_learning_rate_follows_the_optimizer_that_is_set():
+    space = search_space().only("learning_rate").for_optimizer("adamw")
+    assert max(params["learning_rate"] for params in trials(space)) <= 0.01
+    assert space.to_grid(2) == [{"learning_rate": [0.0005, 0.01]}]
+    assert space.distributions()["learning_rate"].high == 0.01
+    with pytest.raises(ValueError, match="No range of learning rates for optimizer='lion'"):
+        space.for_optimizer("lion")
+
+
+def test_steps_and_logarithms_of_ranges_are_kept():
+    space = SearchSpace(
+        {
+            "batch_size": IntDistribution(32, 256, step=32),
+            "max_epochs": IntDistribution(1, 1000, log=True),
+            "dropout": FloatDistribution(0.0, 0.5, step=0.25),
+        }
+    )
+    (grid,) = space.to_grid(4)
+    assert grid["batch_size"] == [32, 96, 192, 256]
+    assert grid["max_epochs"] == [1, 10, 100, 1000]
+    assert grid["dropout"] == [0.0, 0.25, 0.5]
+    draws = list(ParameterSampler(space.to_scipy(), 200, random_state=0))
+    assert {params["batch_size"] for params in draws} == set(range(32, 257, 32))
+    assert {params["dropout"] for params in draws} == {0.0, 0.25, 0.5}
+    epochs = np.array([params["max_epochs"] for params in draws])
+    assert epochs.min() >= 1
+    assert epochs.max() <= 1000
+    assert np.median(epochs) < 100  # about 32 by logarithm, 500 otherwise
+
+
 def test_scikit_learns_searches_take_it(faces):
     space = search_space().only("learning_rate", "augment__rotation")
     clf = small_classifier(max_epochs=1, augment=FaceAugmenter())

@@ -46,11 +46,11 @@ def best_index(results: dict) -> int:
         If no trial has a score.
     """
     scores = results["mean_test_score"]
-    if not np.isfinite(scores).any():
+    if not np.isfinite(scores[results["error"] == ""]).any():
         states, counts = np.unique(results["state"], return_counts=True)
         found = ", ".join(f"{count} {state}" for state, count in zip(states, counts, strict=True))
         raise ValueError(
-            f"No trial has finished ({found or 'none was run'}): raise n_trials or timeout, or "
+            f"No trial has a score ({found or 'none was run'}): raise n_trials or timeout, or "
             f"mend why fits fail. {next(filter(None, results['error'][::-1]), '')}"
         )
     return int(np.nanargmax(np.where(np.isfinite(scores), scores, np.nan)))
@@ -58,8 +58,8 @@ def best_index(results: dict) -> int:
 
 def _params(space, trial) -> dict:
     try:
-        return draw(space, optuna.trial.FixedTrial(trial.params))
-    except ValueError:  # it failed before all were drawn
+        return draw(space, optuna.trial.FixedTrial(trial.params, number=trial.number))
+    except Exception:  # it failed or was pruned before all were drawn, perhaps by the space itself
         return dict(trial.params)
 
 

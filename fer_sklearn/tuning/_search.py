@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import tempfile
 import time
 import warnings
 from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -14,6 +17,7 @@ import joblib
 import numpy as np
 import optuna
 from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
@@ -29,8 +33,23 @@ from ..classifier import FERClassifier
 from ._results import best_index, make_cv_results
 from ._space import SearchSpace, search_space
 from ._splits import HoldOut
-from ._study import SeededSampler, counted_trials, in_memory, open_storage, open_study, quiet
+from ._study import (
+    SeededSampler,
+    WorstQuarterPruner,
+    counted_trials,
+    in_memory,
+    open_storage,
+    open_study,
+    quiet,
+)
 from ._trials import Task, open_and_work, reports_epochs, work
+
+#: Parameters of an estimator that leave its scores as they are.
+_ASIDE = {"callbacks", "checkpoint", "device", "n_jobs", "verbose"}
+#: Backends of joblib whose workers see this machine's temporary files.
+_LOCAL = {"LokyBackend", "MultiprocessingBackend", "SequentialBackend", "ThreadingBackend"}
+#: How often a search goes on after its pool of processes broke.
+_N_REPAIRS = 2
 
 
 class FERSearchCV(BaseSearchCV):
@@ -46,7 +65,8 @@ class FERSearchCV(BaseSearchCV):
         Usually a `FERClassifier`; any estimator works, without reports by epoch.
     space : SearchSpace, dict, callable or None, default=None
         What to search: a dict of Optuna distributions by parameter, a function that draws the
-        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``.
+        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``. A function
+        must draw the same again from a trial that is over; it may raise `optuna.TrialPruned`.
     n_trials : int or None, default=20
         Trials of the study in all, those of earlier runs and of other processes included.
         None: until `timeout`.
@@ -58,12 +78,13 @@ class FERSearchCV(BaseSearchCV):
     scoring : str, callable or None, default=None
         As in `GridSearchCV`, one metric; None is the estimator's `score`.
     sampler : optuna sampler or None, default=None
-        None is TPE, seeded by `random_state` and the number of the trial.
+        None is TPE, seeded by `random_state` and the number of the trial. Another is copied;
+        in a search that goes on it begins anew, and several workers seed it anew each.
     pruner : optuna pruner or None, default=None
-        None ends trials that are among the worst quarter of the finished ones at the same
-        epoch, once 5 have finished and not in the first third of the epochs: before a
-        one-cycle schedule is at its peak, scores say little about the end, and until late
-        they are noisy. ``optuna.pruners.NopPruner()`` never prunes.
+        None ends trials that are now among the worst quarter of the finished ones at the
+        same epoch or fold, once 5 have finished and not in the first third of the epochs:
+        before a one-cycle schedule is at its peak, scores say little about the end, and until
+        late they are noisy. ``optuna.pruners.NopPruner()`` never prunes.
     storage : str, path-like, optuna storage or None, default=None
         Where the study lives: a journal file (``runs/study.log``), a URL (``sqlite:///study.db``)
         or Optuna's object. A search that was stopped goes on from there, and processes
@@ -71,11 +92,15 @@ class FERSearchCV(BaseSearchCV):
     study_name : str, default="fer_sklearn"
         Name within the storage.
     n_jobs : int or None, default=None
-        Workers, each with its own trials, through joblib.
+        Workers, each with its own trials, through joblib; as in `GridSearchCV`,
+        ``joblib.parallel_config`` decides where. Workers on other machines need a `storage`
+        that all of them reach. If a process is killed, those beside it end too; the search
+        starts them again, twice at most.
     refit : bool, default=True
         Whether to fit `best_estimator_` on all faces.
     error_score : "raise" or float, default=nan
-        The score of a trial whose fit fails, with a warning; "raise" lets the error through.
+        The score of a fold whose fit fails, with a warning; nan makes a failed trial of it, and
+        "raise" lets the error through.
     random_state : int, RandomState instance or None, default=None
         Seed of the sampler; an int, if a stopped search is to go on as if it had not been.
         The estimator has its own.
@@ -167,7 +192,7 @@ class FERSearchCV(BaseSearchCV):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y=None, *, groups=None, **fit_params):
+    def fit(self, X, y=None, **params):
         """Search, then fit the best estimator on all faces.
 
         Parameters
@@ -176,11 +201,10 @@ class FERSearchCV(BaseSearchCV):
             As the estimator takes it.
         y : array-like of shape (n_samples,)
             Labels.
-        groups : array-like of shape (n_samples,) or None, default=None
-            Passed to the splitter; faces of one group stay on one side.
-        **fit_params
-            Passed to the estimator's `fit`; arrays of n_samples values, as `sample_weight`,
-            are cut as X is.
+        **params
+            As in `GridSearchCV`: ``groups`` is passed to the splitter, so that faces of one
+            group stay on one side, the rest to the estimator's `fit`, or whatever metadata
+            routing says; arrays of n_samples values, as `sample_weight`, are cut as X is.
 
         Returns
         -------
@@ -196,58 +220,120 @@ class FERSearchCV(BaseSearchCV):
         if self.n_trials is None and self.timeout is None:
             raise ValueError("Set n_trials or timeout, or the search never ends.")
         self._warn_of_one_gpu()
-        X, y, groups = indexable(X, y, groups)
+        routed = self._get_routed_params_for_fit(params)
+        X, y = indexable(X, y)
         if y is not None:
             assert_all_finite(y, input_name="y")
         context = open_context(self, X=X, y=y)
-        task = self._make_task(X, y, groups, fit_params)
-        if self.n_jobs in (None, 1):
+        task = self._make_task(X, y, routed)
+        n_workers = effective_n_jobs(self.n_jobs)
+        if n_workers == 1:
             task = replace(task, search=self, context=context)
+        elif context is not None:
+            warnings.warn(
+                f"scikit-learn's callbacks stay here: they do not hear of the trials of "
+                f"{n_workers} workers. Use n_jobs=1 to follow them.",
+                UserWarning,
+                stacklevel=2,
+            )
         with tempfile.TemporaryDirectory() as folder, quiet():
-            shared = Path(folder) / "study.log" if self.n_jobs not in (None, 1) else None
-            study = self._run(task, shared if self.storage is None else self.storage)
+            shared = self._shared_storage(folder) if n_workers > 1 else None
+            study = self._run(task, self.storage or shared, n_workers)
             self.study_ = in_memory(study) if self.storage is None else study
         self._take_results(task)
         if self.refit:
-            self._refit(task, X, y, fit_params, context)
+            self._refit(task, X, y, routed.estimator.fit, context)
         if context is not None:
             context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def _make_task(self, X, y, groups, fit_params):
+    def get_metadata_routing(self):
+        """Return who asks for which metadata, as of `GridSearchCV`."""
+        if self.cv != "hold-out":
+            return super().get_metadata_routing()
+        with_splitter = copy.copy(self)
+        with_splitter.cv = HoldOut()
+        return with_splitter.get_metadata_routing()
+
+    def _make_task(self, X, y, routed):
         base = clone(self.estimator)
         space = search_space() if self.space is None else self.space
-        if isinstance(base, FERClassifier) and base.augment is None:
-            base.set_params(augment=FaceAugmenter())  # so that augment__rotation can be set
+        if isinstance(base, FERClassifier):
+            if base.augment is None:
+                base.set_params(augment=FaceAugmenter())  # so that augment__rotation can be set
+            if isinstance(space, SearchSpace):
+                space = space.for_optimizer(base.optimizer)
         cv = HoldOut() if isinstance(self.cv, str) and self.cv == "hold-out" else self.cv
         splitter = check_cv(cv, y, classifier=is_classifier(base))
-        splits = [tuple(map(np.asarray, split)) for split in splitter.split(X, y, groups)]
-        scorer = check_scoring(base, scoring=self.scoring)
-        params = _check_method_params(X, fit_params)
-        by_epoch = self.scoring in (None, "accuracy") and reports_epochs(base)
-        return Task(base, space, X, y, splits, scorer, params, by_epoch, self.error_score)
+        splits = splitter.split(X, y, **routed.splitter.split)
+        fit_params = _check_method_params(X, routed.estimator.fit)
+        plain_score = self.scoring in (None, "accuracy") and not routed.scorer.score
+        return Task(
+            base,
+            space,
+            X,
+            y,
+            [tuple(map(np.asarray, split)) for split in splits],
+            check_scoring(base, scoring=self.scoring),
+            fit_params,
+            _check_method_params(X, routed.scorer.score),
+            plain_score and "X_val" not in fit_params and reports_epochs(base),
+            self.error_score,
+        )
 
-    def _run(self, task, storage):
+    def _shared_storage(self, folder):
+        """Return a journal that the workers on this machine share, if the study has no storage."""
+        backend = type(get_active_backend()[0]).__name__
+        if self.storage is None and backend not in _LOCAL:
+            raise ValueError(
+                f"Workers of joblib's {backend} may be on other machines and need a storage that "
+                'all of them reach: storage="postgresql://..." or, on a disk that they share, a '
+                'journal file such as storage="runs/study.log".'
+            )
+        return Path(folder) / "study.log"
+
+    def _run(self, task, storage, n_workers):
         """Let the workers run, and return the study."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         opening = {
             "name": self.study_name,
-            "sampler": SeededSampler(seed) if self.sampler is None else self.sampler,
+            "sampler": SeededSampler(seed) if self.sampler is None else copy.deepcopy(self.sampler),
             "pruner": self.pruner or _usual_pruner(task),
-            "fingerprint": joblib.hash((task.X, task.y, task.splits)),
+            "fingerprint": self._fingerprint(task),
         }
         storage = open_storage(storage)
         study = open_study(storage, **opening)
         ends = None if self.timeout is None else time.time() + self.timeout
-        if self.n_jobs in (None, 1):
+        if n_workers == 1:
             work(task, study, self.n_trials, ends, self.verbose)
-        else:
-            n_workers = effective_n_jobs(self.n_jobs)
-            Parallel(n_jobs=self.n_jobs)(
-                delayed(open_and_work)(task, storage, opening, self.n_trials, ends, self.verbose)
-                for _ in range(n_workers)
-            )
+            return study
+        one_of_them = delayed(open_and_work)
+        for repairs in range(_N_REPAIRS + 1):
+            try:
+                Parallel(n_jobs=self.n_jobs)(
+                    one_of_them(task, storage, opening, self.n_trials, ends, self.verbose)
+                    for _ in range(n_workers)
+                )
+                break
+            except BrokenProcessPool:
+                if repairs == _N_REPAIRS:
+                    raise
+                warnings.warn(
+                    "A process of the search was killed, perhaps because memory was short: the "
+                    "trials under way are lost, the search goes on.",
+                    UserWarning,
+                    stacklevel=3,
+                )
         return study
+
+    def _fingerprint(self, task) -> str:
+        """Return what tells this search from others whose scores mean something else."""
+        space = task.space
+        if isinstance(space, SearchSpace):
+            space = (space.ranges, space.learning_rates, space.optimizer)
+        said = _described(task.base), _said(self.scoring), _said(space)
+        data = task.X, task.y, task.splits, task.fit_params, task.score_params
+        return joblib.hash((said, data))
 
     def _take_results(self, task):
         trials = counted_trials(self.study_)
@@ -270,11 +356,13 @@ class FERSearchCV(BaseSearchCV):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
     def _warn_of_one_gpu(self):
-        device = getattr(self.estimator, "device", None)
-        if device is None or self.n_jobs in (None, 1) or not is_single_gpu(device):
+        params = self.estimator.get_params() if hasattr(self.estimator, "get_params") else {}
+        devices = [value for name, value in params.items() if name.split("__")[-1] == "device"]
+        n_workers = effective_n_jobs(self.n_jobs)
+        if n_workers == 1 or not any(map(is_single_gpu, devices)):
             return
         warnings.warn(
-            f"n_jobs={self.n_jobs} workers would share one GPU, its memory and its time. Use "
+            f"{n_workers} workers would share one GPU, its memory and its time. Use "
             "n_jobs=1, or a worker for each GPU (docs/user_guide/scale.md says how).",
             UserWarning,
             stacklevel=3,
@@ -283,4 +371,20 @@ class FERSearchCV(BaseSearchCV):
 
 def _usual_pruner(task):
     warm_up = getattr(task.base, "max_epochs", 0) // 3 if task.by_epoch else 0
-    return optuna.pruners.PercentilePruner(75.0, n_startup_trials=5, n_warmup_steps=warm_up)
+    return WorstQuarterPruner(warm_up)
+
+
+def _described(estimator) -> str:
+    """Return class and parameters that matter for the scores, parts included."""
+    params = estimator.get_params()
+    parts = {
+        name: type(value).__qualname__ if hasattr(value, "get_params") else _said(value)
+        for name, value in params.items()
+        if name.split("__")[-1] not in _ASIDE
+    }
+    return f"{type(estimator).__qualname__} {sorted(parts.items())}"
+
+
+def _said(value) -> str:
+    """Return the text of a value, the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

@@ -19,6 +19,7 @@ _RATE = "learning_rate"
 _RATES = {
     "muon": FloatDistribution(0.01, 0.1, log=True),
     "adamw": FloatDistribution(5e-4, 1e-2, log=True),
+    "adam": FloatDistribution(5e-4, 1e-2, log=True),
     "sgd": FloatDistribution(0.01, 0.3, log=True),
 }
 _AUGMENT = {
@@ -33,7 +34,7 @@ _FAST = {
     "widths": CategoricalDistribution(("32-64-128", "48-96-192", "64-128-256")),
     "depth": IntDistribution(1, 2),
     "dropout": FloatDistribution(0.0, 0.5),
-    "optimizer": CategoricalDistribution(tuple(_RATES)),
+    "optimizer": CategoricalDistribution(("muon", "adamw", "sgd")),
     "weight_decay": FloatDistribution(1e-6, 1e-2, log=True),
     "schedule": CategoricalDistribution(("one-cycle", "cosine")),
     "batch_size": CategoricalDistribution((64, 128, 256)),
@@ -65,11 +66,21 @@ class SearchSpace:
         since Optuna stores plain values only; they come out as tuples.
     learning_rates : dict of {str: FloatDistribution} or None, default=None
         Range of "learning_rate" under each "optimizer".
+    optimizer : str, default="muon"
+        Whose learning rates are searched if "optimizer" is not.
     """
 
-    def __init__(self, ranges: Mapping[str, BaseDistribution], learning_rates=None) -> None:
+    def __init__(
+        self, ranges: Mapping[str, BaseDistribution], learning_rates=None, optimizer: str = "muon"
+    ) -> None:
+        if learning_rates and optimizer not in learning_rates:
+            raise ValueError(
+                f"No range of learning rates for optimizer={optimizer!r}. Known: "
+                f"{sorted(learning_rates)}."
+            )
         self.ranges = dict(ranges)
         self.learning_rates = learning_rates
+        self.optimizer = optimizer
 
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)})"
@@ -93,10 +104,24 @@ class SearchSpace:
         """
         drawn = {name: suggest(trial, name, range_) for name, range_ in self.ranges.items()}
         if self.learning_rates:
-            optimizer = drawn.get("optimizer", "muon")
+            optimizer = drawn.get("optimizer", self.optimizer)
             name = f"{_RATE}[{optimizer}]"
-            drawn[_RATE] = suggest(trial, name, self.learning_rates[optimizer])
-        return {name: _plain(name, value) for name, value in drawn.items()}
+            drawn[name] = suggest(trial, name, self.learning_rates[optimizer])
+        return self.params(drawn)
+
+    def params(self, drawn: Mapping) -> dict:
+        """Return what `set_params` takes for what Optuna stored, as ``study.best_params``.
+
+        Parameters
+        ----------
+        drawn : dict
+            ``trial.params``: widths as text, the learning rate under its optimiser's name.
+
+        Returns
+        -------
+        params : dict
+        """
+        return {name.split("[")[0]: plain(name, value) for name, value in drawn.items()}
 
     def only(self, *names: str) -> SearchSpace:
         """Return the space of these parameters alone.
@@ -111,19 +136,30 @@ class SearchSpace:
             raise ValueError(f"Not in the space: {sorted(unknown)}. In it: {self.names}.")
         ranges = {name: self.ranges[name] for name in self.ranges if name in names}
         rates = self.learning_rates if _RATE in names else None
-        if rates and "optimizer" not in names:
-            rates = {"muon": rates["muon"]}
-        return SearchSpace(ranges, rates)
+        return SearchSpace(ranges, rates, self.optimizer)
+
+    def for_optimizer(self, optimizer: str) -> SearchSpace:
+        """Return the space with the learning rates of this optimiser, if it is not searched.
+
+        `FERSearchCV` does so for the optimiser of its classifier.
+
+        Raises
+        ------
+        ValueError
+            If the space has learning rates, but none for this optimiser.
+        """
+        return SearchSpace(self.ranges, self.learning_rates, optimizer)
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Return Optuna's distributions by parameter, for the default optimiser.
+        """Return Optuna's distributions by parameter, without the optimiser.
 
-        For ``study.ask(fixed_distributions=...)``. Calling the space is more: it searches
-        the optimiser with a learning rate to match.
+        For ``study.ask(fixed_distributions=...)``; `params` makes parameters of what the trial
+        has then. Calling the space is more: it searches the optimiser with a learning rate
+        to match.
         """
         table = {name: range_ for name, range_ in self.ranges.items() if name != "optimizer"}
         if self.learning_rates:
-            table[_RATE] = self.learning_rates["muon"]
+            table[_RATE] = self.learning_rates[self.optimizer]
         return table
 
     def to_scipy(self) -> list[dict]:
@@ -146,10 +182,14 @@ class SearchSpace:
             optimizers = self.ranges.get("optimizer")
             return [{**common, **({"optimizer": list(optimizers.choices)} if optimizers else {})}]
         if "optimizer" not in self.ranges:
-            return [{**common, _RATE: convert(_RATE, self.learning_rates["muon"])}]
+            return [{**common, _RATE: convert(_RATE, self.learning_rates[self.optimizer])}]
         return [
-            {**common, "optimizer": [optimizer], _RATE: convert(_RATE, rates)}
-            for optimizer, rates in self.learning_rates.items()
+            {
+                **common,
+                "optimizer": [optimizer],
+                _RATE: convert(_RATE, self.learning_rates[optimizer]),
+            }
+            for optimizer in self.ranges["optimizer"].choices
         ]
 
 
@@ -193,17 +233,32 @@ def suggest(trial, name: str, range_: BaseDistribution):
     return trial.suggest_float(name, range_.low, range_.high, step=range_.step, log=range_.log)
 
 
-def _plain(name: str, value):
-    if name.split("__")[-1] == "widths":
+def plain(name: str, value):
+    """Return a drawn value as `set_params` takes it: widths as a tuple."""
+    if name.split("__")[-1] == "widths" and isinstance(value, str):
         return tuple(int(width) for width in value.split("-"))
     return value
 
 
+class _LogInteger:
+    """Whole numbers whose logarithm is uniform, for scikit-learn's random searches."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def rvs(self, random_state=None) -> int:
+        drawn = loguniform.rvs(self.low - 0.5, self.high + 0.5, random_state=random_state)
+        return min(max(round(drawn), self.low), self.high)
+
+
 def _to_scipy(name: str, range_: BaseDistribution):
     if isinstance(range_, CategoricalDistribution):
-        return [_plain(name, choice) for choice in range_.choices]
+        return [plain(name, choice) for choice in range_.choices]
+    if range_.step not in (None, 1):
+        return [_snapped(value, range_) for value in _steps(range_)]
     if isinstance(range_, IntDistribution):
-        return randint(range_.low, range_.high + 1)
+        integers = _LogInteger if range_.log else lambda low, high: randint(low, high + 1)
+        return integers(range_.low, range_.high)
     if range_.log:
         return loguniform(range_.low, range_.high)
     return uniform(range_.low, range_.high - range_.low)
@@ -211,8 +266,19 @@ def _to_scipy(name: str, range_: BaseDistribution):
 
 def _to_values(name: str, range_: BaseDistribution, n_values: int) -> list:
     if isinstance(range_, CategoricalDistribution):
-        return [_plain(name, choice) for choice in range_.choices]
-    if isinstance(range_, IntDistribution):
-        return sorted({round(v) for v in np.linspace(range_.low, range_.high, n_values)})
+        return [plain(name, choice) for choice in range_.choices]
     between = np.geomspace if range_.log else np.linspace
-    return [float(f"{value:.6g}") for value in between(range_.low, range_.high, n_values)]
+    values = between(range_.low, range_.high, n_values)
+    return list(dict.fromkeys(_snapped(value, range_) for value in values))
+
+
+def _steps(range_) -> np.ndarray:
+    n_steps = round((range_.high - range_.low) / range_.step)
+    return range_.low + range_.step * np.arange(n_steps + 1)
+
+
+def _snapped(value: float, range_) -> int | float:
+    """Return the value of the range that is next to `value`."""
+    if range_.step is not None:
+        value = range_.low + round((value - range_.low) / range_.step) * range_.step
+    return int(value) if isinstance(range_, IntDistribution) else float(f"{value:.6g}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection._split import GroupsConsumerMixin
 
 from ..datasets import duplicate_groups
 
 
-class HoldOut:
+class HoldOut(GroupsConsumerMixin):
     """One split: a part of the faces to validate on, of which none has a copy among the rest.
 
     Parameters

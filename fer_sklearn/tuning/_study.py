@@ -7,10 +7,14 @@ import socket
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -22,7 +26,6 @@ BEAT, GRACE = 5.0, 60.0
 _VOID, _BEAT = "void:", "worker:"
 #: Attribute of a trial: who works on it.
 _WORKER = "worker"
-_OPEN = (TrialState.RUNNING, TrialState.WAITING)
 
 
 def open_storage(storage) -> BaseStorage | str | None:
@@ -51,7 +54,7 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
     Raises
     ------
     ValueError
-        If the study that is there is one of other data or splits.
+        If the study that is there is one of another search.
     """
     study = optuna.create_study(
         storage=storage,
@@ -66,9 +69,10 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
         study.set_user_attr("fingerprint", fingerprint)
     elif known != fingerprint:
         raise ValueError(
-            f"The study {name!r} in this storage is one of other data or splits. Set a study_name "
-            "of its own, or delete the storage to start anew. A cv that draws its splits at "
-            "random needs a random_state."
+            f"The study {name!r} in this storage is one of other data, splits, parameters of the "
+            "estimator, scoring or space, so that its scores are others. Set a study_name of its "
+            "own, or delete the storage to start anew. A cv that draws its splits at random needs "
+            "a random_state."
         )
     return study
 
@@ -127,6 +131,36 @@ class SeededSampler(BaseSampler):
         self._inner.pop(trial.number, None)
 
 
+class WorstQuarterPruner(BasePruner):
+    """Ends trials that are now among the worst quarter of the finished ones at the same step.
+
+    Optuna's `PercentilePruner` takes a trial's best value so far for it, in which one lucky
+    epoch hides a bad mean over folds.
+
+    Parameters
+    ----------
+    n_warm_up : int, default=0
+        Steps before which no trial is ended.
+    n_startup : int, default=5
+        Trials that have to be finished first.
+    """
+
+    def __init__(self, n_warm_up: int = 0, n_startup: int = 5) -> None:
+        self.n_warm_up = n_warm_up
+        self.n_startup = n_startup
+
+    def prune(self, study, trial) -> bool:
+        step = trial.last_step
+        if step is None or step < self.n_warm_up:
+            return False
+        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        values = [t.intermediate_values[step] for t in done if step in t.intermediate_values]
+        if len(values) < self.n_startup:
+            return False
+        value = trial.intermediate_values[step]
+        return bool(np.isnan(value) or value < np.nanquantile(values, 0.25))
+
+
 class Worker:
     """One of the processes or threads that work on a study.
 
@@ -135,12 +169,17 @@ class Worker:
     study : optuna.Study
     n_trials : int or None
         How many trials the study shall have in all, those of other workers included.
+    ends : float or None
+        Time after which no trial begins.
     """
 
-    def __init__(self, study: optuna.Study, n_trials: int | None) -> None:
+    def __init__(self, study: optuna.Study, n_trials: int | None, ends: float | None) -> None:
         self.study = study
         self.n_trials = n_trials
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.ends = ends
+        self.name = f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.claimed: int | None = None
+        self._beats: dict[str, tuple[object, float]] = {}
 
     @contextmanager
     def alive(self):
@@ -149,7 +188,8 @@ class Worker:
 
         def beat():
             while True:
-                self.study.set_user_attr(_BEAT + self.name, time.time())
+                with suppress(Exception):  # a storage that is busy, or away: the next may pass
+                    self.study.set_user_attr(_BEAT + self.name, time.time())
                 if stop.wait(BEAT):
                     return
 
@@ -166,25 +206,38 @@ class Worker:
 
         It may while others are at work: one that dies leaves its trial to us.
         """
-        while self.n_trials is not None:
+        while self.ends is None or time.time() < self.ends:
             self._bury()
-            counted = self._counted()
-            if len(counted) < self.n_trials:
-                break
-            if not any(trial.state in _OPEN for trial in counted[: self.n_trials]):
+            if self._needs_one():
+                is_exhausted = getattr(self.study.sampler, "is_exhausted", lambda study: False)
+                return not is_exhausted(self.study)
+            if not self._any(TrialState.RUNNING):
                 return False
             time.sleep(0.2)
-        is_exhausted = getattr(self.study.sampler, "is_exhausted", lambda study: False)
-        return not is_exhausted(self.study)
+        return False
+
+    def _needs_one(self) -> bool:
+        """Tell whether a trial is missing, or waits for somebody to run it."""
+        if self.n_trials is None:
+            return True
+        return len(self._counted()) < self.n_trials or self._any(TrialState.WAITING)
+
+    def _any(self, state: TrialState) -> bool:
+        return any(trial.state == state for trial in self._counted()[: self.n_trials])
 
     def claim(self, trial: optuna.Trial) -> bool:
         """Sign a trial; False if others were faster and the study has enough without it."""
+        self.claimed = trial.number
         trial.set_user_attr(_WORKER, self.name)
         ahead = sum(other.number < trial.number for other in self._counted())
         if self.n_trials is None or ahead < self.n_trials:
             return True
         self.give_up(trial, "surplus")
         return False
+
+    def lost_its_trial(self) -> bool:
+        """Tell whether others took this worker for dead, and gave up what it works on."""
+        return f"{_VOID}{self.claimed}" in self.study.user_attrs
 
     def give_up(self, trial, why: str) -> None:
         """Let a trial count for nothing, so that another takes its place."""
@@ -199,11 +252,25 @@ class Worker:
         others = [trial for trial in running if trial.user_attrs.get(_WORKER) != self.name]
         attrs = self.study.user_attrs if others else {}
         for trial in others:
-            worker = trial.user_attrs.get(_WORKER)
-            seen = attrs.get(f"{_BEAT}{worker}", trial.datetime_start.timestamp())
-            if not _is_alive(worker, seen):
+            worker = trial.user_attrs.get(_WORKER, f"trial {trial.number}")
+            if not self._is_alive(worker, attrs.get(_BEAT + worker)):
                 self.give_up(trial, "its worker died")
-                self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                with suppress(UpdateFinishedTrialError):  # another survivor was faster
+                    self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+    def _is_alive(self, worker: str, beat) -> bool:
+        """Tell whether a worker's process runs or, if that cannot be seen, its sign changes.
+
+        Clocks of machines differ: only this one's tells how long a sign has been the same.
+        """
+        machine, _, pid = worker.rpartition(":")[0].rpartition(":")
+        if machine == _machine() and not _runs(int(pid)):
+            return False
+        known, since = self._beats.get(worker, (None, 0.0))
+        if worker not in self._beats or known != beat:
+            since = time.monotonic()
+            self._beats[worker] = beat, since
+        return time.monotonic() - since < GRACE
 
 
 def counted_trials(study: optuna.Study) -> list:
@@ -213,12 +280,14 @@ def counted_trials(study: optuna.Study) -> list:
     return [trial for trial in trials if f"{_VOID}{trial.number}" not in attrs]
 
 
-def _is_alive(worker: str | None, last_seen: float) -> bool:
-    if worker is not None:
-        host, pid, _ = worker.rsplit(":", 2)
-        if host == socket.gethostname() and not _runs(int(pid)):
-            return False
-    return time.time() - last_seen < GRACE
+@cache
+def _machine() -> str:
+    """Return a name of what process numbers belong to: this boot and, in a container, its own."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # not Linux
+        return socket.gethostname()
 
 
 def _runs(pid: int) -> bool:

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from .._callbacks import subtask
 from ..classifier import FERClassifier
 from ..training import TellEpochs
-from ._space import suggest
+from ._space import plain, suggest
 from ._study import Worker, counted_trials, open_study
 
 #: Attribute of a trial: its scores and seconds, fold by fold.
@@ -40,6 +40,7 @@ class Task:
     splits: list
     scorer: Callable
     fit_params: dict
+    score_params: dict
     by_epoch: bool
     error_score: str | float
     search: object = None
@@ -59,22 +60,29 @@ def reports_epochs(estimator) -> bool:
 def draw(space, trial) -> dict:
     """Return the parameters of a trial, which may be one that is over."""
     if isinstance(space, Mapping):
-        return {name: suggest(trial, name, range_) for name, range_ in space.items()}
+        drawn = {name: suggest(trial, name, range_) for name, range_ in space.items()}
+        return {name: plain(name, value) for name, value in drawn.items()}
     return space(trial)
 
 
 def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
     """Be one of several workers."""
+    opening["sampler"].reseed_rng()  # or all would draw the same
     work(task, open_study(storage, **opening), n_trials, ends, verbose)
 
 
 def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
     """Take trials until the study has enough, or until the time `ends`."""
-    worker = Worker(study, n_trials)
+    worker = Worker(study, n_trials, ends)
     catch = () if task.error_score == "raise" else (Exception,)
     with Progress(study, n_trials, verbose) as progress, worker.alive():
-        while (ends is None or time.time() < ends) and worker.has_work():
-            study.optimize(partial(_objective, task, worker, progress), n_trials=1, catch=catch)
+        objective = partial(_objective, task, worker, progress)
+        while worker.has_work():
+            try:
+                study.optimize(objective, n_trials=1, catch=catch)
+            except Exception:
+                if not worker.lost_its_trial():
+                    raise
             progress.update()
 
 
@@ -122,12 +130,17 @@ def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Tri
         worker.give_up(trial, "interrupted")
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        trial.set_user_attr(ERROR, reason)
-        if task.error_score != "raise":
-            message = f"Trial {trial.number} failed with {trial.params}: {reason}"
-            warnings.warn(message, FitFailedWarning, stacklevel=2)
+        _note(error, task, trial)
         raise
+
+
+def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
+    """Keep with the trial why it failed, and warn."""
+    reason = f"{type(error).__name__}: {error}"
+    trial.set_user_attr(ERROR, reason)
+    if task.error_score != "raise":
+        message = f"Trial {trial.number} failed with {trial.params}: {reason}"
+        warnings.warn(message, FitFailedWarning, stacklevel=2)
 
 
 def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> float:
@@ -167,10 +180,20 @@ def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
     if tell is not None:
         estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
         fit_params |= {"X_val": X_valid, "y_val": y_valid}
-    start = time.perf_counter()
-    estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
-    fitted = time.perf_counter()
-    score = float(task.scorer(estimator, *((X_valid,) if y_valid is None else (X_valid, y_valid))))
+    start = fitted = time.perf_counter()
+    try:
+        estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
+        fitted = time.perf_counter()
+        judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
+        score_params = _check_method_params(task.X, task.score_params, valid)
+        score = float(task.scorer(estimator, *judged, **score_params))
+    except optuna.TrialPruned:
+        raise
+    except Exception as error:
+        if task.error_score == "raise" or not np.isfinite(task.error_score):
+            raise
+        _note(error, task, trial)
+        score = float(task.error_score)
     folds = trial.user_attrs.get(FOLDS, [])
     seconds = [fitted - start, time.perf_counter() - fitted]
     trial.set_user_attr(FOLDS, [*folds, [score, *seconds]])
