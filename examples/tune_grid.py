@@ -23,8 +23,9 @@ def main():
     else:
         faces = load_fer2013(args.path, usage="Training")
     X, y = faces.data[: args.faces], faces.target[: args.faces]
-    clf = FERClassifier(max_epochs=args.epochs, augment=FaceAugmenter(), random_state=0)
-    if args.path is None:
+    clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
+    clf.set_params(augment=FaceAugmenter())
+    if args.path is None and args.widths is None:  # drawn faces need no large network
         clf.set_params(widths=(16, 32))
     search = make_search(args, clf).fit(X, y)
     results = pd.DataFrame(search.cv_results_)
@@ -58,6 +59,7 @@ def parse_arguments():
     parser.add_argument("path", nargs="?", help="fer2013.csv; without it faces are drawn")
     parser.add_argument("--search", choices=["grid", "random", "halving"], default="grid")
     parser.add_argument("--faces", type=int, help="use so many only")
+    parser.add_argument("--widths", type=int, nargs="+", help="channels of each stage")
     parser.add_argument("--epochs", type=int, default=6)
     return parser.parse_args()
 

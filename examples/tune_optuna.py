@@ -22,9 +22,11 @@ def main():
     X, y = load(args)
     clf = FERClassifier(**preset(args.preset), random_state=0)
     clf.set_params(max_epochs=args.epochs)
+    if args.widths:
+        clf.set_params(widths=args.widths)
     space = search_space(args.preset)
     if args.path is None:  # drawn faces need no large network
-        clf.set_params(widths=(16, 32))
+        clf.set_params(widths=args.widths or (16, 32))
         args.only = args.only or ["learning_rate", "dropout", "augment__rotation"]
     if args.only:
         space = space.only(*args.only)
@@ -70,6 +72,7 @@ def parse_arguments():
     parser.add_argument("--storage", help="runs/study.log, sqlite:///study.db, ...")
     parser.add_argument("--jobs", type=int, help="worker processes")
     parser.add_argument("--faces", type=int, help="use so many only")
+    parser.add_argument("--widths", type=int, nargs="+", help="instead of the preset's")
     parser.add_argument("--epochs", type=int, default=6, help="a trial; few are a cheap proxy")
     return parser.parse_args()
 

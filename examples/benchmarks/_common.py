@@ -10,6 +10,13 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import joblib
+import numpy as np
+import pandas as pd
+
+from fer_sklearn import __version__
+from fer_sklearn.datasets import make_faces
+
 
 def describe_machine(*packages):
     """Return processor, cores, versions and date in one line."""
@@ -37,8 +44,54 @@ def show_over_seeds(rows, keys):
     print(f"\nseeds\n{groups.size().to_string()}")
 
 
+def fingerprint(clf, X):
+    """Return a short name for what decides a fit but the seed: parameters, faces, version."""
+    params = clf.get_params() | {"random_state": None}
+    return joblib.hash((params, len(X), __version__))[:8]
+
+
+def rows_of(path):
+    """Read rows that `append` wrote; text that looks like a number or like nothing stays text."""
+    as_text = {"recipe": str, "widths": str}
+    return pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=[""])
+
+
+def append(path, *rows):
+    """Add rows of the same columns to a CSV file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, mode="a", header=not path.exists(), index=False)
+
+
+def done(path, key):
+    """Tell whether the file has a row with these values."""
+    if not path.exists():
+        return False
+    return (rows_of(path)[list(key)] == pd.Series(key)).all(axis=1).any()
+
+
+def write_faces(path, n, part=10_000):
+    """Draw n faces into a file to map, and their labels into one beside it."""
+    faces = np.lib.format.open_memmap(path, "w+", np.uint8, (n, 48, 48))
+    labels = []
+    for start in range(0, n, part):
+        drawn = make_faces(min(part, n - start), random_state=start)
+        faces[start : start + part] = drawn.data
+        labels.append(drawn.target)
+    faces.flush()
+    np.save(labels_of(path), np.concatenate(labels))
+
+
+def labels_of(path):
+    """Return where `write_faces` puts the labels."""
+    return Path(path).with_suffix(".labels.npy")
+
+
 def peak_memory():
     """Return the largest resident memory of this process so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where ru_maxrss begins with that of the parent
+        [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 1e3
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 

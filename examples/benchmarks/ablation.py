@@ -17,9 +17,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from _common import describe_machine
+from _common import append, describe_machine, done, fingerprint, rows_of
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -186,19 +185,16 @@ def main():
     print(describe_machine("torch", "scikit-learn"), flush=True)
     for seed in range(args.seed, args.seed + args.seeds):
         for lever in args.levers:
+            params = {"widths": args.widths, "max_epochs": args.epochs, "precision": args.precision}
+            params |= levers(args.epochs, args.widths)[lever]  # new callbacks for every fit
+            clf = FERClassifier(**params, random_state=seed)
             key = {"lever": lever, "faces": len(X), "epochs": args.epochs, "seed": seed}
-            key["widths"] = "-".join(map(str, args.widths))
+            key |= {"widths": "-".join(map(str, args.widths)), "recipe": fingerprint(clf, X)}
             if not done(args.output, key):
-                params = {
-                    "widths": args.widths,
-                    "max_epochs": args.epochs,
-                    "precision": args.precision,
-                }
-                params |= known[lever]
-                row = key | run(FERClassifier(**params, random_state=seed), X, y, X_test, y_test)
+                row = key | run(clf, X, y, X_test, y_test)
                 append(args.output, row)
                 print(row, flush=True)
-    print(summary(pd.read_csv(args.output)))
+    print(summary(rows_of(args.output)))
 
 
 def run(clf, X, y, X_test, y_test):
@@ -212,21 +208,10 @@ def run(clf, X, y, X_test, y_test):
     return row
 
 
-def done(path, key):
-    if not path.exists():
-        return False
-    rows = pd.read_csv(path)
-    return (rows[list(key)] == pd.Series(key)).all(axis=1).any()
-
-
-def append(path, row):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
-
-
 def summary(rows):
     """Return mean, deviation and number of seeds of each lever."""
-    groups = rows.groupby(["faces", "epochs", *rows.columns.intersection(["widths"]), "lever"])
+    widths = rows.columns.intersection(["widths"])
+    groups = rows.groupby(["faces", "epochs", *widths, "recipe", "lever"])
     table = groups[["seconds", "train", "None", "flip", "ten-crop"]].mean()
     return (
         table.assign(sd=groups["flip"].std(), seeds=groups.size()).sort_values("flip").to_string()

@@ -12,9 +12,7 @@ its images and on those without an exact copy in Training. Rows are appended to
 import argparse
 from pathlib import Path
 
-import pandas as pd
-from _common import describe_machine, show_over_seeds
-from ablation import append, done
+from _common import append, describe_machine, done, fingerprint, rows_of, show_over_seeds
 
 from fer_sklearn import FERClassifier, preset
 from fer_sklearn.datasets import load_ferplus
@@ -27,6 +25,9 @@ def main():
     print(describe_machine("torch", "scikit-learn"), flush=True)
     paths = (args.fer2013, args.votes)
     test = load_ferplus(*paths, usage="PublicTest", classes=args.classes)
+    faces = {
+        target: load_ferplus(*paths, target=target, classes=args.classes) for target in args.targets
+    }
     for seed in range(args.seeds):
         for target in args.targets:
             clf = FERClassifier(**preset(args.preset), random_state=seed)
@@ -36,10 +37,11 @@ def main():
                 clf.set_params(max_epochs=args.epochs)
             key = {"target": target, "classes": args.classes, "preset": args.preset}
             key |= {"widths": str(clf.widths), "epochs": clf.max_epochs, "seed": seed}
+            key["recipe"] = fingerprint(clf, faces[target].data)
             if not done(args.output, key):
-                faces = load_ferplus(*paths, target=target, classes=args.classes)
-                append(args.output, key | run(clf, faces, target, test))
-    show_over_seeds(pd.read_csv(args.output), ["preset", "widths", "epochs", "classes", "target"])
+                append(args.output, key | run(clf, faces[target], target, test))
+    keys = ["preset", "widths", "epochs", "classes", "target", "recipe"]
+    show_over_seeds(rows_of(args.output), keys)
 
 
 def run(clf, faces, target, test):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from _common import describe_machine
+from _common import describe_machine, fingerprint
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import find_label_noise, load_fer2013, load_ferplus
@@ -23,9 +23,10 @@ def main():
     args = parse_arguments()
     print(describe_machine("torch", "scikit-learn", "cleanlab"), flush=True)
     X, y = load_fer2013(args.fer2013, usage="Training", return_X_y=True)
-    path = args.folder / "label_noise.joblib"
+    clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
+    path = args.folder / f"label_noise-{args.folds}-{fingerprint(clf, X)}.joblib"
     if not path.exists():
-        clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
+        args.folder.mkdir(parents=True, exist_ok=True)
         joblib.dump(find_label_noise(clf, X, y, cv=args.folds), path)
     found = joblib.load(path)
     chosen = taggers_choice(args, y)

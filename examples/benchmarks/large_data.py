@@ -2,11 +2,11 @@
 
     python examples/benchmarks/large_data.py --sizes 10000 100000 500000
 
-Faces are drawn, written to a file and opened as a memory map; every size is trained on in a new
-process: one epoch of `fit` on the map, and one pass of `partial_fit` over it in parts. The network
-is narrow, so that what is not the network would show. "Above" is the peak of the
+Faces are drawn, a thousand a second, written to a file and opened as a memory map; every size is
+trained on in a new process: one epoch of `fit` on the map, and one pass of `partial_fit` over it in
+parts. The network is narrow, so that what is not the network would show. "Above" is the peak of the
 resident memory, the parts of the map that are in memory included, above what a process holds that
-trains on 1,000 faces.
+trains on ``--base`` faces.
 """
 
 import argparse
@@ -15,10 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _common import describe_machine, in_new_process, peak_memory
+from _common import describe_machine, in_new_process, labels_of, peak_memory, write_faces
 
 from fer_sklearn import FERClassifier
-from fer_sklearn.datasets import make_faces
 
 WAYS = ("fit", "partial_fit")
 PART = 10_000
@@ -34,7 +33,7 @@ def main():
     )
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         for way in WAYS:
-            base = measure(folder, 1000, way)[1]
+            base = measure(folder, args.base, way)[1]
             for n in args.sizes:
                 seconds, peak = measure(folder, n, way)
                 row = f"{n:8}  {way:12}{1000 * seconds / n:18.2f}{peak:9.0f}{peak - base:7.0f}"
@@ -48,21 +47,9 @@ def measure(folder, n, way):
     return [float(word) for word in in_new_process(__file__, "--one", path, way).split()]
 
 
-def write_faces(path, n):
-    """Write n faces: some drawn ones over and over, each time with other noise."""
-    drawn = make_faces(PART, random_state=0)
-    rng = np.random.default_rng(0)
-    faces = np.lib.format.open_memmap(path, "w+", np.uint8, (n, 48, 48))
-    for start in range(0, n, PART):
-        part = faces[start : start + PART]
-        part[:] = drawn.data[: len(part)] ^ rng.integers(0, 4, part.shape, dtype=np.uint8)
-    faces.flush()
-    np.save(path.with_suffix(".labels.npy"), np.resize(drawn.target, n))
-
-
 def train(path, way):
     """Print the seconds of an epoch and the peak of the memory in MB."""
-    X, y = np.load(path, mmap_mode="r"), np.load(Path(path).with_suffix(".labels.npy"))
+    X, y = np.load(path, mmap_mode="r"), np.load(labels_of(path))
     clf = FERClassifier(widths=(8, 16), max_epochs=1, random_state=0)
     start = time.perf_counter()
     if way == "fit":
@@ -79,6 +66,7 @@ def parse_arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 500_000])
+    parser.add_argument("--base", type=int, default=1000, help="faces that 'above' starts from")
     parser.add_argument("--folder", help="where the faces are written; 2.3 kB each")
     parser.add_argument("--one", nargs=2, metavar=("PATH", "WAY"), help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -34,7 +34,7 @@ def main():
 
     print(describe_machine("torch"))
     print(f"{args.network}, mirror images {args.mirror}")
-    alone = median(seconds(clf.predict_proba, X[i : i + 1]) for i in range(50))
+    alone = median(seconds(clf.predict_proba, X[i : i + 1]) for i in range(min(50, len(X))))
     print(f"one face     {1e3 * alone:7.1f} ms")
     many = median(seconds(clf.predict_proba, X) for _ in range(5))
     print(f"many faces   {args.faces / many:7.0f} faces/s")

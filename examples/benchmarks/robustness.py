@@ -4,7 +4,8 @@
 
 Trains two classifiers, with the default augmentation and with none, on Training, and evaluates
 both, and the network that comes with the package, on the same faces of PublicTest, damaged in
-eight ways at five strengths. Fits are kept in ``runs/``: a stopped run goes on.
+nine ways at five strengths. All three average a face and its mirror image. Fits are kept in
+``runs/``: a stopped run goes on.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from _common import describe_machine
+from _common import describe_machine, fingerprint
 from PIL import Image, ImageFilter
 
 from fer_sklearn import FERClassifier
@@ -22,7 +23,8 @@ from fer_sklearn.datasets import load_fer2013
 
 #: Name: what the strengths are, and the five of them.
 DAMAGES = {
-    "brightness": ("times the gray levels", (0.8, 0.6, 0.45, 0.3, 0.2)),
+    "darker": ("times the gray levels", (0.8, 0.6, 0.45, 0.3, 0.2)),
+    "brighter": ("times the gray levels", (1.25, 1.6, 2, 2.5, 3)),
     "contrast": ("times the distance from the mean", (0.7, 0.5, 0.35, 0.2, 0.1)),
     "blur": ("sigma in pixels", (0.5, 1.0, 1.5, 2.0, 3.0)),
     "noise": ("sigma in gray levels", (5, 10, 20, 30, 45)),
@@ -59,18 +61,20 @@ def classifiers(args):
     X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
     found = {"shipped": FERClassifier.from_pretrained("fer2013")}
     for name, augment in (("augmented", None), ("not augmented", "off")):
-        path = args.folder / f"robustness-{name.replace(' ', '-')}.joblib"
+        clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
+        clf.set_params(augment=augment)
+        path = args.folder / f"robustness-{name.replace(' ', '-')}-{fingerprint(clf, X)}.joblib"
         if not path.exists():
-            clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
-            joblib.dump(clf.set_params(augment=augment).fit(X, y), path)
+            args.folder.mkdir(parents=True, exist_ok=True)
+            joblib.dump(clf.fit(X, y), path)
         found[name] = joblib.load(path)
-    return found
+    return {name: clf.set_params(predict_augment="flip") for name, clf in found.items()}
 
 
 def damaged(X, damage, strength):
     """Return the faces, uint8, with one kind of damage."""
     rng = np.random.default_rng(0)
-    if damage == "brightness":
+    if damage in ("darker", "brighter"):
         return to_bytes(X * strength)
     if damage == "contrast":
         means = X.mean(axis=(1, 2), keepdims=True)
@@ -135,7 +139,7 @@ def plot(table, path):
     """Draw accuracy over strength, a panel for each damage."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 4, figsize=(11, 5), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(3, 3, figsize=(9, 8), sharey=True, layout="constrained")
     for ax, (damage, (unit, strengths)) in zip(axes.flat, DAMAGES.items(), strict=True):
         for (name, rows), marker in zip(table.groupby("classifier"), "os^", strict=False):
             rows = rows[rows["damage"].isin(["none", damage])].sort_values("step")

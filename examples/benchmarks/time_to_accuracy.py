@@ -21,7 +21,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from _common import describe_machine
+from _common import describe_machine, fingerprint
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 
@@ -52,12 +52,17 @@ def main():
 
 def fit(args, seed, X, y):
     """Return the fitted classifier and the seconds it took, from a file if it is there."""
-    name = f"{args.preset}{'-hold-out' if args.hold_out else ''}-{seed}"
+    clf = FERClassifier(**preset(args.preset), random_state=seed, device=args.device)
+    if args.widths:
+        clf.set_params(widths=args.widths)
+    if args.epochs:
+        clf.set_params(max_epochs=args.epochs)
+    name = f"{args.preset}{'-hold-out' if args.hold_out else ''}-{seed}-{fingerprint(clf, X)}"
     path = args.folder / f"{name}.joblib"
     if path.exists():
         return joblib.load(path)
-    clf = FERClassifier(**preset(args.preset), random_state=seed, verbose=args.verbose)
-    clf.set_params(checkpoint=args.folder / f"{name}.checkpoint", device=args.device)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    clf.set_params(checkpoint=path.with_suffix(".checkpoint"), verbose=args.verbose)
     start = time.perf_counter()
     clf.fit(X, y)
     # The history also knows the epochs before a fit was stopped and went on.
@@ -84,6 +89,8 @@ def parse_arguments():
     )
     parser.add_argument("path", help="fer2013.csv")
     parser.add_argument("--preset", choices=PRESETS, default="fast")
+    parser.add_argument("--widths", type=int, nargs="+", help="instead of the preset's")
+    parser.add_argument("--epochs", type=int, help="instead of the preset's")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", type=int, metavar="SEED", help="train this seed and stop")
     parser.add_argument("--vote", action="store_true", help="add a soft vote of the seeds")

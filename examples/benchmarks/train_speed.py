@@ -35,6 +35,7 @@ def by_fer_sklearn(args, X, y):
     start = time.perf_counter()
     clf = FERClassifier(
         args.network,
+        widths=args.widths,
         optimizer="adam",  # what torch and the notebook have too
         batch_size=BATCH,
         max_epochs=args.epochs,
@@ -42,6 +43,11 @@ def by_fer_sklearn(args, X, y):
     )
     clf.fit(X, y)
     return time.perf_counter() - start
+
+
+def network(args, X):
+    widths = {"widths": args.widths} if args.widths else {}
+    return build_network(args.network, n_classes=7, image_shape=X.shape[1:], **widths)
 
 
 def by_bare_loop(args, X, y):
@@ -52,7 +58,7 @@ def by_bare_loop(args, X, y):
     model = nn.Sequential(
         Normalize("scale"),
         FaceAugmenter().make_layers(),
-        build_network(args.network, n_classes=7, image_shape=X.shape[1:]),
+        network(args, X),
     )
     model = model.to(device, memory_format=torch.channels_last).train()
     steps = -(-len(X) // BATCH)
@@ -109,7 +115,7 @@ def by_notebook(args, X, y):
     start = time.perf_counter()
     steps = -(-len(X) // BATCH)
     net = NeuralNetClassifier(
-        build_network(args.network, n_classes=7, image_shape=X.shape[1:]),
+        network(args, X),
         criterion=nn.CrossEntropyLoss,
         criterion__label_smoothing=0.1,
         optimizer=torch.optim.Adam,
@@ -138,7 +144,7 @@ WAYS = {"fer_sklearn": by_fer_sklearn, "bare loop": by_bare_loop, "notebook": by
 def main():
     args = parse_arguments()
     X, y = make_faces(args.faces, image_size=args.size, random_state=0, return_X_y=True)
-    clf = FERClassifier(args.network, precision=args.precision, max_epochs=1)
+    clf = FERClassifier(args.network, widths=args.widths, precision=args.precision, max_epochs=1)
     clf.fit(X[:BATCH], y[:BATCH])
     args.bfloat16 = clf._model.autocast is not None
     ways = {name: way for name, way in WAYS.items() if name not in args.without}
@@ -163,6 +169,7 @@ def parse_arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--network", default="resnet")
+    parser.add_argument("--widths", type=int, nargs="+", help="instead of the network's own")
     parser.add_argument("--faces", type=int, default=4096)
     parser.add_argument("--size", type=int, default=48, help="side of the faces in pixels")
     parser.add_argument("--epochs", type=int, default=2)

@@ -20,8 +20,8 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
-from _common import describe_machine
-from ablation import append, done, run, summary
+from _common import append, describe_machine, done, fingerprint, rows_of
+from ablation import run, summary
 
 from fer_sklearn import FaceAugmenter, FERClassifier, preset
 from fer_sklearn.datasets import load_fer2013
@@ -33,8 +33,6 @@ SEARCHED = (
     *("augment__rotation", "augment__shift", "augment__scale"),
     *("augment__brightness", "augment__contrast", "augment__erase"),
 )
-PROXY = {"widths": (32, 64, 128), "max_epochs": 10}
-N_PROXY_FACES = 10_000
 
 
 def main():
@@ -43,7 +41,7 @@ def main():
     print(describe_machine("torch", "optuna", "scikit-learn"), flush=True)
     X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
     train, test = next(HoldOut(0.1).split(X, y))
-    some = np.random.default_rng(0).permutation(train)[:N_PROXY_FACES]
+    some = np.random.default_rng(0).permutation(train)[: args.faces]
     search = make_search(args, [(some, test)])
     if args.step == "search":
         search.fit(X, y)
@@ -59,7 +57,7 @@ def main():
 def make_search(args, splits):
     clf = FERClassifier(**preset("fast"), random_state=0)
     return FERSearchCV(
-        clf.set_params(**PROXY, augment=FaceAugmenter()),
+        clf.set_params(**proxy(args), augment=FaceAugmenter()),
         search_space("fast").only(*SEARCHED),
         n_trials=args.trials,
         cv=splits,
@@ -68,6 +66,11 @@ def make_search(args, splits):
         random_state=0,
         verbose=1,
     )
+
+
+def proxy(args):
+    """Return what makes a trial cheap, beside its few faces."""
+    return {"widths": args.widths, "max_epochs": args.epochs}
 
 
 def show(search):
@@ -83,19 +86,21 @@ def show(search):
 
 def confirm(args, best, X, y, X_test, y_test):
     """Train the preset and the best parameters, seed by seed; print mean and deviation."""
-    common = preset("fast") | (PROXY if args.as_proxy else {})
+    common = preset("fast") | (proxy(args) if args.as_proxy else {})
     for seed in range(args.seeds):
         for name, params in (("preset", {}), ("best of the study", best)):
-            key = {"lever": name, "faces": len(X), "epochs": common["max_epochs"], "seed": seed}
+            clf = FERClassifier(**common | {"augment": FaceAugmenter()}, random_state=seed)
+            recipe = fingerprint(clf.set_params(**params), X)
+            key = {"lever": name, "faces": len(X), "epochs": clf.max_epochs, "seed": seed}
+            key["recipe"] = recipe
             if done(args.output, key):
                 continue
-            clf = FERClassifier(**common | {"augment": FaceAugmenter()}, random_state=seed)
-            part = args.output.with_name(f"{name.replace(' ', '-')}-{len(X)}-{seed}.checkpoint")
-            clf.set_params(checkpoint=part, **params)
+            part = f"{name.replace(' ', '-')}-{seed}-{recipe}.checkpoint"
+            clf.set_params(checkpoint=args.output.with_name(part))
             row = key | run(clf, X, y, X_test, y_test)
             append(args.output, row)
             print(row, flush=True)
-    print(summary(pd.read_csv(args.output)))
+    print(summary(rows_of(args.output)))
 
 
 def parse_arguments():
@@ -105,6 +110,9 @@ def parse_arguments():
     parser.add_argument("path", help="fer2013.csv")
     parser.add_argument("step", choices=("search", "show", "confirm"))
     parser.add_argument("--trials", type=int, default=40, help="in all, over all processes")
+    parser.add_argument("--faces", type=int, default=10_000, help="of a trial")
+    parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128], help="of a trial")
+    parser.add_argument("--epochs", type=int, default=10, help="of a trial")
     parser.add_argument("--storage", default="runs/fer2013-study.log")
     parser.add_argument("--seeds", type=int, default=3, help="of confirm")
     parser.add_argument("--as-proxy", action="store_true", help="confirm as cheaply as a trial")

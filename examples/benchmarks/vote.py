@@ -15,7 +15,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from _common import describe_machine
+from _common import describe_machine, fingerprint
 from ablation import levers
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -56,13 +56,13 @@ def main():
 
 def fit(args, name, X, y):
     """Return the fitted member, from a file if it is there."""
-    size = f"{len(X)}-{args.epochs}-{'-'.join(map(str, args.widths))}"
-    path = args.folder / f"{name.replace(' ', '-').replace(',', '')}-{size}.joblib"
+    clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
+    clf.set_params(**members(args)[name])
+    short = name.replace(" ", "-").replace(",", "")
+    path = args.folder / f"{short}-{fingerprint(clf, X)}.joblib"
     if not path.exists():
-        clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
-        clf.set_params(**members(args)[name]).fit(X, y)
         args.folder.mkdir(parents=True, exist_ok=True)
-        joblib.dump(clf, path)
+        joblib.dump(clf.fit(X, y), path)
     return joblib.load(path)
 
 

@@ -1,0 +1,85 @@
+"""The code of the pages that are no doctests runs, on a few faces and with small networks."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_fer2013 import write_fer2013
+
+from fer_sklearn import FERClassifier
+from fer_sklearn.datasets import load_fer2013
+from fer_sklearn.networks import ResNet
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+# Dask's threads and sockets close when they like, and a few faces are too few for some scores.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def blocks(page):
+    """Return the blocks of Python that are no doctests."""
+    found = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    return [block for block in found if ">>>" not in block]
+
+
+@pytest.fixture
+def names(tmp_path, monkeypatch):
+    """What the pages take for granted: files, faces, and defaults that train in no time."""
+    (tmp_path / "data").mkdir()
+    write_fer2013(tmp_path / "data" / "fer2013.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setitem(FERClassifier.__init__.__kwdefaults__, "max_epochs", 1)
+    monkeypatch.setitem(ResNet.__init__.__kwdefaults__, "widths", (4, 8))
+    X, y = load_fer2013("data/fer2013.csv", return_X_y=True)
+    X_test, y_test = load_fer2013("data/fer2013.csv", usage="PublicTest", return_X_y=True)
+    return {"X": X, "y": y, "X_test": X_test, "y_test": y_test}
+
+
+def run(page, names, old="", new=""):
+    """Run the blocks of a page one after the other, with one piece of text in place of another."""
+    text = "\n".join(blocks(page))
+    assert old in text
+    exec(compile(text.replace(old, new), page, "exec"), names)
+
+
+def write_folder(folder, faces, labels):
+    for i, (face, label) in enumerate(zip(faces, labels, strict=True)):
+        path = folder / label / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face).save(path)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
+def test_code_is_python(page):
+    for block in blocks(page):
+        compile(block, page, "exec")
+
+
+def test_the_readme_runs(names):
+    plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra [plot]")
+    X, y = names["X"][:28], names["y"][:28]
+    write_folder(Path("my_faces"), X, y)
+    names |= {"faces": X, "my_faces": X, "my_labels": np.where(y == "happy", "glad", "bored")}
+    run("README.md", names, "n_trials=40", "n_trials=1")
+    assert len(names["search"].cv_results_["params"]) == 1
+    plt.close("all")
+    assert names["report"].n_samples == len(names["y_test"])
+
+
+def test_the_first_page_runs(names):
+    run("docs/index.md", names)
+    assert names["clf"].n_iter_ == 1
+
+
+def test_the_page_on_dask_runs(names):
+    pytest.importorskip("distributed", reason="needs the extra [dist]")
+    names["grid"] = {"widths": [(4, 8)]}
+    quick = "n_workers=1, processes=False, dashboard_address=None"
+    run("docs/user_guide/scale.md", names, "n_workers=4, threads_per_worker=1", quick)
+    assert not names["client"].amm.running()
+    names["client"].close()
+    names["client"].cluster.close()
+    assert names["search"].best_params_ == {"widths": (4, 8)}
