@@ -37,15 +37,33 @@ def as_rows(X):
     rows : array-like
         Two-dimensional input comes back as it was; images as (n, h * w), gray.
     image_shape : tuple of (int, int) or None
+
+    Raises
+    ------
+    ValueError
+        If the images are of different shapes, or neither gray nor RGB.
     """
     if hasattr(X, "iloc") or issparse(X):
         return X, None
-    X = np.asarray(X)
+    X = _as_array(X)
     if X.ndim < 3:
         return X, None
     images = to_gray(X)
     height, width = images.shape[1:]
     return images.reshape(len(images), height * width), (height, width)
+
+
+def _as_array(X) -> np.ndarray:
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        shapes = [*dict.fromkeys(np.shape(face) for face in X)]
+        if len(shapes) < 2:
+            raise
+        raise ValueError(
+            f"Expected faces of one shape, got images of {shapes[0]} and of {shapes[1]}. Resize "
+            "them first: X = fer_sklearn.datasets.resize_faces(X, 48)."
+        ) from error
 
 
 def to_gray(images: np.ndarray) -> np.ndarray:
@@ -78,10 +96,12 @@ def infer_image_shape(n_features: int, image_shape=None) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If `image_shape` has another number of pixels, or if rows long enough to
-        be faces are not square.
+        If `image_shape` is no pair or has another number of pixels, or if rows long
+        enough to be faces are not square.
     """
     if image_shape is not None:
+        if len(image_shape) != 2:
+            raise ValueError(f"image_shape must be (height, width), got {image_shape!r}.")
         height, width = image_shape
         if height * width != n_features:
             raise ValueError(
@@ -126,8 +146,8 @@ def gray_images(X, image_shape=None) -> np.ndarray:
 def infer_pixel_range(rows: np.ndarray, pixel_range="auto") -> tuple[float, float]:
     """Return the (black, white) that the values of `rows` are measured between.
 
-    "auto": unsigned bytes and values that exceed 1 lie in [0, 255], floats up to 1 in
-    [0, 1]. Anything else is an error for faces; for rows too short to be faces
+    "auto": unsigned bytes and values that exceed 1 lie in [0, 255], floats up to 1 and
+    bools in [0, 1]. Anything else is an error for faces; for rows too short to be faces
     it is the smallest and the largest value.
     """
     if pixel_range != "auto":
@@ -144,7 +164,7 @@ def infer_pixel_range(rows: np.ndarray, pixel_range="auto") -> tuple[float, floa
                 "pixel_range=(black, white), or, behind a FaceNormalizer in a Pipeline, "
                 "normalize='upstream'."
             )
-        return (0.0, 1.0) if high <= 1 and rows.dtype.kind == "f" else (0.0, 255.0)
+        return (0.0, 1.0) if high <= 1 and rows.dtype.kind in "fb" else (0.0, 255.0)
     return low, high if high > low else low + 1.0
 
 
@@ -159,7 +179,7 @@ def check_pixel_range(rows: np.ndarray, pixel_range) -> None:
     black, white = pixel_range
     if rows.dtype == np.uint8 and black <= 0 and white >= 255:
         return
-    low, high = rows.min(), rows.max()
+    low, high = float(rows.min()), float(rows.max())
     if low < black or high > white:
         raise ValueError(
             f"Expected pixel values in [{black:.6g}, {white:.6g}], got values from {low:.6g} "
@@ -170,13 +190,16 @@ def check_pixel_range(rows: np.ndarray, pixel_range) -> None:
 def match_pixel_range(rows: np.ndarray, pixel_range) -> tuple[float, float]:
     """Return the range for faces seen after `fit`, which measured `pixel_range`.
 
-    Bytes mean the same wherever they come from, so a classifier fitted on floats in
-    [0, 1] takes uint8 faces, and one fitted on uint8 takes floats in [0, 255].
+    Bytes and bools mean the same wherever they come from, so a classifier fitted on floats
+    in [0, 1] takes uint8 faces, and one fitted on uint8 takes bools, or floats in [0, 255].
     """
     if rows.shape[1] < MIN_FACE_PIXELS:
         return pixel_range
-    if rows.dtype == np.uint8 and pixel_range in ((0.0, 1.0), (0.0, 255.0)):
-        return 0.0, 255.0
+    if pixel_range in ((0.0, 1.0), (0.0, 255.0)):
+        if rows.dtype == np.uint8:
+            return 0.0, 255.0
+        if rows.dtype.kind == "b":
+            return 0.0, 1.0
     check_pixel_range(rows, pixel_range)
     if pixel_range == (0.0, 255.0) and rows.dtype.kind == "f" and 0 < rows.max() <= 1:
         warnings.warn(

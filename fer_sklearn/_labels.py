@@ -7,8 +7,8 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_array
 
 
-def find_classes(y: np.ndarray) -> np.ndarray:
-    """Return the sorted labels.
+def find_classes(y: np.ndarray, name: str = "y") -> np.ndarray:
+    """Return the sorted labels; `name` is what an error calls them.
 
     Raises
     ------
@@ -18,13 +18,23 @@ def find_classes(y: np.ndarray) -> np.ndarray:
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
-            f"y has only one class, {classes[0]!r}; a classifier needs at least 2 classes."
+            f"{name} has only one class, {classes.tolist()[0]!r}; a classifier needs at least 2 "
+            "classes."
         )
     return classes
 
 
-def encode_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def encode_labels(y: np.ndarray, classes: np.ndarray, way_out: str) -> np.ndarray:
     """Return the column number in `classes` of each label, int64.
+
+    Parameters
+    ----------
+    y : ndarray
+        Labels.
+    classes : ndarray
+        Sorted.
+    way_out : str
+        What the error tells the user to do; the end of its message.
 
     Raises
     ------
@@ -36,7 +46,7 @@ def encode_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     if len(unknown):
         raise ValueError(
             f"The labels {unknown.tolist()} are not among the classes that the classifier knows: "
-            f"{classes.tolist()}. Name all of them in the first partial_fit, or fit anew."
+            f"{classes.tolist()}. {way_out}"
         )
     return codes.astype(np.int64)
 
@@ -54,6 +64,11 @@ def make_loss_weights(y, sample_weight, class_weight) -> np.ndarray | None:
     weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
     if class_weight is not None:
         weights = weights * compute_sample_weight(class_weight, y)
+    if not (weights >= 0).all():
+        raise ValueError(
+            f"Expected class_weight of numbers of at least 0, got {class_weight!r}. A weight of 0 "
+            "leaves a class out."
+        )
     if not weights.any():
         raise ValueError("sample_weight and class_weight leave no face a weight above 0.")
     if np.ptp(weights) == 0:

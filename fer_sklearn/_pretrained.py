@@ -78,7 +78,7 @@ class Pretrained:
                 "depth at their defaults."
             )
 
-    def weights_for(self, classes, fresh: dict) -> dict:
+    def weights_for(self, classes, fresh: dict, last_layer: list[str]) -> dict:
         """Return these weights for a network that answers with other classes.
 
         Parameters
@@ -87,25 +87,20 @@ class Pretrained:
             Labels of the network to be.
         fresh : dict of {str: ndarray}
             Its state now; the rows of labels that are new here are taken from it.
+        last_layer : list of str
+            The entries of its state that have a row for each label.
 
         Returns
         -------
         weights : dict of {str: ndarray}
         """
-        if classes.tolist() == self.classes:
-            return self.weights
         known = [self.classes.index(label) for label in classes.tolist() if label in self.classes]
         at = [i for i, label in enumerate(classes.tolist()) if label in self.classes]
         weights = dict(self.weights)
-        for name in last_layer(fresh):
+        for name in last_layer:
             weights[name] = fresh[name].copy()
             weights[name][at] = self.weights[name][known]
         return weights
-
-
-def last_layer(state: dict) -> list[str]:
-    """Return the names of the last layer's weight and bias in a network's state."""
-    return list(state)[-2:]
 
 
 def shipped_names() -> list[str]:
@@ -176,9 +171,13 @@ def write_pretrained(path, pretrained: Pretrained) -> None:
     entry = np.frombuffer(json.dumps(stated).encode(), dtype=np.uint8)
     path = Path(path)
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez(file, about=entry, **arrays)
-    os.replace(part, path)
+    try:
+        with part.open("wb") as file:
+            np.savez(file, about=entry, **arrays)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _tuples(value):

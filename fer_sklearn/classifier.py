@@ -33,14 +33,14 @@ from ._labels import (
     find_classes,
     make_loss_weights,
 )
-from ._pretrained import Pretrained, last_layer, read_pretrained, write_pretrained
+from ._pretrained import Pretrained, read_pretrained, write_pretrained
 from ._state import pack_state, unpack_state
 from .augment import FaceAugmenter, RandomFlip
 from .networks import build_network, default_params
 from .normalize import FaceNormalizer
 
 #: Torch objects: rebuilt from the weights, or dropped, when pickled.
-_NOT_STORED = ("_model", "_net", "_device")
+_NOT_STORED = ("_model", "_net", "_net_recipe", "_device")
 
 
 class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
@@ -174,7 +174,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     history_ : dict of {str: list}
         One entry an epoch: "train_loss", "train_accuracy" (of augmented faces),
         "learning_rate", "seconds" and, with validation faces, "valid_loss" and
-        "valid_accuracy". ``pd.DataFrame(clf.history_)`` is a table of it.
+        "valid_accuracy", NaN in epochs of a fit without any.
+        ``pd.DataFrame(clf.history_)`` is a table of it.
     best_validation_score_ : float or None
         Highest validation accuracy of an epoch; None without validation faces.
     normalizer_ : FaceNormalizer or None
@@ -237,6 +238,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    #: What the net that `partial_fit` keeps was built from; None if it keeps none.
+    _net_recipe = None
     #: Whether training mirrored faces; pickles older than `predict_augment` lack it.
     _mirrored = False
 
@@ -359,19 +362,19 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             faces = self._faces(rows, device, codes, weights, kept, shares)
             valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
             settings = self._settings(
-                seed, checkpoint=self._checkpoint(X, y, weights, shares, X_val, y_val)
+                self._training_seed(seed, going_on),
+                len(faces),
+                checkpoint=self._checkpoint(X, y, weights, shares, X_val, y_val, start),
             )
-            if self.batch_size == "auto":
-                settings = replace(settings, batch_size=min(128, max(16, len(faces) // 20)))
             if has_callbacks(self):
                 settings.callbacks.append(self._tell_of_epochs(context, X, y, device, going_on))
-            with training.global_rng_preserved():
-                model = self._new_model(X, seed, going_on, start)
+            with training.global_state_preserved(device):
+                model = self._new_model(X, settings.seed, device, going_on, start)
                 net = training.make_net(model, settings, device)
                 training.train(net, faces, valid, settings)
             self.class_count_ = self._count(codes[kept])
             vars(self).update(self._results(net, device, going_on))
-            self._net = None
+            self._net = self._net_recipe = None
         if context is not None:
             context.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes=lambda: dict(vars(self))
@@ -381,7 +384,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch on a batch of faces, at a constant learning rate.
 
-        The optimiser's state lasts from call to call, until `fit` or a pickle.
+        The optimiser's state lasts from call to call, until `fit` or a pickle. It starts afresh
+        where a parameter of the training, other than `batch_size`, has changed since the last call.
 
         Parameters
         ----------
@@ -399,7 +403,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X, y or a parameter cannot be used, or `classes` lacks a label.
+            If X, y or a parameter cannot be used, `classes` lacks a label, or parameters ask
+            for another network than the fitted one.
         """
         with _unchanged_on_failure(self):
             self._validate_params()
@@ -410,26 +415,36 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 )
             device = resolve_device(self.device)
             going_on = hasattr(self, "_model")
-            _check_partial_fit_first_call(self, classes)
+            if _check_partial_fit_first_call(self, classes):
+                find_classes(self.classes_, "classes")
             rows, y, codes = self._check_training_data(X, y, reset=not going_on)
             weights = make_loss_weights(y, sample_weight, self.class_weight)
-            kept = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+            kept = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
             start = None if going_on else self._read_pretrained()
             if not going_on:
                 self._fit_normalizer(rows, kept, start)
             faces = self._faces(rows, device, codes, weights, kept)
             settings = self._settings(
-                self._draw_seed(), epochs=1, schedule=None, plain_fraction=0.0, patience=None
+                self._training_seed(self._draw_seed(), going_on),
+                len(faces),
+                epochs=1,
+                schedule=None,
+                plain_fraction=0.0,
+                patience=None,
             )
-            net = copy.deepcopy(getattr(self, "_net", None))  # the old one stays on failure
-            with training.global_rng_preserved():
+            net_recipe = self._net_recipe_of(X, settings, device, going_on, start)
+            net = None
+            if net_recipe == self._net_recipe:
+                net = copy.deepcopy(self._net)  # the old one stays on failure
+                net.batch_size = settings.batch_size
+            with training.global_state_preserved(device):
                 if net is None:
-                    model = self._new_model(X, settings.seed, going_on, start)
+                    model = self._new_model(X, settings.seed, device, going_on, start)
                     net = training.make_net(model, settings, device)
                 training.train(net, faces, None, settings)
             self.class_count_ = self._count(codes[kept]) + getattr(self, "class_count_", 0)
             vars(self).update(self._results(net, device, going_on))
-            self._net = net
+            self._net, self._net_recipe = net, net_recipe
         return self
 
     def decision_function(self, X):
@@ -494,6 +509,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _check_faces(self, X, y="no_validation", *, reset):
         """Return rows (and labels); `reset` learns their shape, else it is compared."""
         rows, image_shape = as_rows(X)
+        if not reset:
+            self._refuse_single_face(rows, image_shape)
         checked = validate_data(self, rows, y, reset=reset)
         rows = checked if isinstance(y, str) else checked[0]
         if reset:
@@ -505,30 +522,41 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             )
         return checked
 
+    def _refuse_single_face(self, rows, image_shape):
+        """Raise if one face came where several are expected."""
+        shape = rows.shape if image_shape is None else (len(rows), *image_shape)
+        single = [(*self.image_shape_, *channels) for channels in ((), (1,), (3,))]
+        if shape in single and rows.shape[1] != self.n_features_in_:
+            raise ValueError(f"Expected several faces, got one of shape {shape}. Pass X[None].")
+
     def _check_training_data(self, X, y, *, reset):
         rows, y = self._check_faces(X, y, reset=reset)
         check_classification_targets(y)
         if reset and not hasattr(self, "classes_"):
             self.classes_ = find_classes(y)
-        return rows, y, encode_labels(y, self.classes_)
+        way_out = "Name all of them in the first partial_fit, or fit anew."
+        return rows, y, encode_labels(y, self.classes_, way_out)
 
     def _validation_faces(self, rows, codes, index, X_val, y_val, device):
         """Return the faces to validate on: those given, or those set aside, or None."""
+        if (X_val is None) != (y_val is None):
+            came, lacks = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(f"{came} came without {lacks}: pass both or neither.")
         if X_val is not None:
-            if y_val is None:
-                raise ValueError("X_val came without y_val: pass both or neither.")
             rows, y = self._check_faces(X_val, y_val, reset=False)
-            codes, index = encode_labels(y, self.classes_), np.arange(len(rows))
+            way_out = "Leave their faces out of X_val and y_val, or fit on such faces too."
+            codes, index = encode_labels(y, self.classes_, way_out), np.arange(len(rows))
         return self._faces(rows, device, codes, index=index) if len(index) else None
 
     def _split(self, codes, weights, seed, X_val):
         """Return the rows to train on and the rows set aside."""
-        kept, held_out = np.arange(len(codes)), np.arange(0)
+        kept = drop_weightless(np.arange(len(codes)), weights, codes)
+        held_out = np.arange(0)
         if X_val is None and (self.early_stopping or self.schedule == "plateau"):
             kept, held_out = train_test_split(
-                kept, test_size=self.validation_fraction, stratify=codes, random_state=seed
+                kept, test_size=self.validation_fraction, stratify=codes[kept], random_state=seed
             )
-        return drop_weightless(kept, weights, codes), held_out
+        return kept, held_out
 
     def _fit_normalizer(self, rows, kept, start):
         self.normalizer_ = None
@@ -541,6 +569,21 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         if self.normalize is None and start is not None:
             self.normalizer_.mean_ = start.normalization["mean"]
             self.normalizer_.scale_ = start.normalization["scale"]
+
+    def _stored_normalizer(self, start):
+        """Return the normaliser of a file, with the pixel range of `normalize`."""
+        stored = start.normalization
+        stated = FaceNormalizer(stored["method"]) if self.normalize is None else self.normalize
+        if getattr(stated, "method", stated) != stored["method"]:
+            raise ValueError(
+                f"The pretrained network normalises faces by method {stored['method']!r}, got "
+                f"normalize={stated!r}. Leave normalize at None, or state the pixel range alone: "
+                f"FaceNormalizer({stored['method']!r}, pixel_range=(black, white))."
+            )
+        black = np.uint8(0) if stated.pixel_range == "auto" else min(stated.pixel_range)
+        normalizer = clone(stated).fit_rows(np.full((1, self.n_features_in_), black), [0])
+        normalizer.mean_, normalizer.scale_ = stored["mean"], stored["scale"]
+        return normalizer
 
     def _count(self, codes):
         return np.bincount(codes, minlength=len(self.classes_))
@@ -559,7 +602,12 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _draw_seed(self):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _checkpoint(self, *data):
+    def _training_seed(self, seed, going_on):
+        """Return `seed`; for a training that goes on, another one, or all would draw alike."""
+        epochs = self.n_iter_ if going_on else 0
+        return int(np.random.default_rng([seed, epochs]).integers(2**31 - 1)) if epochs else seed
+
+    def _checkpoint(self, X, *data):
         """Return what writes and reads `checkpoint`, or None."""
         if self.checkpoint is None:
             return None
@@ -575,9 +623,14 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             for name, value in sorted(self.get_params().items())
             if name not in silent
         ]
-        return training.Checkpoint(Path(self.checkpoint), joblib.hash((params, data)))
+        augment = self._augmenter(X).get_params()  # X may carry it, which its hash ignores
+        fingerprint = joblib.hash((params, augment, X, data))
+        return training.Checkpoint(Path(self.checkpoint), fingerprint)
 
-    def _settings(self, seed, **changes):
+    def _settings(self, seed, n_faces, **changes):
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = min(128, max(16, n_faces // 20))
         settings = training.Settings(
             optimizer=self.optimizer,
             learning_rate=self.learning_rate or self._usual_learning_rate(),
@@ -587,7 +640,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             label_smoothing=self.label_smoothing,
             mixup=self.mixup,
             plain_fraction=self.plain_fraction,
-            batch_size=128 if self.batch_size == "auto" else self.batch_size,
+            batch_size=batch_size,
             epochs=self.max_epochs,
             oversample=self.class_balance == "oversample",
             patience=self.n_iter_no_change if self.early_stopping else None,
@@ -605,6 +658,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _network_params(self):
         stated = {"widths": self.widths, "depth": self.depth, "dropout": self.dropout}
         params = {name: value for name, value in stated.items() if value is not None}
+        if "widths" in params:
+            params["widths"] = tuple(np.asarray(self.widths).tolist())  # JSON knows no arrays
         return {**params, **(self.network_params or {})}
 
     def _read_pretrained(self):
@@ -620,10 +675,17 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         if start is not None:
             own = {**start.network_params, **own}
         elif going_on and self.pretrained is not None:
-            return self._recipe
+            own = {**self._recipe["params"], **own}
         return {"network": self.network, "params": own}
 
-    def _new_model(self, X, seed, going_on, start=None):
+    def _net_recipe_of(self, X, settings, device, going_on, start):
+        """Return all that a net of `partial_fit` is built from, to compare with the last one's."""
+        free = {"seed": 0, "batch_size": 0, "verbose": 0, "callbacks": []}
+        augment = self._augmenter(X).get_params()
+        network = self._network_recipe(going_on, start)
+        return replace(settings, **free), device, augment, network
+
+    def _new_model(self, X, seed, device, going_on, start=None):
         """Build the model to train; one that goes on starts from the fitted weights."""
         recipe = self._network_recipe(going_on, start)
         if going_on and recipe != self._recipe:
@@ -632,19 +694,23 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 "training cannot go on. Set them back, or fit with warm_start=False."
             )
         self._recipe = recipe
-        augment = nn.Sequential()
-        if self.n_features_in_ >= MIN_FACE_PIXELS:
-            augment = self._augmenter(X).make_layers()
-        model = training.build_seeded(lambda: self._assemble(augment), seed)
+        augment = self._augmenter(X).make_layers()
+        model = training.build_seeded(lambda: self._assemble(augment), seed, device)
         if going_on:
             model.network.load_state_dict(self._model.network.state_dict())
         elif start is not None:
-            weights = start.weights_for(self.classes_, _to_arrays(model.network.state_dict()))
+            weights = start.weights
+            if self.classes_.tolist() != start.classes:
+                fresh = _to_arrays(model.network.state_dict())
+                last_layer = self._weights_of_last_layer(model.network)
+                weights = start.weights_for(self.classes_, fresh, last_layer)
             model.network.load_state_dict(_to_tensors(weights))
         return model
 
     def _augmenter(self, X):
         """Return the augmenter to use: this parameter's, else the one that X went through."""
+        if self.n_features_in_ < MIN_FACE_PIXELS:
+            return FaceAugmenter.off()
         if isinstance(self.augment, FaceAugmenter):
             return self.augment
         if self.augment == "off":
@@ -674,12 +740,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """Return the fitted attributes that a training has led to so far."""
         epochs = training.epoch_table(net)
         if going_on:
-            epochs = {key: self.history_.get(key, []) + new for key, new in epochs.items()}
+            epochs = _append_epochs(self.history_, epochs)
+        scores = [score for score in epochs.get("valid_accuracy", []) if not np.isnan(score)]
         model = net.module_.eval()
         return {
             "history_": epochs,
             "n_iter_": len(epochs["train_loss"]),
-            "best_validation_score_": max(epochs.get("valid_accuracy", []), default=None),
+            "best_validation_score_": max(scores, default=None),
             "_model": model,
             "_mirrored": any(isinstance(layer, RandomFlip) for layer in model.augment),
             "_device": device,
@@ -734,7 +801,23 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         )
 
     def _n_features_of_last_layer(self):
-        return training.last_linear(self._model.network)[1].in_features
+        return self._last_layer(self._model.network)[1].in_features
+
+    def _last_layer(self, network):
+        """Return the name of the layer that answers with the logits, and the layer."""
+        name, layer = training.last_linear(network)
+        if layer.out_features != len(self.classes_):
+            raise ValueError(
+                f"Expected the last nn.Linear of {type(network).__name__} to be the one that gives "
+                f"the {len(self.classes_)} logits, got {name!r} with {layer.out_features} outputs. "
+                "Create that layer after all others in the network's __init__."
+            )
+        return name, layer
+
+    def _weights_of_last_layer(self, network):
+        """Return their names in the state of the network."""
+        name, layer = self._last_layer(network)
+        return [f"{name}.{part}" for part in layer.state_dict()]
 
     def _faces_to_predict(self, X):
         return self._faces(self._check_faces(X, reset=False), self._device)
@@ -760,19 +843,22 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             what "fer2013" is), or a file of `save_pretrained`. Nothing is fetched from
             a network.
         **params
-            Parameters of `FERClassifier`.
+            Parameters of `FERClassifier`. Of `normalize` the pixel range alone is used, until
+            `fit`; the rest is the file's.
 
         Returns
         -------
         classifier : FERClassifier
-            Fitted. It takes faces as bytes or numbers in [0, 255].
+            Fitted. It takes faces as bytes or numbers in [0, 255]; with
+            ``normalize=FaceNormalizer(pixel_range=(0, 1))`` as bytes or numbers in [0, 1].
 
         Raises
         ------
         FileNotFoundError
             If there is neither such a name nor such a file.
         ValueError
-            If the file is damaged, or `params` ask for another network.
+            If the file is damaged, or `params` ask for another network or another method of
+            normalisation.
         """
         start = read_pretrained(source)
         clf = cls(**{"network": start.network, "pretrained": source, **params})
@@ -782,7 +868,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         clf.classes_ = np.array(start.classes)
         clf.image_shape_ = start.image_shape
         clf.n_features_in_ = start.image_shape[0] * start.image_shape[1]
-        clf._fit_normalizer(np.zeros((1, clf.n_features_in_), np.uint8), [0], start)
+        clf.normalizer_ = clf._stored_normalizer(start)
         if start.class_count is not None:
             clf.class_count_ = np.array(start.class_count)
         clf.history_, clf.n_iter_, clf.best_validation_score_ = {}, 0, None
@@ -812,8 +898,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         TypeError
             If the network was given as a class, not by a name of `fer_sklearn.networks.NETWORKS`.
         ValueError
-            If a label is no str, int, float or bool, faces came normalised already, or the
-            temperature is not above 0.
+            If a label is no str, int, float or bool, faces came normalised already, the
+            temperature is not above 0, or it is not 1 and the network does not end in a linear
+            layer.
         """
         check_is_fitted(self)
         if not temperature > 0:
@@ -836,7 +923,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     def _weights_at(self, temperature):
         weights = _to_arrays(self._model.network.state_dict())
-        for name in last_layer(weights):
+        if temperature == 1:
+            return weights
+        for name in self._weights_of_last_layer(self._model.network):
             weights[name] = weights[name] / np.float32(temperature)
         return weights
 
@@ -865,8 +954,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         vars(self).update(attributes)
         if weights is None:
             return
-        with training.global_rng_preserved():
-            self._model = self._assemble(nn.Sequential())
+        self._model = training.build_aside(lambda: self._assemble(nn.Sequential()))
         self._model.network.load_state_dict(_to_tensors(weights))
         self._device = resolve_device_or_cpu(self.device)
         self._model.to(self._device, memory_format=torch.channels_last).eval()
@@ -887,6 +975,15 @@ def _unchanged_on_failure(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def _append_epochs(before, new):
+    """Join two histories; what one of them has not recorded is NaN in its epochs."""
+    n_before, n_new = (len(next(iter(part.values()), [])) for part in (before, new))
+    return {
+        key: before.get(key, [np.nan] * n_before) + new.get(key, [np.nan] * n_new)
+        for key in {**before, **new}
+    }
 
 
 def _to_arrays(state):

@@ -7,10 +7,14 @@ import textwrap
 
 import numpy as np
 import pytest
+import torch
 from helpers import small_classifier
 from skorch.callbacks import Callback
+from torch import nn
 
 from fer_sklearn import FaceAugmenter
+from fer_sklearn.training import FaceNet, TellEpochs
+from fer_sklearn.training._net import StopTraining
 
 
 class KillInEpoch(Callback):
@@ -97,6 +101,70 @@ def test_another_fits_checkpoint_is_refused(faces, tmp_path):
     path.write_bytes(b"no checkpoint")
     with pytest.raises(ValueError, match="is no checkpoint that can be read"):
         small_classifier(checkpoint=path).fit(faces.data, faces.target)
+
+
+def test_ctrl_c_while_it_is_written_is_no_wish_to_stop_early(faces, tmp_path, monkeypatch):
+    """The fit ended as if it were complete, and deleted its checkpoint."""
+    path = tmp_path / "fit.checkpoint"
+    save, saved = torch.save, []
+
+    def interrupted(state, part):
+        save(state, part)
+        saved.append(part)
+        if len(saved) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    clf = small_classifier(max_epochs=4, early_stopping=True, checkpoint=path)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(faces.data, faces.target)
+    assert not hasattr(clf, "classes_")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    resumed = clf.fit(faces.data, faces.target)
+    whole = small_classifier(max_epochs=4, early_stopping=True).fit(faces.data, faces.target)
+    assert len(saved) == 5  # the first epoch was not repeated
+    assert resumed.history_["train_loss"] == whole.history_["train_loss"]
+
+
+def test_ctrl_c_while_scikit_learns_callbacks_are_told_is_no_wish_to_stop_early():
+    def interrupted(net):
+        raise KeyboardInterrupt
+
+    net = FaceNet(nn.Identity(), criterion=nn.CrossEntropyLoss)
+    for callback, stop in (
+        (TellEpochs(None, interrupted), KeyboardInterrupt),
+        (TellEpochs(None, lambda net: True), StopTraining),
+    ):
+        net.callbacks_ = [("ours", callback)]
+        with pytest.raises(stop):
+            net.notify("on_epoch_end")
+
+
+def test_the_end_of_a_fit_leaves_nothing_of_a_kill_in_mid_write(faces, tmp_path):
+    (tmp_path / "fit.checkpoint.part").write_bytes(b"half")
+    stop = TellEpochs(None, lambda net: True)  # comes before a checkpoint would be written
+    clf = small_classifier(checkpoint=tmp_path / "fit.checkpoint", callbacks=[stop])
+    assert clf.fit(faces.data, faces.target).n_iter_ == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_augmentation_or_start_weights_are_another_fit(faces, tmp_path):
+    path, start = tmp_path / "fit.checkpoint", tmp_path / "start.npz"
+    small_classifier(max_epochs=1).fit(faces.data, faces.target).save_pretrained(start)
+    params = {"pretrained": start, "checkpoint": path, "augment": "upstream"}
+
+    def kill(X):
+        with pytest.raises(KeyboardInterrupt):
+            small_classifier(**params, callbacks=[KillInEpoch(2)]).fit(X, faces.target)
+
+    same, other = (FaceAugmenter(flip=flip).fit_transform(faces.data) for flip in (0.5, 0.0))
+    kill(same)
+    with pytest.raises(ValueError, match="checkpoint of another fit"):
+        small_classifier(**params).fit(other, faces.target)
+    kill(same)
+    small_classifier(max_epochs=2).fit(faces.data, faces.target).save_pretrained(start)
+    with pytest.raises(ValueError, match="checkpoint of another fit"):
+        small_classifier(**params).fit(same, faces.target)
 
 
 def test_a_fit_that_cannot_be_repeated_takes_no_checkpoint(faces, tmp_path):

@@ -84,12 +84,13 @@ def test_class_weight_and_sample_weight_mean_the_same(faces):
     assert by_class.predict_proba(X)[:, happy].mean() > plain.predict_proba(X)[:, happy].mean()
 
 
-def test_faces_of_weight_zero_are_as_if_absent(faces):
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_faces_of_weight_zero_are_as_if_absent(early_stopping, faces):
     X, y = faces.data, faces.target
     kept = np.arange(len(y)) % 3 > 0
-    weighted = small_classifier(normalize=FaceNormalizer("scale"))
-    weighted.fit(X, y, sample_weight=kept.astype(float))
-    removed = small_classifier(normalize=FaceNormalizer("scale")).fit(X[kept], y[kept])
+    params = {"normalize": FaceNormalizer("scale"), "early_stopping": early_stopping}
+    weighted = small_classifier(**params).fit(X, y, sample_weight=kept.astype(float))
+    removed = small_classifier(**params).fit(X[kept], y[kept])
     np.testing.assert_array_equal(probabilities(weighted, faces), probabilities(removed, faces))
 
 
@@ -378,6 +379,21 @@ def test_warm_start_goes_on_from_the_last_weights(faces):
         clf.set_params(widths=(8, 16)).fit(faces.data, np.where(faces.target == "sad", "x", "y"))
 
 
+def test_epochs_without_validation_faces_are_nan_in_the_history(faces):
+    X, y = faces.data[:140], faces.target[:140]
+    clf = small_classifier(widths=(4,), max_epochs=2, warm_start=True).fit(X, y)
+    clf.fit(X, y, X_val=X, y_val=y)
+    best = clf.best_validation_score_
+    clf.partial_fit(X, y)
+    table = pd.DataFrame(clf.history_)
+    assert table.shape == (5, 6)
+    assert clf.n_iter_ == 5
+    for column in ("valid_accuracy", "valid_loss"):
+        assert table[column].isna().tolist() == [True, True, False, False, True]
+    assert clf.best_validation_score_ == best == table["valid_accuracy"].max()
+    assert table["train_loss"].notna().all()
+
+
 def test_without_warm_start_fit_starts_anew(fitted, faces):
     clf = small_classifier().fit(faces.data[:100], faces.target[:100])
     clf.fit(faces.data, faces.target)
@@ -404,6 +420,8 @@ def test_partial_fit_needs_all_classes_first(faces):
         clf.partial_fit(faces.data[:2], ["joy", "sad"])
     with pytest.raises(ValueError, match="balanced"):
         clf.set_params(class_weight="balanced").partial_fit(faces.data, faces.target)
+    with pytest.raises(ValueError, match="classes has only one class, 'sad'"):
+        small_classifier().partial_fit(faces.data[:2], ["sad", "sad"], classes=["sad"])
 
 
 def test_partial_fit_keeps_the_optimizers_state(faces):
@@ -412,6 +430,45 @@ def test_partial_fit_keeps_the_optimizers_state(faces):
     clf.partial_fit(faces.data, faces.target)
     steps = {float(state["step"]) for state in clf._net.optimizer_.state.values()}
     assert steps == {2.0 * 5}
+
+
+def test_partial_fit_follows_changed_parameters(faces):
+    clf = small_classifier(learning_rate=0.01)
+    clf.partial_fit(faces.data, faces.target, faces.target_names)
+    first = clf._net.optimizer_
+    clf.set_params(learning_rate=1e-12, batch_size=70)
+    clf.partial_fit(faces.data, faces.target)
+    assert clf.history_["learning_rate"] == [0.01, 1e-12]
+    assert clf._net.batch_size == 70
+    clf.set_params(optimizer="sgd", weight_decay=0.1, augment=FaceAugmenter(flip=0))
+    clf.partial_fit(faces.data, faces.target)
+    assert type(clf._net.optimizer_) is not type(first)
+    assert clf._net.optimizer_.param_groups[0]["weight_decay"] == 0.1
+    assert not clf._mirrored
+
+
+@pytest.mark.parametrize(
+    "params", [{"widths": (4,)}, {"network": "cnn"}, {"network_params": {"activation": "relu"}}]
+)
+def test_partial_fit_refuses_another_network_than_the_fitted_one(params, faces):
+    clf = small_classifier().partial_fit(faces.data, faces.target, faces.target_names)
+    with pytest.raises(ValueError, match="training cannot go on"):
+        clf.set_params(**params).partial_fit(faces.data, faces.target)
+
+
+def test_automatic_batches_of_partial_fit_are_those_of_fit(faces):
+    sizes = []
+
+    class Size(Callback):
+        def on_batch_begin(self, net, batch, training, **kwargs):
+            sizes.append(len(batch[0]))
+
+    clf = small_classifier(batch_size="auto", callbacks=[Size()], max_epochs=1)
+    clf.fit(faces.data[:60], faces.target[:60])
+    first = sizes.copy()
+    clf.partial_fit(faces.data[:60], faces.target[:60])
+    assert max(first) <= 16
+    assert sizes == 2 * first
 
 
 def test_partial_fit_goes_on_after_fit(fitted, faces):
@@ -443,6 +500,11 @@ def test_validation_faces_are_set_aside_only_if_needed(fitted, faces):
     assert clf.best_validation_score_ == clf.score(faces.data, faces.target)
     with pytest.raises(ValueError, match="X_val came without y_val"):
         clf.fit(faces.data, faces.target, X_val=faces.data)
+    with pytest.raises(ValueError, match="y_val came without X_val"):
+        clf.fit(faces.data, faces.target, y_val=faces.target)
+    strange = np.where(faces.target == "sad", "bored", faces.target)
+    with pytest.raises(ValueError, match=r"\['bored'\] are not .* Leave their faces out of X_val"):
+        clf.fit(faces.data, faces.target, X_val=faces.data, y_val=strange)
 
 
 class Interrupt(Callback):
@@ -553,6 +615,9 @@ def test_bad_arrays_are_refused_before_training(faces):
     bad(X.reshape(280, 1, 24, 24), y, ValueError, r"X.transpose\(0, 2, 3, 1\)")
     bad(X[..., None].repeat(2, -1), y, ValueError, r"got an array of shape \(280, 24, 24, 2\)")
     bad(X.reshape(280, -1), y, ValueError, "has 100 pixels, but X has 576", image_shape=(10, 10))
+    bad(X.reshape(280, -1), y, ValueError, r"be \(height, width\), got \(24,\)", image_shape=(24,))
+    mixed = [*X[:-1], X[0, :20]]
+    bad(mixed, y, ValueError, r"\(24, 24\) and of \(20, 24\)\. Resize .*resize_faces")
     bad(X[:0], y[:0], ValueError, "0 sample")
     bad(X, np.linspace(0, 1, 280), ValueError, "continuous")
 
@@ -595,6 +660,10 @@ def test_prediction_refuses_other_faces_than_fit_saw(fitted, faces):
         fitted.predict(faces.data.reshape(-1, 16, 36))
     with pytest.raises(ValueError, match=r"Expected pixel values in \[0, 255\]"):
         fitted.predict(faces.data * 2.0)
+    for face in (faces.data[0], faces.data[0, ..., None], faces.data[0, ..., None].repeat(3, 2)):
+        with pytest.raises(ValueError, match=r"got one of shape \(24, 24.*\)\. Pass X\[None\]"):
+            fitted.predict(face)
+        assert fitted.predict(face[None]) == fitted.predict(faces.data[:1])
     with pytest.warns(UserWarning, match="all but black"):
         fitted.predict(faces.data / 255)
     with pytest.raises(NotFittedError):
@@ -609,6 +678,11 @@ def test_negative_weights_and_none_left_are_refused(faces):
     ):
         with pytest.raises(ValueError, match=match):
             small_classifier().fit(faces.data, faces.target, sample_weight=weights)
+    for fit in ("fit", "partial_fit"):
+        clf = small_classifier(class_weight={"sad": -1})
+        given = {} if fit == "fit" else {"classes": faces.target_names}
+        with pytest.raises(ValueError, match=r"class_weight of numbers of at least 0, got \{'sad'"):
+            getattr(clf, fit)(faces.data, faces.target, **given)
     with pytest.raises(ValueError, match="no face a weight above 0"):
         small_classifier(class_weight=dict.fromkeys(faces.target_names, 0)).fit(
             faces.data, faces.target

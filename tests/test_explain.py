@@ -241,7 +241,8 @@ def test_what_cannot_be_explained_is_refused(fitted, faces):
         saliency_map(make_pipeline(fitted), X)
     with pytest.raises(ValueError, match="'method' parameter of saliency_map must be"):
         saliency_map(fitted, X, method="guess")
-    with pytest.raises(ValueError, match=r"labels \['bored'\] are not among"):
+    match = r"labels \['bored'\] are not among .* Pass one of these as `target`"
+    with pytest.raises(ValueError, match=match):
         saliency_map(fitted, X, "bored")
     with pytest.raises(ValueError, match="one for each of 3 faces, got 2"):
         saliency_map(fitted, X, ["sad", "happy"])

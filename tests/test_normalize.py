@@ -74,6 +74,16 @@ def test_layer_and_transformer_agree(faces):
     np.testing.assert_allclose(out.numpy(), normalizer.transform(faces.data), atol=1e-6)
 
 
+def test_bools_are_black_and_white(faces):
+    X = faces.data > 128
+    expected = FaceNormalizer("scale").fit_transform(X * np.uint8(255))
+    np.testing.assert_array_equal(FaceNormalizer("scale").fit_transform(X), expected)
+    for seen in (faces.data, faces.data / 255):
+        np.testing.assert_array_equal(FaceNormalizer("scale").fit(seen).transform(X), expected)
+    with pytest.raises(ValueError, match=r"in \[2, 3\], got values from 0 to 1"):
+        FaceNormalizer(pixel_range=(2, 3)).fit(X)
+
+
 def test_a_stated_range_is_held_to(faces):
     normalizer = FaceNormalizer(pixel_range=(0, 100)).fit(faces.data // 3)
     with pytest.raises(ValueError, match=r"Expected pixel values in \[0, 100\], got"):

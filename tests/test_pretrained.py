@@ -10,11 +10,13 @@ from helpers import small_classifier
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from torch import nn
 
 import fer_sklearn
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn._pretrained import _checksum, read_pretrained
 from fer_sklearn.datasets import FER2013_NAMES, load_fer2013, make_faces
+from fer_sklearn.networks import NETWORKS
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +161,91 @@ def test_the_normalisation_is_that_of_the_file(path, faces):
     assert pipeline.score(faces.data, faces.target) > 0.7
 
 
+def test_a_stated_pixel_range_leaves_the_normalisation_that_of_the_file(path, faces):
+    X = faces.data[:40]
+    clf = FERClassifier.from_pretrained(path)
+    expected = clf.predict_proba(X)
+    for pixel_range, given in {(0, 1): X / 255, (-1, 1): X / 127.5 - 1, "auto": X}.items():
+        stated = FaceNormalizer(pixel_range=pixel_range)
+        ranged = FERClassifier.from_pretrained(path, normalize=stated)
+        np.testing.assert_allclose(ranged.predict_proba(given), expected, atol=1e-5)
+        assert ranged.normalizer_.scale_ == clf.normalizer_.scale_
+    unit = FERClassifier.from_pretrained(path, normalize=FaceNormalizer(pixel_range=(0, 1)))
+    np.testing.assert_array_equal(unit.predict_proba(X), expected)
+    for other in (FaceNormalizer("image"), "upstream"):
+        with pytest.raises(ValueError, match="faces by method 'dataset', got normalize="):
+            FERClassifier.from_pretrained(path, normalize=other)
+
+
+class HeadFirst(nn.Module):
+    """Its last layer comes first in its state."""
+
+    def __init__(self, n_classes, image_shape, bias=True, hidden_units=None):
+        super().__init__()
+        units = hidden_units or 4
+        self.head = nn.Linear(units, n_classes, bias=bias)
+        convolution = nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU())
+        pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        hidden = nn.Linear(4, units) if hidden_units else nn.Identity()
+        self.body = nn.Sequential(convolution, pool, hidden)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+@pytest.fixture
+def own_network(monkeypatch):
+    monkeypatch.setitem(NETWORKS, "head first", HeadFirst)
+    return {"network": "head first", "max_epochs": 1, "random_state": 0}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_last_layer_is_found_wherever_a_network_declares_it(bias, own_network, faces, tmp_path):
+    params = {**own_network, "network_params": {"bias": bias}, "predict_augment": None}
+    clf = FERClassifier(**params).fit(faces.data, faces.target)
+    clf.save_pretrained(tmp_path / "warm.npz", temperature=2)
+    warm = FERClassifier.from_pretrained(tmp_path / "warm.npz", predict_augment=None)
+    logits = clf.decision_function(faces.data)
+    np.testing.assert_allclose(warm.decision_function(faces.data), logits / 2, atol=0.01)
+    y = np.where(faces.target == "happy", "laughing", faces.target)
+    tuned = FERClassifier(**params, pretrained=tmp_path / "warm.npz", learning_rate=1e-12)
+    tuned.set_params(optimizer="sgd").fit(faces.data, y)
+    last = tuned._model.network.head
+    assert (last.bias is not None) == bias
+    stored = read_pretrained(tmp_path / "warm.npz")
+    sad = tuned.classes_.tolist().index("sad"), stored.classes.index("sad")
+    np.testing.assert_allclose(
+        last.weight[sad[0]].detach(), stored.weights["head.weight"][sad[1]], atol=1e-6
+    )
+
+
+def test_a_network_whose_last_linear_layer_gives_no_logits_is_an_error(
+    own_network, faces, tmp_path
+):
+    clf = FERClassifier(**own_network, network_params={"hidden_units": 5})
+    clf.fit(faces.data, faces.target).save_pretrained(tmp_path / "plain.npz")
+    again = FERClassifier.from_pretrained(tmp_path / "plain.npz")
+    assert again.score(faces.data, faces.target) > 0
+    match = "last nn.Linear of HeadFirst .* gives the 7 logits, got 'body.2' with 5 outputs"
+    with pytest.raises(ValueError, match=match):
+        clf.save_pretrained(tmp_path / "warm.npz", temperature=2)
+    few = np.isin(faces.target, ["sad", "happy"])
+    with pytest.raises(ValueError, match=r"gives the 2 logits"):
+        again.fit(faces.data[few], faces.target[few])
+
+
+def test_an_array_of_widths_can_be_stored(faces, tmp_path):
+    clf = small_classifier(widths=np.array([4, 8]), max_epochs=1).fit(faces.data, faces.target)
+    clf.save_pretrained(tmp_path / "widths.npz")
+    assert read_pretrained(tmp_path / "widths.npz").network_params["widths"] == (4, 8)
+
+
+def test_training_does_not_go_on_with_another_network_than_the_files(path, faces):
+    clf = FERClassifier.from_pretrained(path).set_params(widths=(4, 4))
+    with pytest.raises(ValueError, match="training cannot go on"):
+        clf.partial_fit(faces.data, faces.target)
+
+
 def test_what_does_not_fit_the_file_is_an_error_that_says_what_it_has(path, faces):
     with pytest.raises(ValueError, match=r"\(24, 24\) pixels .* got \(12, 12\)"):
         FERClassifier(pretrained=path).fit(faces.data[:, ::2, ::2], faces.target)
@@ -206,6 +293,24 @@ def test_what_a_file_cannot_hold_is_an_error(faces, tmp_path, fitted):
     with pytest.raises(TypeError, match="register_network"):
         own.save_pretrained(tmp_path / "x.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writing_that_is_stopped_leaves_the_old_file_and_nothing_else(
+    fitted, tmp_path, monkeypatch
+):
+    path = tmp_path / "x.npz"
+    fitted.save_pretrained(path)
+    old = path.read_bytes()
+
+    def interrupted(file, **arrays):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.save_pretrained(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == old
 
 
 def test_the_network_that_comes_along_is_small_and_knows_seven_expressions():

@@ -1,6 +1,9 @@
 """Batches, order, weights and randomness of the training loop."""
 
 import itertools
+import pickle
+import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,10 +13,11 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
-from fer_sklearn.training import Faces, global_rng_preserved
+from fer_sklearn.training import Faces, build_seeded, global_state_preserved
 from fer_sklearn.training._batches import Batches
 
 CPU = torch.device("cpu")
+META = torch.device("meta")  # behaves as a GPU would, but holds nothing
 
 
 def numbered(n, codes=None):
@@ -38,6 +42,15 @@ def test_an_epoch_shows_every_face_once_in_even_batches():
     assert [len(batch) for batch in shown] == [22, 22, 21]
     assert len(batches) == 3
     assert sorted(joined(shown)) == list(range(65))
+
+
+def test_no_batch_has_a_single_face_unless_there_is_but_one():
+    for n_faces in range(2, 20):
+        for size in (2, 3, 4):
+            shown = epoch(Batches(numbered(n_faces), size))
+            assert min(map(len, shown)) > 1
+            assert max(map(len, shown)) <= max(size, 3)
+    assert epoch(Batches(numbered(1), 2)) == [[0]]
 
 
 def test_the_order_is_fresh_every_epoch_and_kept_without_rng():
@@ -70,6 +83,40 @@ def test_an_index_selects_rows_without_copying_the_images():
     codes, weights, shares = faces.targets(np.array([1]))
     assert shares is None
     assert (codes.tolist(), weights.tolist()) == ([2], [2.0])
+
+
+def test_faces_with_targets_are_moved_to_a_gpu_in_pieces():
+    images = np.random.default_rng(0).uniform(0, 255, (20_000, 8, 8)).astype(np.float32)
+    images.flags.writeable = False
+    tracemalloc.start()
+    training = Faces(
+        images, np.zeros(20_000, dtype=np.int64), pixel_range=(0.0, 255.0), device=META
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert training.images.shape == (20_000, 8, 8)
+    assert training.images.dtype == torch.float32
+    assert training.faces(np.array([3, 1])).shape == (2, 1, 8, 8)
+    assert peak < images.nbytes / 2
+
+
+@pytest.mark.parametrize("index", [None, np.arange(2999, 0, -2)])
+@pytest.mark.parametrize("pixel_range", [(0.0, 255.0), (0.0, 300.0), None])
+def test_moved_faces_are_the_same_faces(index, pixel_range):
+    images = np.random.default_rng(0).integers(0, 256, (3000, 2, 2), dtype=np.uint8)
+    codes = np.zeros(3000, dtype=np.int64)
+    faces = Faces(images, codes, index=index, pixel_range=pixel_range, device=CPU)
+    at = np.arange(len(faces))
+    moved = faces._moved()
+    assert moved.dtype == faces.faces(at).dtype
+    assert torch.equal(moved.unsqueeze(1), faces.faces(at))
+
+
+def test_faces_to_predict_are_moved_to_a_gpu_batch_by_batch():
+    images = np.zeros((10, 8, 8), dtype=np.uint8)
+    faces = Faces(images, pixel_range=(0.0, 255.0), device=META)
+    assert faces.images is images
+    assert faces.faces(np.arange(4)).device == META
 
 
 class Recorder(Callback):
@@ -121,7 +168,7 @@ def test_repetitions_of_oversampled_faces_are_augmented_differently(faces):
 def test_the_global_generator_is_restored_when_the_last_of_several_fits_ends():
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    first, second = global_rng_preserved(), global_rng_preserved()
+    first, second = global_state_preserved(CPU), global_state_preserved(CPU)
     first.__enter__()
     torch.manual_seed(2)
     second.__enter__()
@@ -129,6 +176,65 @@ def test_the_global_generator_is_restored_when_the_last_of_several_fits_ends():
     torch.manual_seed(3)
     second.__exit__(None, None, None)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_fit_on_the_cpu_leaves_gpus_alone(faces, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: pytest.fail("CUDA was initialised"))
+    monkeypatch.setattr(torch.cuda, "_lazy_call", lambda *a, **k: pytest.fail("CUDA was seeded"))
+    clf = small_classifier(device="cpu", max_epochs=1).fit(faces.data, faces.target)
+    pickle.loads(pickle.dumps(clf))
+
+
+def test_a_fit_on_a_gpu_seeds_and_restores_that_gpu_alone(monkeypatch):
+    gpus = torch.Generator(), torch.Generator()
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "default_generators", gpus)
+    before = [gpu.get_state() for gpu in gpus]
+    device = torch.device("cuda:1")
+    with global_state_preserved(device):
+        build_seeded(nn.Identity, 5, device)
+        assert [gpu.initial_seed() == 5 for gpu in gpus] == [False, True]
+    assert all(torch.equal(gpu.get_state(), old) for gpu, old in zip(gpus, before, strict=True))
+
+
+def test_fits_on_a_gpu_in_several_threads_restore_cudnn(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "default_generators", [torch.Generator()])
+    cudnn = torch.backends.cudnn
+    for name, value in {"benchmark": True, "deterministic": False, "allow_tf32": False}.items():
+        monkeypatch.setattr(cudnn, name, value)
+    gpu = torch.device("cuda:0")
+    first, second = global_state_preserved(gpu), global_state_preserved(gpu)
+    for change in (first.__enter__, second.__enter__, lambda: first.__exit__(None, None, None)):
+        change()
+        assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (False, True, False)
+    second.__exit__(None, None, None)
+    assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (True, False, False)
+
+
+def test_unpickling_waits_while_another_thread_draws_the_weights_of_its_fit(fitted):
+    stored = pickle.dumps(fitted)
+    loader = threading.Thread(target=pickle.loads, args=(stored,))
+
+    def build():
+        loader.start()
+        loader.join(0.5)
+        assert loader.is_alive()
+        return nn.Linear(3, 3)
+
+    drawn = build_seeded(build, 0, CPU)
+    loader.join()
+    alone = build_seeded(lambda: nn.Linear(3, 3), 0, CPU)
+    assert torch.equal(drawn.weight, alone.weight)
+
+
+def test_unpickling_moves_no_generator_in_the_middle_of_a_fit(fitted):
+    stored = pickle.dumps(fitted)
+    with global_state_preserved(CPU):
+        before = torch.get_rng_state()
+        pickle.loads(stored)
+        assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_augmentation_stays_in_float32(faces):
@@ -246,3 +352,53 @@ def recorded_fit(**params):
     clf.fit(X, np.arange(32) % 2)
     whole = set(clf.normalizer_.transform(X).sum(axis=1).round(2).tolist())
     return [not set(x.flatten(1).sum(1).numpy().round(2).tolist()) <= whole for x in Watch.seen]
+
+
+def test_a_single_face_that_batch_norm_cannot_do_with_is_an_error_that_says_so():
+    X = np.random.default_rng(0).integers(0, 256, (5, 4), dtype=np.uint8)
+    clf = FERClassifier(widths=(4,), batch_size=2, max_epochs=1, random_state=0)
+    clf.fit(X, np.arange(5) % 2)
+    with pytest.raises(ValueError, match=r"on one face alone .* Pass two or more\."):
+        clf.partial_fit(X[:1], [0])
+
+
+def test_a_single_face_of_usual_size_can_be_trained_on(fitted, faces):
+    clf = pickle.loads(pickle.dumps(fitted))
+    assert clf.partial_fit(faces.data[:1], faces.target[:1]).n_iter_ == fitted.n_iter_ + 1
+
+
+def test_a_fit_that_goes_on_sees_another_order_and_other_draws(faces):
+    """Every training of an int seed replayed those of the first one."""
+    recorder = Recorder()
+    clf = small_classifier(callbacks=[recorder], max_epochs=1, warm_start=True)
+    seen = []
+    for _ in range(3):
+        clf.fit(faces.data, faces.target)
+        seen.append(torch.cat(recorder.seen_))
+        recorder.seen_ = []
+    assert len({shown.sum().item() for shown in seen}) == 3
+
+
+def test_partial_fit_after_loading_sees_another_order_and_other_draws(faces):
+    recorder = Recorder()
+    clf = small_classifier().partial_fit(faces.data, faces.target, faces.target_names)
+    seen = []
+    for _ in range(2):
+        clf = pickle.loads(pickle.dumps(clf)).set_params(callbacks=[recorder])
+        clf.partial_fit(faces.data, faces.target)
+        seen.append(torch.cat(recorder.seen_).sum().item())
+        clf.callbacks = None
+    assert seen[0] != seen[1]
+
+
+def test_a_second_partial_fit_copies_no_callbacks(faces, capsys):
+    class Locked(Callback):
+        lock = None
+
+        def on_train_begin(self, net, **kwargs):
+            self.lock = threading.Lock()  # cannot be copied
+
+    clf = small_classifier(callbacks=[Locked()], verbose=1)
+    for _ in range(2):
+        clf.partial_fit(faces.data, faces.target, faces.target_names)
+    assert clf.n_iter_ == 2

@@ -26,7 +26,8 @@ def resize_faces(X, image_size=48):
     Returns
     -------
     faces : ndarray of shape (n, height, width)
-        uint8 if X is, else float32 in X's range; Lanczos may leave that range by a little.
+        uint8 if X is, else float32, each face between the least and the largest of its values
+        before.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def resize_faces(X, image_size=48):
     """
     size = (image_size,) * 2 if isinstance(image_size, Integral) else tuple(image_size)
     images = [_to_gray(np.asarray(face), row) for row, face in enumerate(X)]
-    faces = [np.asarray(image.resize(size[::-1], Image.Resampling.LANCZOS)) for image in images]
+    faces = [_resize(image, size) for image in images]
     return np.stack(faces) if faces else np.empty((0, *size), dtype=np.uint8)
 
 
@@ -54,3 +55,10 @@ def _to_gray(face: np.ndarray, row: int) -> Image.Image:
         )
     gray = to_gray(face[None])[0]
     return Image.fromarray(gray if gray.dtype == np.uint8 else gray.astype(np.float32))
+
+
+def _resize(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    face = np.asarray(image.resize(size[::-1], Image.Resampling.LANCZOS))
+    if face.dtype == np.uint8:
+        return face
+    return face.clip(*image.getextrema())  # Lanczos overshoots at edges

@@ -10,22 +10,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
-from skorch.utils import noop
 from torch import nn
 
 from ._batches import Faces
 from ._checkpoint import Checkpoint
+from ._globals import build_aside, build_seeded, global_state_preserved
 from ._net import FaceModel, FaceNet, StopTraining
 from ._predict import VIEWS, last_linear, predict_features, predict_logits
 from ._progress import Progress
-from ._rng import build_seeded, global_rng_preserved
 from ._schedules import (
     LEARNING_RATES,
     OPTIMIZERS,
     SCHEDULES,
     PlainEnd,
+    StopEarly,
     TellEpochs,
     optimizer_kwargs,
     schedule_callbacks,
@@ -42,9 +41,10 @@ __all__ = [
     "Faces",
     "Settings",
     "TellEpochs",
+    "build_aside",
     "build_seeded",
     "epoch_table",
-    "global_rng_preserved",
+    "global_state_preserved",
     "last_linear",
     "make_net",
     "predict_features",
@@ -125,13 +125,13 @@ def train(net: FaceNet, faces: Faces, valid: Faces | None, settings: Settings) -
     if state:
         checkpoint.restore(net, state)
     try:
-        with _deterministic_cudnn():
-            net.fit_loop(faces, epochs=settings.epochs - done)
+        net.fit_loop(faces, epochs=settings.epochs - done)
     except StopTraining:
         pass
     finally:
         progress.close()
     net.notify("on_train_end", X=faces, y=None)
+    net.callbacks = net.callbacks_ = []  # a kept net is copied, callbacks need not be copyable
     if checkpoint:
         checkpoint.remove()
 
@@ -160,23 +160,11 @@ def _make_callbacks(settings: Settings, steps: int, progress: Progress) -> list:
     if settings.plain_fraction:
         callbacks.append(PlainEnd(settings.epochs, settings.plain_fraction))
     if settings.patience is not None:
-        callbacks.append(_early_stopping(settings.patience))
+        callbacks.append(StopEarly(settings.patience))
     if settings.verbose:
         callbacks.append(progress)
     callbacks += settings.callbacks
     return [*callbacks, settings.checkpoint] if settings.checkpoint else callbacks
-
-
-def _early_stopping(patience: int) -> EarlyStopping:
-    return EarlyStopping(
-        monitor="valid_acc",
-        lower_is_better=False,
-        patience=patience,
-        threshold=0.0,
-        threshold_mode="abs",
-        load_best=True,
-        sink=noop,
-    )
 
 
 def _give_generator(model: nn.Module, generator: torch.Generator | None) -> None:
@@ -195,10 +183,3 @@ def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         }.get(device.type, lambda: False)
         precision = "bfloat16" if fast() else "float32"
     return torch.bfloat16 if precision == "bfloat16" else None
-
-
-def _deterministic_cudnn():
-    """Keep cuDNN from choosing another algorithm in every run."""
-    return torch.backends.cudnn.flags(
-        enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True
-    )

@@ -12,6 +12,9 @@ from torch.utils.data import Dataset
 
 from .._images import to_unit
 
+#: Faces that are copied to a GPU at once.
+_PIECE = 1024
+
 
 class Targets(NamedTuple):
     """What the network shall answer for each face of a batch.
@@ -43,9 +46,9 @@ class Targets(NamedTuple):
 class Faces(Dataset):
     """Faces and, for training, their targets, ready to be cut into batches.
 
-    On the CPU the pixels stay in the caller's array, a memory map included, and every
-    batch is a copy of its rows. On a GPU the whole set lies in its memory as it came
-    (uint8: 66 MB for FER-2013).
+    The pixels stay in the caller's array, a memory map included, and every batch is a copy
+    of its rows. Only faces with targets, which are seen in every epoch, lie in a GPU's
+    memory as a whole, as they came (uint8: 66 MB for FER-2013).
 
     Parameters
     ----------
@@ -72,8 +75,8 @@ class Faces(Dataset):
         self.pixel_range = pixel_range
         self.device = device
         self.images = images
-        if device.type != "cpu":
-            self.images = torch.tensor(to_unit(images[self.index], pixel_range), device=device)
+        if device.type != "cpu" and codes is not None:
+            self.images = self._moved()
         self.y = None if codes is None else torch.tensor(codes[self.index], device=device)
         self.weights = None
         if weights is not None and np.ptp(weights[self.index]):  # equal ones change nothing
@@ -93,7 +96,7 @@ class Faces(Dataset):
         if isinstance(self.images, Tensor):
             batch = self.images[torch.as_tensor(index, device=self.device)]
         else:
-            batch = torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
+            batch = self._cut(index).to(self.device)
         return batch.unsqueeze(1)
 
     def targets(self, index: np.ndarray) -> Tensor | Targets:
@@ -104,6 +107,18 @@ class Faces(Dataset):
         parts = (self.y, self.weights, self.shares)
         return Targets(*(None if part is None else part[at] for part in parts))
 
+    def _cut(self, index) -> Tensor:
+        return torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
+
+    def _moved(self) -> Tensor:
+        """Copy all faces to the device, in pieces: the host need not hold them twice."""
+        like = self._cut(slice(1))
+        moved = torch.empty((len(self), *like.shape[1:]), dtype=like.dtype, device=self.device)
+        for start in range(0, len(self), _PIECE):
+            piece = slice(start, start + _PIECE)
+            moved[piece] = self._cut(piece)
+        return moved
+
     def __getitem__(self, i):
         index = np.atleast_1d(np.arange(len(self))[i])
         return self.faces(index), self.targets(index)
@@ -113,7 +128,7 @@ class Batches:
     """Iterate over `dataset` in batches, in a fresh order every time if `rng` is given.
 
     An epoch is split evenly: no batch is much smaller than the others, so batch norm
-    never sees a remainder of one face.
+    never sees a remainder of one face (batches of 2 take it in as a third).
 
     Parameters
     ----------
@@ -136,7 +151,7 @@ class Batches:
             codes = dataset.y.cpu().numpy()
             self.members = [np.flatnonzero(codes == code) for code in np.unique(codes)]
             self.n_faces = len(self.members) * max(map(len, self.members))
-        self.n_batches = -(-self.n_faces // batch_size)
+        self.n_batches = min(-(-self.n_faces // batch_size), max(1, self.n_faces // 2))
 
     def __len__(self) -> int:
         return self.n_batches

@@ -9,10 +9,12 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
+from ._net import OwnCallback
+
 _FORMAT = 1
 
 
-class Checkpoint(Callback):
+class Checkpoint(OwnCallback):
     """Writes all that the rest of a training depends on after every epoch.
 
     The file replaces the last one in one step, so that a kill in mid-write loses nothing.
@@ -50,7 +52,7 @@ class Checkpoint(Callback):
         if not same:
             raise ValueError(
                 f"{self.path} is the checkpoint of another fit: the data, a parameter or the "
-                "version differ. Delete it to start anew, or choose another path."
+                "format of the file differ. Delete it to start anew, or choose another path."
             )
         return state
 
@@ -80,13 +82,21 @@ class Checkpoint(Callback):
             "callbacks": [_state_of(callback) for callback in _ours(net)],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(self.path.name + ".part")
-        torch.save(state, part)
-        os.replace(part, self.path)
+        try:
+            torch.save(state, self._part)
+            os.replace(self._part, self.path)
+        except BaseException:
+            self._part.unlink(missing_ok=True)
+            raise
 
     def remove(self) -> None:
-        """Delete the file: the fit has come to its end."""
+        """Delete the file, and what a kill in mid-write has left: the fit has come to its end."""
         self.path.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)
+
+    @property
+    def _part(self) -> Path:
+        return self.path.with_name(self.path.name + ".part")
 
 
 def _ours(net) -> list[Callback]:

@@ -7,6 +7,7 @@ import time
 import torch
 import torch.nn.functional as F
 from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
@@ -14,7 +15,11 @@ from ._batches import Batches, Faces, Targets
 
 
 class StopTraining(Exception):  # noqa: N818, no error
-    """A callback has asked for the end of the training, as skorch's EarlyStopping does."""
+    """A callback has asked for the end of the training."""
+
+
+class OwnCallback(Callback):
+    """A callback of this package: it asks for the end by `StopTraining`, in no other way."""
 
 
 class FaceModel(nn.Module):
@@ -89,9 +94,10 @@ class FaceModel(nn.Module):
 class FaceNet(NeuralNetClassifier):
     """A skorch classifier over `Faces`.
 
-    It differs from its parent in five things: batches are cut by index, the loss
+    It differs from its parent in six things: batches are cut by index, the loss
     takes weights, faces may be mixed, an epoch's loss and accuracy are summed on the device
-    and read once, and a callback's request to stop is told apart from the user's Ctrl-C.
+    and read once, a callback's request to stop is told apart from the user's Ctrl-C, and a
+    single face that is too few is an error that says so.
 
     Parameters
     ----------
@@ -144,6 +150,23 @@ class FaceNet(NeuralNetClassifier):
         loss.backward()
         return {"loss": loss, "y_pred": logits}
 
+    def train_step(self, batch, **fit_params):
+        """Run one batch and move the weights.
+
+        Raises
+        ------
+        ValueError
+            Also if batch norm cannot do with one face alone.
+        """
+        try:
+            return super().train_step(batch, **fit_params)
+        except ValueError as error:
+            if len(batch[0]) > 1:
+                raise
+            raise ValueError(
+                f"The network cannot be trained on one face alone ({error}). Pass two or more."
+            ) from error
+
     def get_loss(self, y_pred, y_true, X=None, training=False) -> Tensor:
         """Cross-entropy, each face's times its weight where there are weights."""
         y_true = Targets.of(y_true)
@@ -187,11 +210,16 @@ class FaceNet(NeuralNetClassifier):
     def notify(self, method_name, **kwargs):
         """Tell all callbacks; one that raises KeyboardInterrupt at an epoch's end stops the fit.
 
-        That is skorch's convention for stopping early.
+        That is skorch's convention for stopping early. Ours do not follow it: while they
+        work, a checkpoint's writing included, a KeyboardInterrupt is the user's Ctrl-C.
         """
-        try:
+        if method_name != "on_epoch_end":
             super().notify(method_name, **kwargs)
-        except KeyboardInterrupt as stop:
-            if method_name == "on_epoch_end":
+            return
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, **kwargs)
+            except KeyboardInterrupt as stop:
+                if isinstance(callback, OwnCallback):
+                    raise
                 raise StopTraining from stop
-            raise

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
-from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
+from ._net import OwnCallback
 
-class Progress(Callback):
+
+class Progress(OwnCallback):
     """One bar over all batches of a fit: loss, accuracy, time left.
 
     Parameters

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.utils import noop
 from torch.optim import SGD, Adam, AdamW
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
@@ -13,6 +14,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from ._muon import Muon
+from ._net import OwnCallback, StopTraining
 
 #: Name: class, learning rate where none is stated, options.
 OPTIMIZERS = {
@@ -33,7 +35,7 @@ def optimizer_kwargs(name: str, device: torch.device) -> dict:
     return {"optimizer": optimizer, **named}
 
 
-class TellEpochs(Callback):
+class TellEpochs(OwnCallback):
     """Tells functions that an epoch begins and that it has ended.
 
     Parameters
@@ -54,10 +56,10 @@ class TellEpochs(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         if self.end(net):
-            raise KeyboardInterrupt
+            raise StopTraining
 
 
-class PlainEnd(Callback):
+class PlainEnd(OwnCallback):
     """Lets the last epochs see whole, unmixed faces, as prediction will.
 
     Parameters
@@ -73,6 +75,35 @@ class PlainEnd(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         net.module_.rest(len(net.history) > self.start)
+
+
+class StopEarly(OwnCallback, EarlyStopping):
+    """Stops when validation accuracy has not risen for a while, and restores the best weights.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs to wait.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__(
+            monitor="valid_acc",
+            lower_is_better=False,
+            patience=patience,
+            threshold=0.0,
+            threshold_mode="abs",
+            load_best=True,
+            sink=noop,
+        )
+
+    def on_epoch_end(self, net, **kwargs):
+        try:
+            super().on_epoch_end(net, **kwargs)
+        except KeyboardInterrupt as stop:
+            if self.misses_ < self.patience:
+                raise  # Ctrl-C
+            raise StopTraining from stop
 
 
 def schedule_callbacks(
