@@ -709,7 +709,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     def _augmenter(self, X):
         """Return the augmenter to use: this parameter's, else the one that X went through."""
-        if self.n_features_in_ < MIN_FACE_PIXELS:
+        if getattr(self, "n_features_in_", MIN_FACE_PIXELS) < MIN_FACE_PIXELS:  # no faces
             return FaceAugmenter.off()
         if isinstance(self.augment, FaceAugmenter):
             return self.augment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     top_k_accuracy_score,
 )
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch, check_random_state, resample
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from .datasets._duplicates import groups_and_copies
@@ -122,7 +123,10 @@ class EvaluationReport:
     confusion : DataFrame
         Faces by label (rows) and prediction (columns).
     leak_free : EvaluationReport or None
-        The same on faces without an exact copy in the training data, if that was given.
+        The same on faces without an exact copy in the training data; None if that was not
+        given, or if no face is free of copies.
+    n_leak_free : int or None
+        Faces without an exact copy in the training data; None if that was not given.
     """
 
     n_samples: int
@@ -137,40 +141,40 @@ class EvaluationReport:
     by_class: pd.DataFrame = field(repr=False)
     confusion: pd.DataFrame = field(repr=False)
     leak_free: EvaluationReport | None = field(default=None, repr=False)
+    n_leak_free: int | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the scores, a column for all faces and, if known, one for the leak-free ones."""
-        columns = {"all": self, "leak-free": self.leak_free}
-        return pd.DataFrame(
-            {
-                name: pd.Series(
-                    {"faces": float(part.n_samples)}
-                    | {title: getattr(part, key) for key, title in _TITLES.items()}
-                )
-                for name, part in columns.items()
-                if part is not None
-            }
-        )
+        """Return the scores, a column for all faces and, if known, one for the leak-free ones.
+
+        If none is leak-free, their scores are NaN.
+        """
+        scores = {"all": self._scores()}
+        if self.n_leak_free is not None:
+            none = dict.fromkeys(scores["all"], np.nan) | {"faces": 0.0}
+            scores["leak-free"] = self.leak_free._scores() if self.leak_free else none
+        return pd.DataFrame(scores)
+
+    def _scores(self) -> dict[str, float]:
+        scores = {title: getattr(self, key) for key, title in _TITLES.items()}
+        return {"faces": float(self.n_samples), **scores}
+
+    def _notes(self) -> list[str]:
+        low, high = self.accuracy_interval
+        notes = [f"accuracy of all within {low:.4f} and {high:.4f} (95 %)"]
+        if self.n_leak_free == 0:
+            notes.append("no face is leak-free: each has an exact copy in the training data")
+        return notes
 
     def __str__(self) -> str:
-        low, high = self.accuracy_interval
         scores = self.to_frame()
         lines = scores.drop(index="faces").to_string(float_format="{:.4f}".format).splitlines()
         counts = ", ".join(f"{int(n)} {name}" for name, n in scores.loc["faces"].items())
-        return "\n".join(
-            [
-                f"faces: {counts}; accuracy of all within {low:.4f} and {high:.4f} (95 %)",
-                *lines,
-                "",
-                self.by_class.to_string(float_format="{:.3f}".format),
-            ]
-        )
+        by_class = self.by_class.to_string(float_format="{:.3f}".format)
+        return "\n".join(["; ".join([f"faces: {counts}", *self._notes()]), *lines, "", by_class])
 
     def _repr_html_(self) -> str:
-        low, high = self.accuracy_interval
-        interval = html.escape(f"accuracy within {low:.4f} and {high:.4f} (95 %)")
-        scores, by_class = self.to_frame().to_html(), self.by_class.to_html()
-        return f"{scores}<p>{interval}</p>{by_class}"
+        notes = html.escape("; ".join(self._notes()))
+        return f"{self.to_frame().to_html()}<p>{notes}</p>{self.by_class.to_html()}"
 
     def plot(self, *, ax=None, normalize=True, cmap="Blues"):
         """Draw the confusion matrix; needs matplotlib.
@@ -201,7 +205,9 @@ class EvaluationReport:
         return display
 
 
-def evaluation_report(estimator, X, y, *, train=None, n_bootstrap=1000, random_state=0):
+def evaluation_report(
+    estimator, X, y, *, train=None, sample=None, n_bootstrap=1000, random_state=0
+):
     """Evaluate a fitted classifier once, in every respect.
 
     Parameters
@@ -213,16 +219,26 @@ def evaluation_report(estimator, X, y, *, train=None, n_bootstrap=1000, random_s
     y : array-like of shape (n_samples,)
         Their labels.
     train : array-like or None, default=None
-        Faces that were trained on, shaped as X: the report then also says how good the
-        classifier is on faces without an exact copy among them.
+        Faces that were trained on, as rows or images of X's size: the report then also says how
+        good the classifier is on faces without an exact copy among them. Memory maps are read
+        in parts.
+    sample : int, float or None, default=None
+        Evaluate on that many faces of X, or that share of them, drawn at random with the classes
+        in proportion: a quick look at a large set. None is all.
     n_bootstrap : int, default=1000
         Samples for the interval of the accuracy.
     random_state : int, RandomState instance or None, default=0
-        Draws them.
+        Draws `sample` and the samples for the interval.
 
     Returns
     -------
     report : EvaluationReport
+
+    Raises
+    ------
+    ValueError
+        If X and `train` are faces of different sizes, labels or probabilities do not fit, or
+        `sample` is out of range.
 
     Examples
     --------
@@ -236,13 +252,29 @@ def evaluation_report(estimator, X, y, *, train=None, n_bootstrap=1000, random_s
     >>> report.accuracy == clf.score(faces.data, faces.target)
     True
     """
+    if sample is not None:
+        X, y = _draw(X, y, sample, random_state)
     y_true, y_proba, labels = _check(y, estimator.predict_proba(X), estimator.classes_)
     options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
-    clean = None
+    clean = {}
     if train is not None:
         free = ~groups_and_copies(X, train)[1]
-        clean = _evaluate(y_true[free], y_proba[free], labels, **options)
-    return _evaluate(y_true, y_proba, labels, **options, leak_free=clean)
+        clean["n_leak_free"] = int(free.sum())
+        if free.any():
+            clean["leak_free"] = _evaluate(y_true[free], y_proba[free], labels, **options)
+    return _evaluate(y_true, y_proba, labels, **options, **clean)
+
+
+def _draw(X, y, sample, random_state):
+    """Draw `sample` faces, a number or a share, with the classes in proportion."""
+    y = np.asarray(y)
+    n = sample if isinstance(sample, Integral) else round(sample * len(y))
+    if not 1 <= n <= len(y):
+        raise ValueError(
+            f"sample must be a number of faces, from 1 to the {len(y)} of X, or a share of them "
+            f"in (0, 1], got {sample!r}."
+        )
+    return resample(X, y, replace=False, n_samples=n, stratify=y, random_state=random_state)
 
 
 def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_state=0):
@@ -295,7 +327,7 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     )
 
 
-def _evaluate(y_true, y_proba, labels, *, n_bootstrap, random_state, leak_free=None):
+def _evaluate(y_true, y_proba, labels, *, n_bootstrap, random_state, **clean):
     y_pred = labels[y_proba.argmax(axis=1)]
     hits = y_pred == y_true
     columns = precision_recall_fscore_support(y_true, y_pred, labels=labels, zero_division=0)
@@ -318,7 +350,7 @@ def _evaluate(y_true, y_proba, labels, *, n_bootstrap, random_state, leak_free=N
         confusion=pd.DataFrame(
             confusion_matrix(y_true, y_pred, labels=labels), index=labels, columns=labels
         ),
-        leak_free=leak_free,
+        **clean,
     )
 
 

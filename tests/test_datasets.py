@@ -1,14 +1,16 @@
 """Synthetic faces, image folders, emotion names."""
 
 import io
+import re
 import struct
 import warnings
 
 import numpy as np
 import pytest
+from helpers import small_classifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from fer_sklearn.datasets import (
     FER2013_NAMES,
@@ -123,6 +125,111 @@ def test_what_is_no_image_is_reported_not_fatal(folder):
     assert names == {"text.jpg", "empty.png", "cut-off.jpg"}
     assert bunch.errors["reason"].str.len().min() > 10
     assert len(bunch.filenames) == len(bunch.data)
+
+
+def load_one(folder, name="face.png"):
+    """The only readable image of a folder, as it was decoded."""
+    bunch = load_image_folder(folder, image_size=20)
+    assert [file.rsplit("/", 1)[-1] for file in bunch.filenames] == [name]
+    return bunch.data[0].astype(int)
+
+
+@pytest.fixture
+def happy(tmp_path):
+    """An empty folder happy/."""
+    (tmp_path / "happy").mkdir()
+    return tmp_path / "happy"
+
+
+GRAY = (np.arange(400).reshape(20, 20) // 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "jpg", "tiff"])
+def test_photographs_are_turned_upright(kind, orientation, happy):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(GRAY).save(happy / f"face.{kind}", exif=exif)
+    with Image.open(happy / f"face.{kind}") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image)).astype(int)
+    np.testing.assert_array_equal(load_one(happy.parent, f"face.{kind}"), expected)
+
+
+def test_damaged_exif_data_are_no_reason_to_leave_an_image_out(happy):
+    Image.fromarray(GRAY).save(happy / "face.png", exif=b"Exif\0\0MM no TIFF at all")
+    np.testing.assert_array_equal(load_one(happy.parent), GRAY)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        (GRAY.astype(np.int32), GRAY),
+        (GRAY.astype(np.int32) * 257, GRAY),
+        (GRAY.astype(np.uint16) * 256 + 255, GRAY),
+        (GRAY.astype(np.uint16), GRAY * 0),  # 16 bits are 16 bits, dark as they may be
+        (GRAY.astype(np.float32), GRAY),
+        (GRAY / np.float32(255), GRAY),
+        (GRAY.astype(np.float32) + 0.4, GRAY),
+        (GRAY > 90, (GRAY > 90) * 255),
+    ],
+    ids=["int32", "int32 of 16 bits", "16", "dark 16", "float", "unit", "rounded", "bit"],
+)
+def test_deep_images_become_bytes(levels, expected, happy):
+    Image.fromarray(levels).save(happy / "face.tiff")
+    np.testing.assert_array_equal(load_one(happy.parent, "face.tiff"), expected)
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (GRAY.astype(np.int32) * 1000, r"in \[0, 255\] or \[0, 65535\], got 0 to 199000"),
+        (GRAY.astype(np.int32) - 1, r"in \[0, 255\] or \[0, 65535\], got -1 to 198"),
+        (GRAY.astype(np.float32) * 2, r"in \[0, 1\] or \[0, 255\], got 0 to 398"),
+        (GRAY / np.float32(100) - 1, r"in \[0, 1\] or \[0, 255\], got -1 to 0.99"),
+        (np.where(GRAY > 9, np.float32(1), np.float32(np.nan)), "got nan to nan"),
+    ],
+)
+def test_gray_levels_of_an_unknown_range_are_reported(levels, message, happy):
+    Image.fromarray(GRAY).save(happy / "face.png")
+    Image.fromarray(levels).save(happy / "deep.tiff")
+    [reason] = load_image_folder(happy.parent).errors["reason"]
+    assert re.search(message, reason)
+
+
+def test_of_an_animation_the_first_frame_is_taken(happy):
+    frames = [Image.fromarray(GRAY + step) for step in (0, 20, 40)]
+    frames[0].save(happy / "face.gif", save_all=True, append_images=frames[1:], duration=40)
+    assert np.abs(load_one(happy.parent, "face.gif") - GRAY).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_parts_become_black(mode, happy):
+    opaque = np.zeros((20, 20), dtype=bool)
+    opaque[:, 10:] = True
+    if mode == "P":
+        image, transparency = Image.fromarray(np.where(opaque, GRAY, 255).astype(np.uint8)), 255
+        image.convert("P").save(happy / "face.png", transparency=transparency)
+    else:
+        image = Image.fromarray(np.where(opaque, GRAY, 200).astype(np.uint8)).convert(mode)
+        image.putalpha(Image.fromarray(opaque * np.uint8(255)))
+        image.save(happy / "face.png")
+    np.testing.assert_array_equal(load_one(happy.parent), np.where(opaque, GRAY, 0))
+
+
+def test_a_file_that_may_not_be_read_is_reported(happy, monkeypatch):
+    for name in ("face.png", "secret.png"):
+        Image.fromarray(GRAY).save(happy / name)
+    open_image = Image.open
+
+    def refuses(file):
+        if file.name == "secret.png":
+            raise PermissionError(13, "Permission denied", str(file))
+        return open_image(file)
+
+    monkeypatch.setattr(Image, "open", refuses)
+    errors = load_image_folder(happy.parent).errors
+    assert errors["filename"].tolist() == [str(happy / "secret.png")]
+    assert "PermissionError" in errors["reason"][0]
 
 
 def test_an_image_too_large_to_unpack_is_reported(folder):
@@ -329,6 +436,16 @@ def test_resizing_keeps_the_range_of_floats_and_takes_any_sizes():
     faces = resize_faces(images, (24, 32))
     assert (faces.shape, faces.dtype) == ((3, 24, 32), np.float32)
     np.testing.assert_allclose(faces.mean(axis=(1, 2)), [0.25, 0.5, 0.75], atol=1e-6)
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_resized_floats_stay_in_the_range_that_a_classifier_takes(white):
+    """Lanczos overshoots at edges, by a seventh of the step."""
+    X = (np.random.default_rng(0).random((32, 20, 20)) > 0.5) * float(white)
+    resized = resize_faces(X, 12)
+    assert (resized.min(), resized.max()) == (0, white)
+    clf = small_classifier(max_epochs=1).fit(resized, np.arange(32) % 2)
+    assert clf.predict(resized).shape == (32,)
 
 
 def test_flat_rows_cannot_be_resized_unseen():

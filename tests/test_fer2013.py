@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -142,6 +142,8 @@ def damaged(content, row, old, new):
         ("255 255 ", "255 -55 ", "row 3, column pixels: value 2 is '-55'"),
         ("255 255 ", "255 2x5 ", "row 3, column pixels: value 2 is '2x5'"),
         ("255 255 ", "255 2.5 ", "row 3, column pixels: value 2 is '2.5'"),
+        ("255 255 ", "255 " + 5000 * "2", "row 3, column pixels: value 2 is '22222"),
+        ("1,", 5000 * "1" + ",", "row 3, column emotion: unknown emotion code '1111"),
         ("255 255 ", "255 ", "row 3, column pixels: 2303 values instead of 2304"),
         ("255 255 ", "255 1 255 ", "row 3, column pixels: 2305 values instead of 2304"),
         ("1,", "7,", "row 3, column emotion: unknown emotion code '7'; known are 0 angry, 1"),
@@ -169,6 +171,43 @@ def test_a_file_cut_off_names_its_last_row(csv, images):
     csv.write_text(text(images)[:-3000])
     with pytest.raises(ValueError, match="row 21, column every: 2 columns instead of 3"):
         load_fer2013(csv)
+
+
+@st.composite
+def mutations(draw):
+    """What happens to the bytes of a file: (place, bytes that go, bytes that come), some."""
+    come = st.one_of(
+        st.binary(max_size=6),
+        st.sampled_from([b"\n", b"\r", b",", b'"', b"\0", b"\xff", b"7" * 5000, b" ", b"-1"]),
+    )
+    gone = st.sampled_from([0, 1, 2, 40, 9000])
+    return draw(st.lists(st.tuples(st.floats(0, 1), gone, come), min_size=1, max_size=5))
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(changes=mutations(), form=st.sampled_from(list(FORMS)), no_blanks=st.booleans())
+def test_bytes_that_were_a_csv_are_read_or_refused_by_name(
+    changes, form, no_blanks, images, tmp_path
+):
+    content = bytearray(text(images, **FORMS[form]).encode())
+    if no_blanks:
+        content = content.replace(b" ", b"")
+    for place, gone, come in changes:
+        at = int(place * len(content))
+        content[at : at + gone] = come
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(content)
+    try:
+        bunch = load_fer2013(path, usage="all")
+    except ValueError as error:
+        message = str(error)
+    else:
+        message = str(path)
+        assert bunch.data.shape == (len(bunch.target), 48, 48)
+        assert len(bunch.data) == len(bunch.usage)
+    assert str(path) in message
 
 
 @given(st.lists(st.integers(0, 255), max_size=50), st.text("0123456789 ,-x\n", max_size=40))

@@ -7,6 +7,7 @@ from sklearn import config_context
 from sklearn.model_selection import cross_validate
 
 from fer_sklearn.datasets import load_ferplus, make_faces
+from fer_sklearn.datasets._ferplus import _by_distribution
 
 HEADER = (
     "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -17,23 +18,30 @@ VOTES = {
     "with slips": (1, 8, 0, 1, 0, 0, 0, 0, 0, 0),
     "two ways": (5, 0, 0, 5, 0, 0, 0, 0, 0, 0),
     "three ways": (4, 0, 0, 3, 3, 0, 0, 0, 0, 0),
+    "tied behind": (6, 0, 0, 2, 0, 0, 2, 0, 0, 0),
     "four ways": (3, 0, 0, 3, 2, 0, 2, 0, 0, 0),
     "unknown": (2, 0, 0, 2, 0, 0, 0, 0, 6, 0),
     "no face": (0, 0, 0, 0, 0, 0, 0, 0, 0, 10),
+    "as much unknown": (3, 0, 0, 4, 0, 0, 0, 0, 3, 0),
     "contempt": (2, 0, 0, 0, 0, 0, 0, 8, 0, 0),
     "only slips": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
 }
 NAMES = list(VOTES)
 
 
+def write(folder, votes):
+    """Write faces and their votes; return the paths of both files."""
+    faces = make_faces(len(votes), random_state=0).data
+    lines = [f"0,{' '.join(map(str, face.ravel().tolist()))},Training" for face in faces]
+    (folder / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
+    rows = [f"Training,fer{i}.png,{','.join(map(str, v))}" for i, v in enumerate(votes)]
+    (folder / "votes.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    return folder / "fer2013.csv", folder / "votes.csv"
+
+
 @pytest.fixture
 def paths(tmp_path):
-    faces = make_faces(len(VOTES), random_state=0).data
-    lines = [f"0,{' '.join(map(str, face.ravel().tolist()))},Training" for face in faces]
-    (tmp_path / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
-    rows = [f"Training,fer{i}.png,{','.join(map(str, v))}" for i, v in enumerate(VOTES.values())]
-    (tmp_path / "votes.csv").write_text("\n".join([HEADER, *rows]) + "\n")
-    return tmp_path / "fer2013.csv", tmp_path / "votes.csv"
+    return write(tmp_path, list(VOTES.values()))
 
 
 def kept(bunch):
@@ -42,47 +50,92 @@ def kept(bunch):
 
 def test_a_majority_is_more_than_half_of_what_is_no_slip(paths):
     bunch = load_ferplus(*paths)
-    assert kept(bunch) == ["clear", "with slips", "contempt"]
-    assert bunch.target.tolist() == ["happy", "happy", "contempt"]
+    assert kept(bunch) == ["clear", "with slips", "tied behind", "contempt"]
+    assert bunch.target.tolist() == ["happy", "happy", "neutral", "contempt"]
     assert bunch.target_names == sorted(bunch.target_names)
     happy = bunch.target_names.index("happy")
     assert bunch.distribution[:2, happy].tolist() == [1.0, 1.0]
-    assert bunch.data.shape == (3, 48, 48)
-    assert len(bunch.votes) == len(bunch.usage) == 3
+    assert bunch.data.shape == (4, 48, 48)
+    assert len(bunch.votes) == len(bunch.usage) == 4
 
 
 def test_a_distribution_has_up_to_three_emotions(paths):
     bunch = load_ferplus(*paths, target="distribution")
-    assert kept(bunch) == ["clear", "with slips", "two ways", "three ways", "four ways", "contempt"]
-    names = bunch.target_names
-    three = dict(zip(names, bunch.distribution[3], strict=True))
-    assert three["neutral"] == 0.4
-    assert three["sad"] == three["angry"] == 0.3
-    four = bunch.distribution[4]
-    assert (four > 0).sum() == 3
-    np.testing.assert_allclose(bunch.distribution.sum(axis=1), 1)
+    stay = ["clear", "with slips", "two ways", "three ways", "tied behind", "contempt"]
+    assert kept(bunch) == [*stay[:-1], "as much unknown", "contempt"]
+    shares = {name: by_name(bunch, row) for row, name in enumerate(kept(bunch))}
+    assert shares["three ways"] == {"neutral": 0.4, "sad": 0.3, "angry": 0.3}
+    assert shares["tied behind"] == {"neutral": 0.6, "sad": 0.2, "fear": 0.2}
+    assert shares["as much unknown"] == {"sad": 4 / 7, "neutral": 3 / 7}
+
+
+def by_name(bunch, row):
+    """The shares of a row that are not 0."""
+    shares = zip(bunch.target_names, bunch.distribution[row].tolist(), strict=True)
+    return {name: share for name, share in shares if share}
+
+
+def authors_shares(votes):
+    """Probability mode of `_process_data` in microsoft/FERPlus, step by step; None: left out."""
+    votes = [count if count > 1 else 0 for count in votes]
+    total, taken, so_far, n_taken, valid = sum(votes), [0] * 10, 0, 0, True
+    while so_far < 0.75 * total and n_taken < 3 and valid:
+        most = max(votes)
+        for column in range(10):
+            if votes[column] != most:
+                continue
+            taken[column], votes[column] = most, 0
+            so_far += most
+            n_taken += 1
+            if column >= 8:
+                valid = False
+                if sum(taken) > most:
+                    taken[column] = 0
+                    n_taken -= 1
+                break
+    if sum(taken) <= 0.5 * total or n_taken > 3 or np.argmax(taken) >= 8:
+        return None
+    return [count / sum(taken[:8]) for count in taken[:8]]
+
+
+def test_distributions_are_those_of_the_authors_loop():
+    rng = np.random.default_rng(0)
+    votes = rng.multinomial(10, rng.dirichlet(np.full(10, 0.4), 3000)).astype(float)
+    chosen, shares = _by_distribution(votes, 8)
+    expected = [authors_shares(row) for row in votes.tolist()]
+    assert chosen.tolist() == [row is not None for row in expected]
+    assert 1000 < chosen.sum() < 2900
+    np.testing.assert_allclose(shares[chosen][:, :8], [row for row in expected if row is not None])
 
 
 def test_votes_stay_as_they_are(paths):
     bunch = load_ferplus(*paths, target="votes")
     assert kept(bunch) == [name for name in NAMES if name != "no face"]
     assert bunch.distribution[-1].tolist() == [0.125] * 8
-    slips = dict(zip(bunch.target_names, bunch.distribution[1], strict=True))
-    assert slips["neutral"] == 0.1
+    assert by_name(bunch, 1)["neutral"] == 0.1
 
 
 def test_seven_classes_have_no_contempt(paths):
     bunch = load_ferplus(*paths, classes=7)
-    assert kept(bunch) == ["clear", "with slips"]
+    assert kept(bunch) == ["clear", "with slips", "tied behind"]
     assert "contempt" not in bunch.target_names
-    assert bunch.distribution.shape == (2, 7)
+    assert bunch.distribution.shape == (3, 7)
+
+
+@pytest.mark.parametrize("target", ["majority", "distribution"])
+def test_seven_classes_need_a_majority_of_what_is_no_contempt(target, tmp_path):
+    split, scorned = (4, 0, 0, 0, 0, 0, 2, 4, 0, 0), (2, 0, 0, 0, 0, 0, 0, 8, 0, 0)
+    files = write(tmp_path, [split, scorned])
+    assert load_ferplus(*files, target=target, classes=7).rows.tolist() == [0]
+    expected = {"majority": [1], "distribution": [0, 1]}[target]
+    assert load_ferplus(*files, target=target, classes=8).rows.tolist() == expected
 
 
 def test_files_that_do_not_belong_together_are_an_error(paths, tmp_path):
     votes = paths[1].read_text().splitlines()
     short = tmp_path / "short.csv"
     short.write_text("\n".join(votes[:-1]) + "\n")
-    with pytest.raises(ValueError, match="has 8 rows of these splits, the images are 9"):
+    with pytest.raises(ValueError, match="has 10 rows of these splits, the images are 11"):
         load_ferplus(paths[0], short)
     with pytest.raises(ValueError, match=r"lacks the columns .*is it fer2013new"):
         load_ferplus(paths[0], paths[0])
@@ -99,6 +152,8 @@ def test_the_real_votes_belong_to_the_real_images(fer2013):
     if not votes.exists():
         pytest.skip("needs fer2013new.csv of FER+ beside fer2013.csv")
     bunch = load_ferplus(fer2013, votes, usage="PublicTest")
+    train = load_ferplus(fer2013, votes, target="distribution")
+    assert len(train.data) == 27_956  # by the authors' own code
     assert 3150 < len(bunch.data) < 3250  # the authors tested on about 3,190
     assert (bunch.target == "happy").mean() > 0.25
 

@@ -2,9 +2,10 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 
 from fer_sklearn.datasets import find_label_noise
 
@@ -31,7 +32,9 @@ def test_wrong_labels_are_found_and_the_right_ones_suggested(mislabelled):
     assert issues["probability"].is_monotonic_increasing
 
 
-def test_probabilities_are_of_folds_that_keep_copies_together(mislabelled):
+@pytest.mark.parametrize("cv", [3, np.int64(3)])
+@pytest.mark.parametrize("routing", [False, True])
+def test_probabilities_are_of_folds_that_keep_copies_together(cv, routing, mislabelled):
     X, y, *_ = mislabelled
     X, y = np.concatenate([X[:140], X[:140]]), np.concatenate([y[:140], y[:140]])
 
@@ -44,7 +47,9 @@ def test_probabilities_are_of_folds_that_keep_copies_together(mislabelled):
             assert not self.seen_ & {row.tobytes() for row in X}
             return super().predict_proba(X)
 
-    assert find_label_noise(Recorder(max_iter=1000), X, y, cv=3).y_proba.shape == (280, 10)
+    with config_context(enable_metadata_routing=routing):
+        found = find_label_noise(Recorder(max_iter=1000), X, y, cv=cv)
+    assert found.y_proba.shape == (280, 10)
 
 
 def test_a_splitter_of_ones_own_is_used(mislabelled):
@@ -53,6 +58,20 @@ def test_a_splitter_of_ones_own_is_used(mislabelled):
     found = find_label_noise(LogisticRegression(max_iter=1000), X, y, cv=cv)
     expected = cross_val_predict(
         LogisticRegression(max_iter=1000), X, y, cv=cv, method="predict_proba"
+    )
+    np.testing.assert_allclose(found.y_proba, expected)
+
+
+def test_a_splitter_of_ones_own_gets_the_groups(mislabelled):
+    X, y, *_ = mislabelled
+    groups = np.arange(600) % 7
+    with config_context(enable_metadata_routing=True):
+        found = find_label_noise(
+            LogisticRegression(max_iter=1000), X, y, cv=GroupKFold(2), groups=groups
+        )
+    folds = list(GroupKFold(2).split(X, y, groups))
+    expected = cross_val_predict(
+        LogisticRegression(max_iter=1000), X, y, cv=folds, method="predict_proba"
     )
     np.testing.assert_allclose(found.y_proba, expected)
 

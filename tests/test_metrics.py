@@ -1,6 +1,9 @@
 """Reports, calibration and comparisons, against scikit-learn and by hand."""
 
+import tracemalloc
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, f1_score, log_loss
@@ -86,6 +89,90 @@ def test_a_report_leaves_out_what_was_trained_on(faces):
     assert "calibration error" in text
     assert "surprise" in text
     assert "<table" in report._repr_html_()
+
+
+def report_on(X, train, **options):
+    y = np.arange(len(X)) % 3
+    return evaluation_report(Fixed(np.eye(3)[y], range(3)), X, y, train=train, **options)
+
+
+def test_a_report_says_that_every_face_was_trained_on(faces):
+    report = report_on(faces.data[:30], faces.data)
+    assert (report.leak_free, report.n_leak_free) == (None, 0)
+    assert "30 all, 0 leak-free" in str(report)
+    for text in (str(report), report._repr_html_()):
+        assert "no face is leak-free: each has an exact copy in the training data" in text
+    column = report.to_frame()["leak-free"]
+    assert column["faces"] == 0
+    assert column.drop("faces").isna().all()
+    known = report_on(faces.data[:30], faces.data[20:])
+    assert known.n_leak_free == known.leak_free.n_samples == 20
+    assert "no face" not in str(known)
+    assert report_on(faces.data[:30], None).n_leak_free is None
+
+
+@pytest.mark.parametrize("form", ["rows", "channel", "RGB", "wide integers", "frame"])
+def test_training_faces_may_have_another_form(form, faces):
+    train = {
+        "rows": lambda X: X.reshape(len(X), -1),
+        "channel": lambda X: X[..., None],
+        "RGB": lambda X: np.repeat(X[..., None], 3, axis=3),
+        "wide integers": lambda X: X.astype(np.int64),
+        "frame": lambda X: pd.DataFrame(X.reshape(len(X), -1)),
+    }[form](faces.data[20:])
+    assert report_on(faces.data[:30], train).n_leak_free == 20
+    assert report_on(train[:30], faces.data[40:]).n_leak_free == 20
+
+
+@pytest.mark.parametrize("shape", [(9, 48, 48), (9, 2304), (9, 18, 32), (9, 24, 24, 4)])
+def test_training_faces_of_another_size_are_an_error(shape, faces):
+    with pytest.raises(ValueError, match=r"\(30, 24, 24\)|shape \(1, 24, 24, 4\)") as error:
+        report_on(faces.data[:30], np.zeros(shape, np.uint8))
+    assert ", ".join(map(str, shape[1:])) in str(error.value)
+
+
+def test_training_faces_in_a_file_are_read_in_parts(tmp_path):
+    train = np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.uint8, (50_000, 48, 48))
+    train[-5:] = X = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
+    tracemalloc.start()
+    report = report_on(X, train)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.n_leak_free == 0
+    assert peak < train.nbytes / 4
+
+
+def test_a_sample_keeps_the_classes_in_proportion():
+    X, y = np.arange(1000)[:, None], np.repeat(["a", "b", "c"], [700, 299, 1])
+
+    class Knows:
+        classes_ = np.array(["a", "b", "c"])
+
+        def predict_proba(self, X):
+            self.seen = X[:, 0]
+            return np.eye(3)[np.searchsorted(self.classes_, y[self.seen])]
+
+    def evaluate(**options):
+        clf = Knows()
+        return evaluation_report(clf, X, y, **options), np.sort(clf.seen)
+
+    report, seen = evaluate(sample=100)
+    assert report.accuracy == 1
+    assert report.by_class["faces"].tolist()[:2] == pytest.approx([70, 30], abs=1)
+    assert len(set(seen)) == report.n_samples == 100
+    np.testing.assert_array_equal(evaluate(sample=0.1)[1], seen)
+    assert not np.array_equal(evaluate(sample=100, random_state=1)[1], seen)
+    for everything in (1000, 1.0):
+        assert evaluate(sample=everything)[0].n_samples == 1000
+    for sample in (0, 1001, 0.0, 1.5, -3):
+        with pytest.raises(ValueError, match=f"from 1 to the 1000 of X.*got {sample}"):
+            evaluate(sample=sample)
+
+
+def test_a_sample_is_compared_with_the_training_faces(fitted, faces):
+    report = evaluation_report(fitted, faces.data, faces.target, train=faces.data[140:], sample=90)
+    assert report.n_samples == 90
+    assert 20 < report.n_leak_free == report.leak_free.n_samples < 70
 
 
 def test_a_class_without_faces_counts_in_no_mean():

@@ -63,6 +63,14 @@ def test_curves_are_the_history(faces):
     assert accuracy.lines[-1].get_xdata()[0] == best + 1
 
 
+def test_curves_with_gaps_lie_at_their_epochs():
+    train, valid = [0.2, 0.3, 0.4, 0.5], [np.nan, 0.3, 0.2, np.nan]
+    history = {"train_accuracy": train, "train_loss": train, "learning_rate": train}
+    accuracy = TrainingCurvesDisplay({**history, "valid_accuracy": valid}).plot().axes_[0]
+    assert_array_equal(accuracy.lines[1].get_data(), [[1, 2, 3, 4], valid])
+    assert accuracy.get_title() == "best validation: 0.300, epoch 2"
+
+
 def test_without_validation_faces_there_is_one_curve(fitted):
     accuracy, loss, _ = TrainingCurvesDisplay.from_estimator(fitted).axes_
     assert len(accuracy.lines) == len(loss.lines) == 1

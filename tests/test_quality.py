@@ -1,5 +1,7 @@
 """Copies, contradictions and blanks: found, shown, and cleaned by rules."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -13,6 +15,7 @@ from fer_sklearn.datasets import (
     make_faces,
     near_pairs,
 )
+from fer_sklearn.datasets._duplicates import find_near_pairs
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,57 @@ def test_faces_of_any_size_can_be_compared(shape):
     assert {tuple(pair) for pair in pairs.tolist()} == {(i, 40 + i, 0) for i in range(10)}
 
 
+def test_a_symmetric_faces_exact_copies_are_no_mirrored_copies(drawn):
+    symmetric = np.concatenate([drawn.data[:5, :, :24], drawn.data[:5, :, 23::-1]], axis=2)
+    X = np.concatenate([symmetric, symmetric, drawn.data[5:]])
+    assert len(near_pairs(X)[0]) == 0
+    assert inspect_faces(X).near_duplicates.empty
+
+
+def test_near_copies_are_the_same_in_parts_of_any_size(drawn, monkeypatch):
+    changes = ("brighter", "smaller and back", "mirrored")
+    X = np.concatenate(
+        [drawn.data] + [np.stack([altered(f, kind) for f in drawn.data[:20]]) for kind in changes]
+    )
+    pairs, correlations = near_pairs(X)
+    assert {0, 1} == set(pairs[:, 2])
+    for size in (7, 10_000):
+        monkeypatch.setattr("fer_sklearn.datasets._duplicates._CHUNK", size)
+        found, theirs = near_pairs(X)
+        np.testing.assert_array_equal(found, pairs)
+        np.testing.assert_array_equal(theirs, correlations)
+
+
+def test_near_copies_are_found_without_arrays_of_all_faces_but_one(monkeypatch):
+    n = 20_000
+
+    class Drawn:
+        """Faces that are made when they are asked for."""
+
+        def __len__(self):
+            return n
+
+        def __getitem__(self, rows):
+            start, stop, _ = rows.indices(n)
+            return np.random.default_rng(start).integers(0, 256, (stop - start, 16, 16), np.uint8)
+
+    monkeypatch.setattr("fer_sklearn.datasets._duplicates._CHUNK", 64)
+    tracemalloc.start()
+    find_near_pairs([Drawn()], np.arange(n), 0.95)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.35 * n * 1024  # the thumbnails, 1 kB a face, and what a hash takes
+
+
+@pytest.mark.parametrize("black_to_white", [(0, 1), (-2, 2), (0, 4095)])
+def test_near_copies_are_found_in_any_range(black_to_white, drawn):
+    X = np.concatenate([drawn.data, drawn.data[:20, :, ::-1], np.full((3, 48, 48), 9, np.uint8)])
+    black, white = black_to_white
+    expected, found = near_pairs(X)[0], near_pairs(black + X / 255 * (white - black))[0]
+    assert len(expected) >= 20
+    np.testing.assert_array_equal(found, expected)
+
+
 def faulty(drawn):
     """Faces with faults at known rows, their labels and splits."""
     faces, labels = drawn.data, drawn.target
@@ -110,6 +164,17 @@ def test_faces_of_every_layout_are_inspected_and_cleaned(shape, drawn):
     groups = [duplicate_groups(faces, near=True).tolist() for faces in (other, X)]
     assert groups[0] == groups[1]
     assert clean_faces(other, y).data.shape == (len(clean_faces(X, y).data), *other.shape[1:])
+
+
+def test_a_report_is_short_and_has_a_table_for_notebooks(drawn):
+    X, y, split = faulty(drawn)
+    report = inspect_faces(X, y, split=split, near=False)
+    assert repr(report) == "FaceReport(n_faces=66)"
+    text = report._repr_html_()
+    assert text.count("<table") == 2
+    for part in ("exact copies", "15.2%", "of 66 faces", "neutral"):
+        assert part in text
+    assert inspect_faces(X)._repr_html_().count("<table") == 1
 
 
 def test_a_report_can_be_seen(drawn):
@@ -169,6 +234,24 @@ def test_every_rule_can_be_switched_off_or_softened(drawn):
     assert reasons[4] == reasons[64] == "contradiction"
     with pytest.raises(ValueError, match="copies must be one of"):
         clean_faces(X, y, copies="maybe")
+
+
+def log_of(drawn, rows, labels, **rules):
+    """What is dropped, as {row: (reason, copy_of)}, of these faces under these labels."""
+    log = clean_faces(drawn.data[rows], np.array(labels), **rules).log
+    return dict(zip(log["row"], zip(log["reason"], log["copy_of"], strict=True), strict=True))
+
+
+def test_the_log_names_the_face_that_stays_or_the_one_that_contradicts(drawn):
+    blame = {0: ("contradiction", 1), 1: ("contradiction", 0), 2: ("contradiction", 0)}
+    assert log_of(drawn, [5, 5, 5, 6], ["x", "y", "y", "x"]) == blame
+    soft = log_of(drawn, [5] * 5, ["x", "y", "z", "z", "z"], contradictions="majority")
+    assert soft == {
+        **dict.fromkeys([0, 1], ("contradiction", 2)),
+        **dict.fromkeys([3, 4], ("copy", 2)),
+    }
+    kept = log_of(drawn, [5] * 4, ["x", "y", "y", "x"], contradictions="keep")
+    assert kept == {2: ("copy", 1), 3: ("copy", 0)}
 
 
 def test_near_copies_are_cleaned_on_request(drawn):

@@ -62,8 +62,9 @@ def clean_faces(
         groups : ndarray of int
             Copies that stay share a number, for `GroupKFold`.
         log : DataFrame with columns row, reason, label, copy_of
-            A line for every face that was dropped; copy_of is the first of its copies
-            (-1 for a blank face, or one that stands in `test`).
+            A line for every face that was dropped. Of a copy, copy_of is the face of the same
+            label that stays; of a contradiction, a copy with another label, if one stays that
+            one. -1 for a blank face, or one that stands in `test`.
 
     Raises
     ------
@@ -146,13 +147,27 @@ def _is_repeated(groups, y, open_) -> np.ndarray:
 
 def _make_log(reasons, groups, y) -> pd.DataFrame:
     rows = np.flatnonzero(reasons != "")
-    firsts = pd.Series(np.arange(len(y))).groupby(groups).transform("min").to_numpy()
-    alone = np.isin(reasons[rows], ["blank", "copy of a test face"])
     return pd.DataFrame(
         {
             "row": rows,
             "reason": reasons[rows],
             "label": y[rows],
-            "copy_of": np.where(alone, -1, firsts[rows]),
+            "copy_of": _copied(reasons, groups, y)[rows],
         }
     )
+
+
+def _copied(reasons, groups, y) -> np.ndarray:
+    """Return, for each face that was dropped for another one, the row of that one, else -1."""
+    rows = np.arange(len(y))
+    frame = pd.DataFrame({"row": rows, "group": groups, "label": y, "reason": reasons})
+    compared = frame[frame["reason"].isin(["", "copy", "contradiction"])]
+    stay_first = compared.sort_values("reason", kind="stable")  # "" is before all others
+    heads = stay_first.drop_duplicates(["group", "label"])
+    dropped = compared[compared["reason"] != ""]
+    pairs = dropped.merge(heads, on="group", suffixes=("", "_head"))
+    is_same = pairs["label"] == pairs["label_head"]
+    pairs = pairs[is_same == (pairs["reason"] == "copy")].drop_duplicates("row")
+    copied = np.full(len(y), -1)
+    copied[pairs["row"]] = pairs["row_head"]
+    return copied

@@ -206,20 +206,32 @@ def _parse_lines(path: Path, first: int, text: bytes, columns: list[str]) -> Row
 
 
 def _parse_code(path: Path, number: int, field: bytes) -> int:
-    if field.isdigit() and int(field) < len(FER2013_NAMES):
-        return int(field)
+    code = _parse_number(field, len(FER2013_NAMES))
+    if code is not None:
+        return code
     known = ", ".join(f"{code} {name}" for code, name in enumerate(FER2013_NAMES))
     _fail(path, number, "emotion", f"unknown emotion code {_shown(field)}; known are {known}")
 
 
 def _parse_pixels(path: Path, number: int, field: bytes) -> list[int]:
-    values = field.split()
-    for at, value in enumerate(values, start=1):
-        if not value.isdigit() or int(value) > 255:
+    levels = []
+    for at, value in enumerate(field.split(), start=1):
+        level = _parse_number(value, 256)
+        if level is None:
             _fail(path, number, "pixels", f"value {at} is {_shown(value)}, not a number in 0..255")
-    if len(values) != _N_PIXELS:
-        _fail(path, number, "pixels", f"{len(values)} values instead of {_N_PIXELS}")
-    return [int(value) for value in values]
+        levels.append(level)
+    if len(levels) != _N_PIXELS:
+        _fail(path, number, "pixels", f"{len(levels)} values instead of {_N_PIXELS}")
+    return levels
+
+
+def _parse_number(field: bytes, stop: int) -> int | None:
+    """Return the number of `field`; None if it is none, or not below `stop`, of three digits."""
+    digits = field.lstrip(b"0")
+    if not field.isdigit() or len(digits) > 3:  # int() refuses thousands of digits in its words
+        return None
+    number = int(digits or b"0")
+    return number if number < stop else None
 
 
 def _parse_usage(path: Path, number: int, field: bytes) -> str:

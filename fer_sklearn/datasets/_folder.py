@@ -16,7 +16,12 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
 
     Every file below a sub-folder is tried. Images of any size and mode become gray and
     are resized once, antialiased (Lanczos), to a square; sides of other proportions are
-    stretched. Transparent parts become black; of an animation the first frame is taken.
+    stretched. Photographs are turned upright as their EXIF data say. Transparent parts become
+    black; of an animation the first frame is taken.
+
+    Of 16 bits the upper eight are taken. Integers of 32 bits count as 8 bits if they are up to
+    255, else as 16; floats lie in [0, 1] if they are up to 1, else in [0, 255]. An image with
+    values outside stands in `errors`.
 
     Parameters
     ----------

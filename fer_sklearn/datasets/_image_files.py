@@ -11,11 +11,21 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import Image
+from PIL import ExifTags, Image
 from tqdm.auto import tqdm
 
 #: Files a task; also what is decoded twice, at most, when a run was stopped.
 _BATCH = 256
+#: What sets an image upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 #: Room for the header of an .npy file, which is known at the end only.
 _HEADER = 128
 
@@ -152,19 +162,47 @@ def _read_gray(file: Path, size: int) -> np.ndarray:
         # A decompression bomb is an error here: it is reported like any other bad file.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(file) as image:
-            gray = _to_gray(image)
+            gray = _to_gray(_upright(image))
     if gray.size != (size, size):
         gray = gray.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(gray)
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn an image as its EXIF data say. Damaged ones say nothing: the image may be whole."""
+    image.load()
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # Pillow raises many kinds
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
 def _to_gray(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion clips at 255
-        deep = np.asarray(image.convert("I"))
-        return Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):  # Pillow's own conversion clips at 255
+        levels = np.asarray(image.convert("I"))
+        deep = image.mode != "I" or levels.max() > 255
+        return Image.fromarray(_scaled(levels, 65535 if deep else 255))
+    if image.mode == "F":
+        levels = np.asarray(image)
+        return Image.fromarray(_scaled(levels, 1 if levels.max() <= 1 else 255))
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in ("RGBA", "LA", "La", "RGBa"):  # see-through parts become black, not noise
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     return image.convert("L")
+
+
+def _scaled(levels: np.ndarray, white: int) -> np.ndarray:
+    """Map [0, white] to bytes; of 16 bits the upper eight stay."""
+    low, high = levels.min(), levels.max()
+    if not 0 <= low <= high <= white:
+        kind = "[0, 1] or [0, 255]" if levels.dtype.kind == "f" else "[0, 255] or [0, 65535]"
+        raise ValueError(
+            f"expected gray levels in {kind}, got {low:.6g} to {high:.6g}. Save the image with 8 "
+            "or 16 bits"
+        )
+    if white == 65535:
+        return (levels >> 8).astype(np.uint8)
+    return np.rint(levels * (255 / white)).astype(np.uint8)

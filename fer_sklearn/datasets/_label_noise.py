@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold, check_cv, cross_val_predict
 from sklearn.utils import Bunch, indexable
 
 from ._duplicates import duplicate_groups
@@ -69,12 +71,12 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     """
     find_label_issues = _import_cleanlab()
     X, y, groups = indexable(X, np.asarray(y), groups)
-    if isinstance(cv, int):
+    if isinstance(cv, Integral):
         groups = duplicate_groups(X) if groups is None else groups
-        cv = StratifiedGroupKFold(cv, shuffle=True, random_state=0)
-    y_proba = cross_val_predict(
-        estimator, X, y, groups=groups, cv=cv, method="predict_proba", n_jobs=n_jobs
-    )
+        cv = StratifiedGroupKFold(int(cv), shuffle=True, random_state=0)
+    # Not by cross_val_predict: with metadata routing enabled it takes no groups.
+    folds = list(check_cv(cv, y, classifier=True).split(X, y, groups))
+    y_proba = cross_val_predict(estimator, X, y, cv=folds, method="predict_proba", n_jobs=n_jobs)
     labels, codes = np.unique(y, return_inverse=True)
     rows = find_label_issues(codes, y_proba, return_indices_ranked_by="self_confidence", n_jobs=1)
     suggested = y_proba[rows].argmax(axis=1)

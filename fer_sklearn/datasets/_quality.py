@@ -46,12 +46,12 @@ class FaceReport:
     """
 
     n_faces: int
-    blank: pd.DataFrame
-    exact_duplicates: pd.DataFrame
-    near_duplicates: pd.DataFrame
-    contradictions: pd.DataFrame
-    leaks: pd.DataFrame
-    class_counts: pd.DataFrame | None
+    blank: pd.DataFrame = field(repr=False)
+    exact_duplicates: pd.DataFrame = field(repr=False)
+    near_duplicates: pd.DataFrame = field(repr=False)
+    contradictions: pd.DataFrame = field(repr=False)
+    leaks: pd.DataFrame = field(repr=False)
+    class_counts: pd.DataFrame | None = field(repr=False)
     _X: object = field(repr=False, default=None)
 
     def to_frame(self) -> pd.DataFrame:
@@ -74,6 +74,11 @@ class FaceReport:
         if self.class_counts is not None:
             lines += ["", self.class_counts.to_string()]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        counts = "" if self.class_counts is None else self.class_counts.to_html()
+        findings = self.to_frame().to_html(formatters={"share": "{:.1%}".format})
+        return f"{findings}<p>of {self.n_faces} faces</p>{counts}"
 
     def plot(self, finding="near_duplicates", *, n_examples=12, ax=None):
         """Show examples of a finding, copies side by side; needs matplotlib.
@@ -165,7 +170,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     pairs, correlations = np.empty((0, 3), dtype=np.int64), np.empty(0)
     groups = exact
     if near:
-        pairs, correlations = find_near_pairs(X, exact, min_correlation)
+        pairs, correlations = find_near_pairs([X], exact, min_correlation)
         groups = join_groups(exact, pairs)
     return FaceReport(
         n_faces=len(X),

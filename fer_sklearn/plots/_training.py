@@ -22,7 +22,8 @@ class TrainingCurvesDisplay:
     ----------
     history : dict of {str: sequence of float}
         `FERClassifier.history_`: "train_accuracy", "train_loss", "learning_rate" and, if there
-        were validation faces, "valid_accuracy" and "valid_loss"; one value an epoch.
+        were validation faces, "valid_accuracy" and "valid_loss"; one value an epoch, NaN if it
+        had none.
 
     Attributes
     ----------
@@ -114,7 +115,7 @@ class TrainingCurvesDisplay:
         scores = self.history.get("valid_accuracy")
         if scores is None:
             return
-        best = int(np.argmax(scores))
+        best = int(np.nanargmax(scores))
         ax.axvline(best + 1, color=GRAY, linestyle=":", zorder=0)
         ax.set_title(f"best validation: {scores[best]:.3f}, epoch {best + 1}", size=10)
 
