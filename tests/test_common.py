@@ -8,7 +8,7 @@ from fer_sklearn.embedding import FaceEmbedder
 
 ESTIMATORS = [
     FERClassifier(widths=(16, 32, 64)),  # narrow, for time: widths are no part of the contract
-    FERClassifier(network="cnn", precision="float32"),
+    FERClassifier(network="cnn", widths=(16, 32, 64), precision="float32"),
     *(FaceNormalizer(method) for method in ("dataset", "scale", "image", "equalize")),
     FaceAugmenter(),
     FaceEmbedder(FERClassifier(widths=(8, 16), max_epochs=1, random_state=0)),
