@@ -141,6 +141,7 @@ def test_another_precision_is_another_row(run):
 def test_the_special_networks_of_the_ablation_train(run):
     levers = [
         *("moving average", "small first", "full resolution first", "linear over places"),
+        "no identity at the start",
         *("a third of the resolution, wider", "pool first, wider", "four stages"),
     ]
     line = f"--faces 35 {SMALL} --output special.csv".split()

@@ -71,6 +71,16 @@ class ThirdResolution(ResNet):
         self.features[1][0] = conv3x3(9, widths[0])
 
 
+class RandomFilters(ResNet):
+    """Convolutions that start as PyTorch's do, in place of the identity."""
+
+    def __init__(self, n_classes, image_shape, **params):
+        super().__init__(n_classes, image_shape, **params)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.reset_parameters()
+
+
 class FullResolution(ResNet):
     """Two convolutions at full resolution, then max-pooling, in place of the folded pixels."""
 
@@ -157,6 +167,7 @@ def levers(epochs, widths):
         "pool first, wider": {"network": PoolFirst, "widths": times(7 / 6)},
         "relu": {"network_params": {"activation": "relu"}},
         "silu": {"network_params": {"activation": "silu"}},
+        "no identity at the start": {"network": RandomFilters},
         "full resolution first": {"network": FullResolution, "widths": times(7 / 8)},
         "linear over places": {"network": PlaceHead},
         "two stages": {"widths": (times(9 / 8)[0], times(11 / 8)[1])},
