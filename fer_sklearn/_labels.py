@@ -18,8 +18,8 @@ def find_classes(y: np.ndarray, name: str = "y") -> np.ndarray:
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
-            f"{name} has only one class, {classes.tolist()[0]!r}; a classifier needs at least 2 "
-            "classes."
+            f"{name} has only {('no', 'one')[len(classes)]} class, {classes.tolist()}; a "
+            "classifier needs at least 2 classes."
         )
     return classes
 

@@ -11,7 +11,10 @@ To change the format: raise `STATE_FORMAT`, add the step from the last number to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+
+import numpy as np
 
 STATE_FORMAT = 2
 
@@ -69,3 +72,22 @@ def unpack_state(state: dict, defaults: dict) -> tuple[dict, dict | None]:
     for older in range(number, STATE_FORMAT):
         state = _UPGRADES[older](state)
     return {**defaults, **state["attributes"]}, state["weights"]
+
+
+def described(value, aside: set[str]):
+    """Return a parameter as texts and arrays that are the same in every process, to be hashed.
+
+    Estimators are taken apart, in lists too; their parameters named in `aside` are left out.
+    """
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        params = value.get_params(deep=False)
+        kept = {name: described(params[name], aside) for name in sorted(params.keys() - aside)}
+        return type(value).__qualname__, kept
+    if isinstance(value, dict):
+        return {str(name): described(part, aside) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [described(part, aside) for part in value]
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value
+    text = getattr(value, "__qualname__", None) or repr(value)
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)

@@ -34,13 +34,15 @@ from ._labels import (
     make_loss_weights,
 )
 from ._pretrained import Pretrained, read_pretrained, write_pretrained
-from ._state import pack_state, unpack_state
+from ._state import described, pack_state, unpack_state
 from .augment import FaceAugmenter, RandomFlip
 from .networks import build_network, default_params
 from .normalize import FaceNormalizer
 
 #: Torch objects: rebuilt from the weights, or dropped, when pickled.
-_NOT_STORED = ("_model", "_net", "_net_recipe", "_device")
+_NOT_STORED = ("_model", "_kept", "_device")
+#: Parameters that a fit does not depend on.
+_SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
 
 
 class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
@@ -107,8 +109,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     plain_fraction : float, default=0.0
         Share of `max_epochs`, at the end, without mixup and erasing, in [0, 1].
     batch_size : int or "auto", default="auto"
-        Largest number of faces a step; an epoch is split evenly. "auto" is 128, and
-        less for fewer than 2560 faces, so that an epoch has 20 steps, but at least 16.
+        Largest number of faces a step; an epoch is split evenly, and never into steps of one
+        face (of an odd number in twos, one step has three). "auto" is 128, and less for fewer
+        than 2560 faces, so that an epoch has 20 steps, but at least 16.
     max_epochs : int, default=16
         Passes over the training data.
     warm_start : bool, default=False
@@ -238,8 +241,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    #: What the net that `partial_fit` keeps was built from; None if it keeps none.
-    _net_recipe = None
+    #: The net that `partial_fit` goes on with, and all that it was built from.
+    _kept = (None, None)
     #: Whether training mirrored faces; pickles older than `predict_augment` lack it.
     _mirrored = False
 
@@ -374,7 +377,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 training.train(net, faces, valid, settings)
             self.class_count_ = self._count(codes[kept])
             vars(self).update(self._results(net, device, going_on))
-            self._net = self._net_recipe = None
+            self._kept = (None, None)
         if context is not None:
             context.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes=lambda: dict(vars(self))
@@ -432,10 +435,11 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 plain_fraction=0.0,
                 patience=None,
             )
-            net_recipe = self._net_recipe_of(X, settings, device, going_on, start)
+            network = self._network_recipe(going_on, start)
+            made_from = settings, device, self._augmenter(X).get_params(), network
             net = None
-            if net_recipe == self._net_recipe:
-                net = copy.deepcopy(self._net)  # the old one stays on failure
+            if made_from == self._kept[1]:
+                net = copy.deepcopy(self._kept[0])  # the old one stays on failure
                 net.batch_size = settings.batch_size
             with training.global_state_preserved(device):
                 if net is None:
@@ -444,7 +448,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 training.train(net, faces, None, settings)
             self.class_count_ = self._count(codes[kept]) + getattr(self, "class_count_", 0)
             vars(self).update(self._results(net, device, going_on))
-            self._net, self._net_recipe = net, net_recipe
+            self._kept = net, made_from
         return self
 
     def decision_function(self, X):
@@ -562,16 +566,16 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.normalizer_ = None
         if self.normalize == "upstream":
             return
+        stored = None if self.normalize is not None or start is None else start.normalization
         normalizer = FaceNormalizer() if self.normalize is None else clone(self.normalize)
-        if self.normalize is None and start is not None:
-            normalizer.method = start.normalization["method"]
+        if stored is not None:
+            normalizer.method = stored["method"]
         self.normalizer_ = normalizer.fit_rows(rows, kept)
-        if self.normalize is None and start is not None:
-            self.normalizer_.mean_ = start.normalization["mean"]
-            self.normalizer_.scale_ = start.normalization["scale"]
+        if stored is not None:
+            self.normalizer_.mean_, self.normalizer_.scale_ = stored["mean"], stored["scale"]
 
-    def _stored_normalizer(self, start):
-        """Return the normaliser of a file, with the pixel range of `normalize`."""
+    def _adopt_normalizer(self, start):
+        """Take the normaliser of a file, with the pixel range of `normalize`."""
         stored = start.normalization
         stated = FaceNormalizer(stored["method"]) if self.normalize is None else self.normalize
         if getattr(stated, "method", stated) != stored["method"]:
@@ -581,9 +585,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 f"FaceNormalizer({stored['method']!r}, pixel_range=(black, white))."
             )
         black = np.uint8(0) if stated.pixel_range == "auto" else min(stated.pixel_range)
-        normalizer = clone(stated).fit_rows(np.full((1, self.n_features_in_), black), [0])
-        normalizer.mean_, normalizer.scale_ = stored["mean"], stored["scale"]
-        return normalizer
+        self._fit_normalizer(np.full((1, self.n_features_in_), black), [0], start)
+        self.normalizer_.mean_, self.normalizer_.scale_ = stored["mean"], stored["scale"]
 
     def _count(self, codes):
         return np.bincount(codes, minlength=len(self.classes_))
@@ -617,14 +620,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 f"not be repeated; got random_state={self.random_state!r}, "
                 f"warm_start={self.warm_start}."
             )
-        silent = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
-        params = [
-            (name, str(getattr(value, "__qualname__", value)))  # a function's str has its address
-            for name, value in sorted(self.get_params().items())
-            if name not in silent
-        ]
         augment = self._augmenter(X).get_params()  # X may carry it, which its hash ignores
-        fingerprint = joblib.hash((params, augment, X, data))
+        fingerprint = joblib.hash((described(self, _SILENT), augment, X, data))
         return training.Checkpoint(Path(self.checkpoint), fingerprint)
 
     def _settings(self, seed, n_faces, **changes):
@@ -658,9 +655,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _network_params(self):
         stated = {"widths": self.widths, "depth": self.depth, "dropout": self.dropout}
         params = {name: value for name, value in stated.items() if value is not None}
-        if "widths" in params:
-            params["widths"] = tuple(np.asarray(self.widths).tolist())  # JSON knows no arrays
-        return {**params, **(self.network_params or {})}
+        return _plain_widths({**params, **(self.network_params or {})})
 
     def _read_pretrained(self):
         """Return what `pretrained` names, or None."""
@@ -677,13 +672,6 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         elif going_on and self.pretrained is not None:
             own = {**self._recipe["params"], **own}
         return {"network": self.network, "params": own}
-
-    def _net_recipe_of(self, X, settings, device, going_on, start):
-        """Return all that a net of `partial_fit` is built from, to compare with the last one's."""
-        free = {"seed": 0, "batch_size": 0, "verbose": 0, "callbacks": []}
-        augment = self._augmenter(X).get_params()
-        network = self._network_recipe(going_on, start)
-        return replace(settings, **free), device, augment, network
 
     def _new_model(self, X, seed, device, going_on, start=None):
         """Build the model to train; one that goes on starts from the fitted weights."""
@@ -868,7 +856,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         clf.classes_ = np.array(start.classes)
         clf.image_shape_ = start.image_shape
         clf.n_features_in_ = start.image_shape[0] * start.image_shape[1]
-        clf.normalizer_ = clf._stored_normalizer(start)
+        clf._adopt_normalizer(start)
         if start.class_count is not None:
             clf.class_count_ = np.array(start.class_count)
         clf.history_, clf.n_iter_, clf.best_validation_score_ = {}, 0, None
@@ -954,6 +942,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         vars(self).update(attributes)
         if weights is None:
             return
+        self._recipe = {**self._recipe, "params": _plain_widths(self._recipe["params"])}
         self._model = training.build_aside(lambda: self._assemble(nn.Sequential()))
         self._model.network.load_state_dict(_to_tensors(weights))
         self._device = resolve_device_or_cpu(self.device)
@@ -984,6 +973,12 @@ def _append_epochs(before, new):
         key: before.get(key, [np.nan] * n_before) + new.get(key, [np.nan] * n_new)
         for key in {**before, **new}
     }
+
+
+def _plain_widths(params):
+    """Return the parameters with widths as a tuple: a list is not equal, JSON knows no arrays."""
+    widths = params.get("widths")
+    return {**params, "widths": tuple(np.asarray(widths).tolist())} if np.ndim(widths) else params
 
 
 def _to_arrays(state):

@@ -13,7 +13,7 @@ from fer_sklearn.datasets import load_fer2013
 from fer_sklearn.networks import ResNet
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("docs/**/*.md")))]
 # Dask's threads and sockets close when they like, and a few faces are too few for some scores.
 pytestmark = pytest.mark.filterwarnings("default")
 

@@ -36,7 +36,10 @@ ALLOWED = {
         *("_images", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
         "normalize",
     },
-    "tuning": {"_callbacks", "_device", "datasets", "augment", "classifier", "training"},
+    "tuning": {
+        *("_callbacks", "_device", "_state"),
+        *("augment", "classifier", "datasets", "training"),
+    },
 }
 #: Heavy packages: the rooms that may import them.
 OWNERS = {

@@ -153,3 +153,15 @@ def test_skops_loads_it_trusting_only_our_classes(faces, tmp_path):
     assert set(untrusted) <= OURS
     loaded = skops.io.load(tmp_path / "m.skops", trusted=untrusted)
     np.testing.assert_array_equal(loaded.predict_proba(faces.data), clf.predict_proba(faces.data))
+
+
+@pytest.mark.parametrize("widths", [[8], np.array([8])])
+def test_training_goes_on_whatever_kind_of_sequence_the_widths_are(faces, widths, tmp_path):
+    """Pickles of before keep them as they were given."""
+    clf = small_classifier(widths=widths, max_epochs=1, warm_start=True)
+    clf.fit(faces.data, faces.target).save_pretrained(tmp_path / "weights.npz")
+    clf._recipe["params"]["widths"] = widths
+    again = pickle.loads(pickle.dumps(clf)).fit(faces.data, faces.target)
+    assert again.n_iter_ == 2
+    nested = small_classifier(widths=None, network_params={"widths": widths}, max_epochs=1)
+    nested.fit(faces.data, faces.target).save_pretrained(tmp_path / "weights.npz")

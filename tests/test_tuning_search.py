@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -31,6 +32,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from fer_sklearn import FERClassifier, make_fer_pipeline
 from fer_sklearn.tuning import FERSearchCV, HoldOut, plot_study, search_space
 from fer_sklearn.tuning import _study as study_module
+from fer_sklearn.tuning import _trials as trials_module
 from fer_sklearn.tuning._study import Worker, WorstQuarterPruner, open_storage
 
 RATES = {"learning_rate": FloatDistribution(0.005, 0.1, log=True)}
@@ -237,6 +239,20 @@ def test_a_study_whose_scores_mean_something_else_is_refused(change, faces, tmp_
     search(harmless, C, n_trials=2, storage=path).fit(X, faces.target)
 
 
+def test_a_study_goes_on_on_another_device_and_with_an_equal_generator(faces, tmp_path):
+    path, space = tmp_path / "study.log", {"classify__dropout": RANGE}
+    for n_trials, device in enumerate(("auto", "cpu"), start=1):
+        pipeline = make_fer_pipeline(widths=(4,), max_epochs=1, device=device)
+        pipeline.set_params(classify__random_state=np.random.RandomState(0))
+        pipeline.set_params(classify__verbose=n_trials - 1)
+        params = {"n_trials": n_trials, "storage": path, "refit": False}
+        found = search(pipeline, space, **params).fit(faces.data, faces.target)
+    assert len(found.cv_results_["params"]) == 2
+    pipeline.set_params(classify__depth=2)
+    with pytest.raises(ValueError, match="other data, splits, parameters"):
+        search(pipeline, space, **params).fit(faces.data, faces.target)
+
+
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_workers_side_by_side_find_what_one_finds(backend, faces):
     import joblib
@@ -357,6 +373,46 @@ def test_a_killed_process_of_n_jobs_does_not_end_the_search(faces, tmp_path):
     assert found.cv_results_["state"].tolist() == ["complete"] * 4
 
 
+class FailsOnce(LogisticRegression):
+    """Cannot be fitted in the first of three folds."""
+
+    fits = 0
+
+    def fit(self, X, y):
+        FailsOnce.fits += 1
+        if FailsOnce.fits % 3 == 1:
+            time.sleep(0.2)
+            raise RuntimeError("not this fold")
+        return super().fit(X, y)
+
+
+def test_a_fold_that_always_fails_costs_itself_only(faces):
+    params = {"n_trials": 2, "error_score": 0.0, "cv": 3, "refit": False, "pruner": NopPruner()}
+    with pytest.warns(FitFailedWarning, match="not this fold"):
+        found = search(FailsOnce(max_iter=1000), C, **params).fit(rows(faces), faces.target)
+    assert found.cv_results_["split0_test_score"].tolist() == [0, 0]
+    assert found.best_score_ > 0
+    assert (found.cv_results_["mean_fit_time"] > 0.06).all()
+    assert (found.cv_results_["mean_score_time"] < 0.06).all()
+
+
+class Stumbles(optuna.samplers.RandomSampler):
+    """Cannot begin its third trial."""
+
+    def before_trial(self, study, trial):
+        if trial.number >= 2:
+            raise RuntimeError("no third")
+
+
+def test_an_error_after_a_lost_trial_is_told(faces, tmp_path):
+    path = tmp_path / "study.log"
+    Buries.fits = 0
+    Buries.study = lambda: optuna.load_study(study_name="fer_sklearn", storage=open_storage(path))
+    found = search(Buries(max_iter=1000), C, storage=path, cv=2, sampler=Stumbles(), n_trials=5)
+    with pytest.raises(RuntimeError, match="no third"):
+        found.fit(rows(faces), faces.target)
+
+
 class Buries(LogisticRegression):
     """While its second fit runs, another worker takes it for dead."""
 
@@ -388,7 +444,7 @@ def test_only_a_sign_that_stays_the_same_tells_that_a_worker_died(monkeypatch):
     study = optuna.create_study()
     worker = Worker(study, 3, None)
     clock = iter([0.0, 30.0, 50.0, 100.0, 111.0, 111.0])
-    monkeypatch.setattr(study_module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(study_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     name = "another machine:1:abc"
     assert worker._is_alive(name, 5e9)  # its clock is far ahead
     assert worker._is_alive(name, 5e9 + 5)
@@ -431,9 +487,17 @@ def test_a_sampler_of_ones_own_is_left_as_it_was(faces):
         for _ in range(2)
     ]
     assert twice[0].cv_results_["params"] == twice[1].cv_results_["params"]
-    shared = search(LOGISTIC, C, sampler=sampler, n_trials=4, n_jobs=2, pruner=NopPruner())
-    drawn = shared.fit(rows(faces), faces.target).cv_results_["params"]
-    assert len({params["C"] for params in drawn}) == 4
+
+
+def test_workers_do_not_draw_the_same_from_a_sampler_of_ones_own(monkeypatch):
+    """Each gets a copy of it."""
+    monkeypatch.setattr(trials_module, "work", lambda task, study, *rest: drawn.append(study))
+    drawn, opening = [], {"name": "a", "pruner": NopPruner(), "fingerprint": ""}
+    for _ in range(2):
+        opening["sampler"] = optuna.samplers.TPESampler(seed=0)
+        trials_module.open_and_work(None, None, opening, 1, None, 0)
+    first, second = (study.ask(C).params["C"] for study in drawn)
+    assert first != second
 
 
 def test_the_default_pruner_judges_the_running_mean_not_the_best_epoch():
@@ -479,7 +543,7 @@ def test_the_learning_rates_are_those_of_the_optimizer(faces):
     assert max(params["learning_rate"] for params in found.cv_results_["params"]) < 0.01
 
 
-def test_the_context_of_joblib_decides_about_workers(faces, monkeypatch):
+def test_the_context_of_joblib_decides_about_workers(faces):
     import joblib
 
     found = search(LOGISTIC, C, pruner=NopPruner(), refit=False)
@@ -487,6 +551,19 @@ def test_the_context_of_joblib_decides_about_workers(faces, monkeypatch):
         found.fit(rows(faces), faces.target)
     workers = {trial.user_attrs["worker"] for trial in found.study_.trials}
     assert not any(f":{os.getpid()}:" in worker for worker in workers)
+
+
+class Routed(LogisticRegression):
+    """Records the numbers of its rows, and their weights."""
+
+    seen: list = []
+
+    def fit(self, X, y, sample_weight=None):
+        Routed.seen.append((X[:, 0].astype(int), sample_weight))
+        return super().fit(X[:, 1:], y)
+
+    def predict(self, X):
+        return super().predict(X[:, 1:])
 
 
 def test_metadata_is_routed_as_grid_search_routes_it(faces):
@@ -497,11 +574,15 @@ def test_metadata_is_routed_as_grid_search_routes_it(faces):
             refuses = clone(refuses).set_score_request(sample_weight=False)
             with pytest.raises((UnsetMetadataPassedError, TypeError)):
                 search(refuses, C, n_trials=1).fit(X, faces.target, sample_weight=weights)
-        takes = clone(LOGISTIC).set_fit_request(sample_weight=True)
+        takes = Routed(max_iter=1000).set_fit_request(sample_weight=True)
         takes.set_score_request(sample_weight=False)
-        found = search(takes, C, n_trials=1, cv="hold-out")
-        found.fit(X, faces.target, sample_weight=weights, groups=groups)
+        found = search(takes, C, n_trials=1, cv="hold-out", refit=False)
+        numbered = np.column_stack([np.arange(len(X)), X])
+        found.fit(numbered, faces.target, sample_weight=np.arange(len(X)), groups=groups)
+    ((trained, its_weights),) = Routed.seen
     assert found.n_splits_ == 1
+    np.testing.assert_array_equal(trained, its_weights)
+    assert not set(groups[trained]) & set(np.delete(groups, trained))
 
 
 def test_validation_faces_that_were_given_are_not_replaced():
@@ -533,7 +614,7 @@ def test_a_failing_trial_warns_and_costs_itself_only(faces):
     never = {"C": FloatDistribution(0.1, 0.5)}
     with (
         pytest.warns(FitFailedWarning),
-        pytest.raises(ValueError, match=r"No trial has a score \(3 fail\).* too small"),
+        pytest.raises(ValueError, match=r"No trial has a score.* \(3 fail\).* too small"),
     ):
         search(Fails(max_iter=1000), never).fit(X, faces.target)
 
@@ -547,7 +628,7 @@ def test_a_failing_fold_may_have_a_score(faces):
     assert found.cv_results_["state"].tolist() == ["complete"] * 8
     assert (found.cv_results_["mean_test_score"][failed] == 0).all()
     never = {"C": FloatDistribution(0.1, 0.5)}
-    with pytest.warns(FitFailedWarning), pytest.raises(ValueError, match="No trial has a score"):
+    with pytest.warns(FitFailedWarning), pytest.raises(ValueError, match="every fit failed"):
         search(Fails(max_iter=1000), never, error_score=0.0).fit(X, faces.target)
 
 

@@ -75,12 +75,31 @@ def test_the_learning_rate_follows_the_optimizer_that_is_set():
         space.for_optimizer("lion")
 
 
+def test_a_space_that_searches_the_optimizer_needs_no_usual_one():
+    rates = {"adamw": FloatDistribution(1e-3, 1e-2), "sgd": FloatDistribution(0.1, 0.2)}
+    optimizers = optuna.distributions.CategoricalDistribution(("adamw", "sgd"))
+    space = SearchSpace({"optimizer": optimizers}, rates)
+    assert {d["optimizer"] for d in trials(space.for_optimizer("muon"))} == {"adamw", "sgd"}
+    with pytest.raises(ValueError, match="No range of learning rates for optimizer='muon'"):
+        space.distributions()
+
+
+def test_a_space_of_ones_own_kind_keeps_it():
+    class Coarse(SearchSpace):
+        def __call__(self, trial):
+            return {name: round(value, 1) for name, value in super().__call__(trial).items()}
+
+    space = Coarse({"dropout": FloatDistribution(0, 0.5)}).for_optimizer("sgd")
+    assert {d["dropout"] for d in trials(space)} <= {0.0, 0.1, 0.2, 0.3, 0.4, 0.5}
+
+
 def test_steps_and_logarithms_of_ranges_are_kept():
     space = SearchSpace(
         {
             "batch_size": IntDistribution(32, 256, step=32),
             "max_epochs": IntDistribution(1, 1000, log=True),
             "dropout": FloatDistribution(0.0, 0.5, step=0.25),
+            "mixup": FloatDistribution(0.0, 2.0, step=1.0),
         }
     )
     (grid,) = space.to_grid(4)
@@ -90,6 +109,7 @@ def test_steps_and_logarithms_of_ranges_are_kept():
     draws = list(ParameterSampler(space.to_scipy(), 200, random_state=0))
     assert {params["batch_size"] for params in draws} == set(range(32, 257, 32))
     assert {params["dropout"] for params in draws} == {0.0, 0.25, 0.5}
+    assert {params["mixup"] for params in draws} == {0.0, 1.0, 2.0}
     epochs = np.array([params["max_epochs"] for params in draws])
     assert epochs.min() >= 1
     assert epochs.max() <= 1000

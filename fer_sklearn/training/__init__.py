@@ -55,7 +55,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; the parameters of the same names of `FERClassifier`."""
+    """How to train; the parameters of the same names of `FERClassifier`.
+
+    They are equal if a net made for one can be trained by the other.
+    """
 
     optimizer: str
     learning_rate: float
@@ -65,15 +68,15 @@ class Settings:
     label_smoothing: float
     mixup: float
     plain_fraction: float
-    batch_size: int
+    batch_size: int = field(compare=False)
     epochs: int
     oversample: bool
     patience: int | None
     precision: str
-    seed: int
-    verbose: int = 0
-    callbacks: list = field(default_factory=list)
-    checkpoint: Checkpoint | None = None
+    seed: int = field(compare=False)
+    verbose: int = field(default=0, compare=False)
+    callbacks: list = field(default_factory=list, compare=False)
+    checkpoint: Checkpoint | None = field(default=None, compare=False)
 
 
 def make_net(model: FaceModel, settings: Settings, device: torch.device) -> FaceNet:

@@ -9,9 +9,10 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
+from ._globals import global_generators
 from ._net import OwnCallback
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Checkpoint(OwnCallback):
@@ -63,8 +64,10 @@ class Checkpoint(OwnCallback):
         net.history = History(state["history"])
         net.rng.bit_generator.state = state["order"]
         net.generator.set_state(state["draws"])
-        torch.set_rng_state(state["global_draws"])
-        for callback, attributes in zip(_ours(net), state["callbacks"], strict=True):
+        generators = global_generators(torch.device(net.device))
+        for generator, draws in zip(generators, state["global_draws"], strict=True):
+            generator.set_state(draws)
+        for callback, attributes in zip(_deciding(net), state["callbacks"], strict=True):
             if isinstance(callback, LRScheduler):
                 callback.lr_scheduler_.load_state_dict(attributes.pop("schedule"))
             vars(callback).update(attributes)
@@ -78,8 +81,10 @@ class Checkpoint(OwnCallback):
             "history": list(net.history),
             "order": net.rng.bit_generator.state,
             "draws": net.generator.get_state(),
-            "global_draws": torch.get_rng_state(),
-            "callbacks": [_state_of(callback) for callback in _ours(net)],
+            "global_draws": [
+                generator.get_state() for generator in global_generators(torch.device(net.device))
+            ],
+            "callbacks": [_state_of(callback) for callback in _deciding(net)],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -99,8 +104,8 @@ class Checkpoint(OwnCallback):
         return self.path.with_name(self.path.name + ".part")
 
 
-def _ours(net) -> list[Callback]:
-    """Return the callbacks that decide how training goes on."""
+def _deciding(net) -> list[Callback]:
+    """Return the callbacks that decide how training goes on, the user's included."""
     return [
         callback
         for _, callback in net.callbacks_

@@ -44,24 +44,23 @@ def global_state_preserved(device: torch.device) -> Iterator[None]:
 def build_seeded(build: Callable[[], nn.Module], seed: int, device: torch.device) -> nn.Module:
     """Call `build` with torch's global generators at `seed`, one thread at a time."""
     with _lock:
-        for generator in _generators(device):
+        for generator in global_generators(device):
             generator.manual_seed(seed)
         return build()
 
 
 def build_aside(build: Callable[[], nn.Module]) -> nn.Module:
-    """Call `build`, one thread at a time; a fit in another thread does not notice."""
-    with _lock:
-        state = torch.get_rng_state()
-        try:
-            return build()
-        finally:
-            torch.set_rng_state(state)
+    """Call `build`, one thread at a time, and put torch's CPU generator back.
+
+    So it disturbs no `build_seeded` in another thread.
+    """
+    with _lock, torch.random.fork_rng(devices=[]):
+        return build()
 
 
 def _save(device: torch.device) -> None:
     """Let `_undo` restore what is now; what is saved first is restored last."""
-    for generator in _generators(device):
+    for generator in global_generators(device):
         _undo.callback(generator.set_state, generator.get_state())
     if device.type == "cuda":
         cudnn = torch.backends.cudnn
@@ -70,7 +69,7 @@ def _save(device: torch.device) -> None:
             setattr(cudnn, name, wanted)
 
 
-def _generators(device: torch.device) -> list[torch.Generator]:
+def global_generators(device: torch.device) -> list[torch.Generator]:
     """Return torch's global generators that a fit on `device` may draw from."""
     generators = [torch.default_generator]
     if device.type == "cuda":

@@ -216,6 +216,7 @@ class FaceNet(NeuralNetClassifier):
         if method_name != "on_epoch_end":
             super().notify(method_name, **kwargs)
             return
+        self.on_epoch_end(self, **kwargs)
         for _, callback in self.callbacks_:
             try:
                 callback.on_epoch_end(self, **kwargs)

@@ -106,6 +106,10 @@ class StopEarly(OwnCallback, EarlyStopping):
             raise StopTraining from stop
 
 
+class Schedule(OwnCallback, LRScheduler):
+    """skorch's scheduler, in which a KeyboardInterrupt is the user's."""
+
+
 def schedule_callbacks(
     name: str | None, *, learning_rate: float, epochs: int, steps: int
 ) -> list[Callback]:
@@ -142,4 +146,4 @@ def schedule_callbacks(
     }
     if name is None:
         return []
-    return [LRScheduler(event_name=None, **options[name])]
+    return [Schedule(event_name=None, **options[name])]

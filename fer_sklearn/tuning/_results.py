@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import TrialState
 from scipy.stats import rankdata
 
-from ._trials import ERROR, FOLDS, draw
+from ._trials import ERROR, FOLDS, N_FAILED, draw
 
 
 def make_cv_results(trials, space, n_splits: int) -> dict:
@@ -37,21 +37,24 @@ def make_cv_results(trials, space, n_splits: int) -> dict:
     return results
 
 
-def best_index(results: dict) -> int:
+def best_index(results: dict, trials) -> int:
     """Return the row of the best score, the first of equals.
 
     Raises
     ------
     ValueError
-        If no trial has a score.
+        If no trial has a score, or every fit failed.
     """
     scores = results["mean_test_score"]
-    if not np.isfinite(scores[results["error"] == ""]).any():
+    attrs = [trial.user_attrs for trial in trials]
+    n_fitted = sum(len(attr.get(FOLDS, [])) - attr.get(N_FAILED, 0) for attr in attrs)
+    if not n_fitted or not np.isfinite(scores).any():
         states, counts = np.unique(results["state"], return_counts=True)
         found = ", ".join(f"{count} {state}" for state, count in zip(states, counts, strict=True))
+        last_error = next(filter(None, results["error"][::-1]), "")
         raise ValueError(
-            f"No trial has a score ({found or 'none was run'}): raise n_trials or timeout, or "
-            f"mend why fits fail. {next(filter(None, results['error'][::-1]), '')}"
+            f"No trial has a score, or every fit failed ({found or 'none was run'}): raise "
+            f"n_trials or timeout, or mend why fits fail. {last_error}"
         )
     return int(np.nanargmax(np.where(np.isfinite(scores), scores, np.nan)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import tempfile
 import time
 import warnings
@@ -28,6 +27,7 @@ from sklearn.utils.validation import _check_method_params
 
 from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
+from .._state import described
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier
 from ._results import best_index, make_cv_results
@@ -214,7 +214,7 @@ class FERSearchCV(BaseSearchCV):
         ------
         ValueError
             If a parameter cannot be used, if the storage holds another study of this name, or
-            if no trial has finished.
+            if no trial has a score.
         """
         self._validate_params()
         if self.n_trials is None and self.timeout is None:
@@ -328,10 +328,8 @@ class FERSearchCV(BaseSearchCV):
 
     def _fingerprint(self, task) -> str:
         """Return what tells this search from others whose scores mean something else."""
-        space = task.space
-        if isinstance(space, SearchSpace):
-            space = (space.ranges, space.learning_rates, space.optimizer)
-        said = _described(task.base), _said(self.scoring), _said(space)
+        space = vars(task.space) if isinstance(task.space, SearchSpace) else task.space
+        said = [described(value, _ASIDE) for value in (task.base, self.scoring, space)]
         data = task.X, task.y, task.splits, task.fit_params, task.score_params
         return joblib.hash((said, data))
 
@@ -341,7 +339,7 @@ class FERSearchCV(BaseSearchCV):
         self.scorer_ = task.scorer
         self.multimetric_ = False
         self.cv_results_ = make_cv_results(trials, task.space, self.n_splits_)
-        self.best_index_ = best_index(self.cv_results_)
+        self.best_index_ = best_index(self.cv_results_, trials)
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
 
@@ -372,19 +370,3 @@ class FERSearchCV(BaseSearchCV):
 def _usual_pruner(task):
     warm_up = getattr(task.base, "max_epochs", 0) // 3 if task.by_epoch else 0
     return WorstQuarterPruner(warm_up)
-
-
-def _described(estimator) -> str:
-    """Return class and parameters that matter for the scores, parts included."""
-    params = estimator.get_params()
-    parts = {
-        name: type(value).__qualname__ if hasattr(value, "get_params") else _said(value)
-        for name, value in params.items()
-        if name.split("__")[-1] not in _ASIDE
-    }
-    return f"{type(estimator).__qualname__} {sorted(parts.items())}"
-
-
-def _said(value) -> str:
-    """Return the text of a value, the same in every process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -73,14 +74,11 @@ class SearchSpace:
     def __init__(
         self, ranges: Mapping[str, BaseDistribution], learning_rates=None, optimizer: str = "muon"
     ) -> None:
-        if learning_rates and optimizer not in learning_rates:
-            raise ValueError(
-                f"No range of learning rates for optimizer={optimizer!r}. Known: "
-                f"{sorted(learning_rates)}."
-            )
         self.ranges = dict(ranges)
         self.learning_rates = learning_rates
         self.optimizer = optimizer
+        if learning_rates and "optimizer" not in self.ranges:
+            self._usual_rates()
 
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)})"
@@ -148,7 +146,11 @@ class SearchSpace:
         ValueError
             If the space has learning rates, but none for this optimiser.
         """
-        return SearchSpace(self.ranges, self.learning_rates, optimizer)
+        chosen = copy.copy(self)
+        chosen.optimizer = optimizer
+        if self.learning_rates and "optimizer" not in self.ranges:
+            chosen._usual_rates()
+        return chosen
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return Optuna's distributions by parameter, without the optimiser.
@@ -159,7 +161,7 @@ class SearchSpace:
         """
         table = {name: range_ for name, range_ in self.ranges.items() if name != "optimizer"}
         if self.learning_rates:
-            table[_RATE] = self.learning_rates[self.optimizer]
+            table[_RATE] = self._usual_rates()
         return table
 
     def to_scipy(self) -> list[dict]:
@@ -176,13 +178,21 @@ class SearchSpace:
         """
         return self._tables(lambda name, range_: _to_values(name, range_, n_values))
 
+    def _usual_rates(self) -> FloatDistribution:
+        if self.optimizer not in self.learning_rates:
+            raise ValueError(
+                f"No range of learning rates for optimizer={self.optimizer!r}. Known: "
+                f"{sorted(self.learning_rates)}."
+            )
+        return self.learning_rates[self.optimizer]
+
     def _tables(self, convert) -> list[dict]:
         common = {n: convert(n, r) for n, r in self.ranges.items() if n != "optimizer"}
         if not self.learning_rates:
             optimizers = self.ranges.get("optimizer")
             return [{**common, **({"optimizer": list(optimizers.choices)} if optimizers else {})}]
         if "optimizer" not in self.ranges:
-            return [{**common, _RATE: convert(_RATE, self.learning_rates[self.optimizer])}]
+            return [{**common, _RATE: convert(_RATE, self._usual_rates())}]
         return [
             {
                 **common,
@@ -254,11 +264,12 @@ class _LogInteger:
 def _to_scipy(name: str, range_: BaseDistribution):
     if isinstance(range_, CategoricalDistribution):
         return [plain(name, choice) for choice in range_.choices]
-    if range_.step not in (None, 1):
+    if isinstance(range_, IntDistribution) and range_.log:
+        return _LogInteger(range_.low, range_.high)
+    if isinstance(range_, IntDistribution) and range_.step == 1:
+        return randint(range_.low, range_.high + 1)
+    if range_.step is not None:
         return [_snapped(value, range_) for value in _steps(range_)]
-    if isinstance(range_, IntDistribution):
-        integers = _LogInteger if range_.log else lambda low, high: randint(low, high + 1)
-        return integers(range_.low, range_.high)
     if range_.log:
         return loguniform(range_.low, range_.high)
     return uniform(range_.low, range_.high - range_.low)

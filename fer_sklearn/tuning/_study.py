@@ -237,7 +237,7 @@ class Worker:
 
     def lost_its_trial(self) -> bool:
         """Tell whether others took this worker for dead, and gave up what it works on."""
-        return f"{_VOID}{self.claimed}" in self.study.user_attrs
+        return self.claimed is not None and f"{_VOID}{self.claimed}" in self.study.user_attrs
 
     def give_up(self, trial, why: str) -> None:
         """Let a trial count for nothing, so that another takes its place."""

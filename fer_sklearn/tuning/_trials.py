@@ -25,8 +25,8 @@ from ._study import Worker, counted_trials, open_study
 
 #: Attribute of a trial: its scores and seconds, fold by fold.
 FOLDS = "folds"
-#: Attribute of a trial: why it failed.
-ERROR = "error"
+#: Attributes of a trial: why it failed, and how many of its folds did.
+ERROR, N_FAILED = "error", "failed_folds"
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
     with Progress(study, n_trials, verbose) as progress, worker.alive():
         objective = partial(_objective, task, worker, progress)
         while worker.has_work():
+            worker.claimed = None
             try:
                 study.optimize(objective, n_trials=1, catch=catch)
             except Exception:
@@ -180,7 +181,7 @@ def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
     if tell is not None:
         estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
         fit_params |= {"X_val": X_valid, "y_val": y_valid}
-    start = fitted = time.perf_counter()
+    start, fitted = time.perf_counter(), None
     try:
         estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
         fitted = time.perf_counter()
@@ -192,7 +193,9 @@ def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
     except Exception as error:
         if task.error_score == "raise" or not np.isfinite(task.error_score):
             raise
+        fitted = fitted or time.perf_counter()
         _note(error, task, trial)
+        trial.set_user_attr(N_FAILED, trial.user_attrs.get(N_FAILED, 0) + 1)
         score = float(task.error_score)
     folds = trial.user_attrs.get(FOLDS, [])
     seconds = [fitted - start, time.perf_counter() - fitted]
