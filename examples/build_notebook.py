@@ -13,6 +13,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from fer_sklearn import FERClassifier
+
 MARKDOWN = " [markdown]\n"
 
 
@@ -20,6 +22,8 @@ def main():
     args = parse_arguments()
     notebook = new_notebook(cells=[*cells(args.script.read_text())])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    # A test compares them with those of the day: after a change the notebook has to be rebuilt.
+    notebook.metadata.defaults = repr(FERClassifier().get_params())
     os.environ.pop("FER2013_PATH", None)
     NotebookClient(notebook, timeout=1800).execute()
     nbformat.write(without_noise(notebook), args.notebook)

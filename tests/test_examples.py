@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 import os
 import runpy
 import sys
@@ -217,6 +218,16 @@ def test_peak_memory_is_not_the_parents(run, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS), prepend=os.pathsep)
     Path("peak.py").write_text("from _common import peak_memory\nprint(peak_memory())")
     assert float(in_new_process("peak.py")) < peak_memory() - 100
+
+
+def test_the_notebook_is_that_of_the_script_and_of_todays_defaults():
+    """Else: python examples/build_notebook.py examples/reproduce_report.py NOTEBOOK."""
+    notebook = json.loads((EXAMPLES / "fer2013_report.ipynb").read_text())
+    parts = (EXAMPLES / "reproduce_report.py").read_text().split("# %%")[1:]
+    code = [part.strip() for part in parts if not part.startswith(" [markdown]")]
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert ["".join(cell["source"]) for cell in cells] == code
+    assert notebook["metadata"]["defaults"] == repr(FERClassifier().get_params())
 
 
 def test_every_script_is_run_here():
