@@ -112,7 +112,7 @@ def test_ctrl_c_while_it_is_written_is_no_wish_to_stop_early(faces, tmp_path, mo
         save(state, part)
         saved.append(part)
         if len(saved) == 2:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", interrupted)
     clf = small_classifier(max_epochs=4, early_stopping=True, checkpoint=path)

@@ -350,22 +350,21 @@ def test_identical_processes_share_a_study_and_one_killed_costs_its_trial_only(s
     assert states.count("FAIL") == 1  # the victim's
 
 
-class KilledOnce(LogisticRegression):
-    """Its process is killed in the first fit of all."""
-
-    def __init__(self, marker="", C=1.0, max_iter=1000):
-        super().__init__(C=C, max_iter=max_iter)
-        self.marker = marker
-
-    def fit(self, X, y):
-        try:
-            Path(self.marker).touch(exist_ok=False)
-        except FileExistsError:
-            return super().fit(X, y)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_killed_process_of_n_jobs_does_not_end_the_search(faces, tmp_path):
+    class KilledOnce(LogisticRegression):  # here, since workers cannot import this module
+        """Its process is killed in the first fit of all."""
+
+        def __init__(self, marker="", C=1.0, max_iter=1000):
+            super().__init__(C=C, max_iter=max_iter)
+            self.marker = marker
+
+        def fit(self, X, y):
+            try:
+                Path(self.marker).touch(exist_ok=False)
+            except FileExistsError:
+                return super().fit(X, y)
+            os.kill(os.getpid(), signal.SIGKILL)
+
     clf = KilledOnce(str(tmp_path / "marker"))
     found = search(clf, C, n_trials=4, n_jobs=2, pruner=NopPruner(), refit=False)
     with pytest.warns(UserWarning, match="process of the search was killed"):

@@ -7,7 +7,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -16,6 +15,7 @@ import joblib
 import numpy as np
 import optuna
 from joblib import Parallel, delayed, effective_n_jobs
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
@@ -315,7 +315,7 @@ class FERSearchCV(BaseSearchCV):
                     for _ in range(n_workers)
                 )
                 break
-            except BrokenProcessPool:
+            except TerminatedWorkerError:
                 if repairs == _N_REPAIRS:
                     raise
                 warnings.warn(
