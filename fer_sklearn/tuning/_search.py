@@ -219,14 +219,14 @@ class FERSearchCV(BaseSearchCV):
         self._validate_params()
         if self.n_trials is None and self.timeout is None:
             raise ValueError("Set n_trials or timeout, or the search never ends.")
-        self._warn_of_one_gpu()
+        n_workers = effective_n_jobs(self.n_jobs)
+        self._warn_of_one_gpu(n_workers)
         routed = self._get_routed_params_for_fit(params)
         X, y = indexable(X, y)
         if y is not None:
             assert_all_finite(y, input_name="y")
         context = open_context(self, X=X, y=y)
         task = self._make_task(X, y, routed)
-        n_workers = effective_n_jobs(self.n_jobs)
         if n_workers == 1:
             task = replace(task, search=self, context=context)
         elif context is not None:
@@ -237,8 +237,10 @@ class FERSearchCV(BaseSearchCV):
                 stacklevel=2,
             )
         with tempfile.TemporaryDirectory() as folder, quiet():
-            shared = self._shared_storage(folder) if n_workers > 1 else None
-            study = self._run(task, self.storage or shared, n_workers)
+            storage = self.storage
+            if storage is None and n_workers > 1:
+                storage = _shared_storage(folder)
+            study = self._run(task, storage, n_workers)
             self.study_ = in_memory(study) if self.storage is None else study
         self._take_results(task)
         if self.refit:
@@ -249,11 +251,12 @@ class FERSearchCV(BaseSearchCV):
 
     def get_metadata_routing(self):
         """Return who asks for which metadata, as of `GridSearchCV`."""
-        if self.cv != "hold-out":
-            return super().get_metadata_routing()
         with_splitter = copy.copy(self)
-        with_splitter.cv = HoldOut()
-        return with_splitter.get_metadata_routing()
+        with_splitter.cv = self._given_cv()
+        return super(FERSearchCV, with_splitter).get_metadata_routing()
+
+    def _given_cv(self):
+        return HoldOut() if isinstance(self.cv, str) else self.cv  # "hold-out" is the only name
 
     def _make_task(self, X, y, routed):
         base = clone(self.estimator)
@@ -263,8 +266,7 @@ class FERSearchCV(BaseSearchCV):
                 base.set_params(augment=FaceAugmenter())  # so that augment__rotation can be set
             if isinstance(space, SearchSpace):
                 space = space.for_optimizer(base.optimizer)
-        cv = HoldOut() if isinstance(self.cv, str) and self.cv == "hold-out" else self.cv
-        splitter = check_cv(cv, y, classifier=is_classifier(base))
+        splitter = check_cv(self._given_cv(), y, classifier=is_classifier(base))
         splits = splitter.split(X, y, **routed.splitter.split)
         fit_params = _check_method_params(X, routed.estimator.fit)
         plain_score = self.scoring in (None, "accuracy") and not routed.scorer.score
@@ -280,17 +282,6 @@ class FERSearchCV(BaseSearchCV):
             plain_score and "X_val" not in fit_params and reports_epochs(base),
             self.error_score,
         )
-
-    def _shared_storage(self, folder):
-        """Return a journal that the workers on this machine share, if the study has no storage."""
-        backend = type(get_active_backend()[0]).__name__
-        if self.storage is None and backend not in _LOCAL:
-            raise ValueError(
-                f"Workers of joblib's {backend} may be on other machines and need a storage that "
-                'all of them reach: storage="postgresql://..." or, on a disk that they share, a '
-                'journal file such as storage="runs/study.log".'
-            )
-        return Path(folder) / "study.log"
 
     def _run(self, task, storage, n_workers):
         """Let the workers run, and return the study."""
@@ -353,10 +344,9 @@ class FERSearchCV(BaseSearchCV):
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
-    def _warn_of_one_gpu(self):
+    def _warn_of_one_gpu(self, n_workers):
         params = self.estimator.get_params() if hasattr(self.estimator, "get_params") else {}
         devices = [value for name, value in params.items() if name.split("__")[-1] == "device"]
-        n_workers = effective_n_jobs(self.n_jobs)
         if n_workers == 1 or not any(map(is_single_gpu, devices)):
             return
         warnings.warn(
@@ -365,6 +355,18 @@ class FERSearchCV(BaseSearchCV):
             UserWarning,
             stacklevel=3,
         )
+
+
+def _shared_storage(folder):
+    """Return a journal in `folder`, which the workers on this machine share."""
+    backend = type(get_active_backend()[0]).__name__
+    if backend not in _LOCAL:
+        raise ValueError(
+            f"Workers of joblib's {backend} may be on other machines and need a storage that "
+            'all of them reach: storage="postgresql://..." or, on a disk that they share, a '
+            'journal file such as storage="runs/study.log".'
+        )
+    return Path(folder) / "study.log"
 
 
 def _usual_pruner(task):
