@@ -39,7 +39,7 @@ RUNS = [
     "benchmarks/search_speed.py fer2013.csv --faces 56 --settings 2 --widths 4 8 --epochs 2",
     f"benchmarks/time_to_accuracy.py fer2013.csv --seeds 2 --vote {SMALL}",
     f"benchmarks/time_to_accuracy.py fer2013.csv --only 1 --hold-out {SMALL}",
-    f"benchmarks/train_speed.py --faces 256 --size 16 --repeats 1 {SMALL}",
+    f"benchmarks/train_speed.py --faces 256 --size 16 --repeats 1 --profile {SMALL}",
     f"benchmarks/vote.py fer2013.csv --faces 35 {SMALL}",
 ]
 #: The same; these append rows to a file of their own name in runs/.

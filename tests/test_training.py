@@ -1,7 +1,9 @@
 """Batches, order, weights and randomness of the training loop."""
 
 import itertools
+import os
 import pickle
+import sys
 import threading
 import tracemalloc
 
@@ -13,6 +15,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
+from fer_sklearn.datasets import make_faces
 from fer_sklearn.training import Faces, build_seeded, global_state_preserved
 from fer_sklearn.training._batches import Batches
 
@@ -235,6 +238,25 @@ def test_unpickling_moves_no_generator_in_the_middle_of_a_fit(fitted):
         before = torch.get_rng_state()
         pickle.loads(stored)
         assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or "CS_GNU_LIBC_VERSION" not in os.confstr_names,
+    reason="the allocator is glibc's",
+)
+def test_a_step_takes_its_memory_from_the_step_before():
+    """glibc would return it to the kernel: thousands of page faults a step."""
+    resource = pytest.importorskip("resource")
+    X, y = make_faces(128, random_state=0, return_X_y=True)
+
+    def page_faults(steps):
+        clf = FERClassifier(widths=(64, 128), max_epochs=steps, precision="float32")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        clf.fit(X, y)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    page_faults(1)
+    assert page_faults(6) - page_faults(2) < 4 * 1000
 
 
 def test_augmentation_stays_in_float32(faces):

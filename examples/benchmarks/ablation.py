@@ -81,6 +81,16 @@ class RandomFilters(ResNet):
                 layer.reset_parameters()
 
 
+class Hardswish(ResNet):
+    """Hardswish, which is cheap, in place of GELU."""
+
+    def __init__(self, n_classes, image_shape, **params):
+        super().__init__(n_classes, image_shape, **params)
+        for name, layer in list(self.named_modules()):
+            if isinstance(layer, nn.GELU):
+                self.set_submodule(name, nn.Hardswish())
+
+
 class FullResolution(ResNet):
     """Two convolutions at full resolution, then max-pooling, in place of the folded pixels."""
 
@@ -167,6 +177,7 @@ def levers(epochs, widths):
         "pool first, wider": {"network": PoolFirst, "widths": times(7 / 6)},
         "relu": {"network_params": {"activation": "relu"}},
         "silu": {"network_params": {"activation": "silu"}},
+        "hardswish": {"network": Hardswish},
         "no identity at the start": {"network": RandomFilters},
         "full resolution first": {"network": FullResolution, "widths": times(7 / 8)},
         "linear over places": {"network": PlaceHead},

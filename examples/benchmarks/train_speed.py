@@ -3,11 +3,13 @@
     python examples/benchmarks/train_speed.py
     python examples/benchmarks/train_speed.py --network cnn --faces 8192
 
-- "bare loop": PyTorch alone, with every lever of ours: batches cut by index, the same
-  augmentation layers, precision and memory format, a fused optimiser, one-cycle.
+- "bare loop": PyTorch alone, with every lever of ours but the allocator's thresholds: batches
+  cut by index, the same augmentation layers, precision and memory format, a fused optimiser,
+  one-cycle.
 - "notebook": skorch as it comes, with a DataLoader and a PIL transform for each image.
 
-All train in turns, in one process, on synthetic faces; the first round is not counted.
+All train in turns, in one process, on synthetic faces; the first round is not counted. With
+``--profile`` one more fit shows which of torch's operations take its time.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
+from torch.profiler import ProfilerActivity, profile
 
 from fer_sklearn import FaceAugmenter, FERClassifier
 from fer_sklearn.datasets import make_faces
@@ -162,6 +165,10 @@ def main():
         ratio = median(theirs / mine for theirs, mine in zip(taken[1:], ours, strict=True))
         print(f"{name:12} {rate:7.0f} faces/s; fer_sklearn is {ratio:.2f} times as fast")
     print(f"peak memory of the process {peak_memory():.0f} MB")
+    if args.profile:
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            by_fer_sklearn(args, X, y)
+        print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=16))
 
 
 def parse_arguments():
@@ -177,6 +184,7 @@ def parse_arguments():
     parser.add_argument("--precision", default="auto", help="of fer_sklearn and the bare loop")
     parser.add_argument("--workers", type=int, default=0, help="of the notebook's DataLoader")
     parser.add_argument("--without", nargs="*", default=[], choices=WAYS)
+    parser.add_argument("--profile", action="store_true")
     return parser.parse_args()
 
 

@@ -1,7 +1,10 @@
-"""Torch's global state: a fit leaves seeds and cuDNN's settings as it found them."""
+"""The process's global state: a fit leaves seeds, cuDNN's settings and memory as it found them."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,9 +20,10 @@ _fits = 0
 
 @contextmanager
 def global_state_preserved(device: torch.device) -> Iterator[None]:
-    """Restore torch's global state at the end, also with fits in several threads.
+    """Restore the process's global state at the end, also with fits in several threads.
 
-    Inside, cuDNN does not choose another algorithm in every run.
+    Inside, cuDNN does not choose another algorithm in every run, and glibc keeps the memory
+    that a step frees for the next one.
 
     `torch.random.fork_rng` per fit would not do: the second thread to enter would
     save, and at last restore, the state that the first one has left. So the first
@@ -67,6 +71,27 @@ def _save(device: torch.device) -> None:
         for name, wanted in {"benchmark": False, "deterministic": True}.items():
             _undo.callback(setattr, cudnn, name, getattr(cudnn, name))
             setattr(cudnn, name, wanted)
+    if device.type == "cpu":
+        _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what is freed, until `_undo`; elsewhere do nothing.
+
+    It would hand the tensors of every step back to the kernel, and take them anew: tens
+    of thousands of page faults a step. What the user has set in the environment stays.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    chosen = "MALLOC_TRIM_THRESHOLD_" in os.environ or "GLIBC_TUNABLES" in os.environ
+    if chosen or not hasattr(libc, "mallopt"):
+        return
+    trim_threshold, mmap_threshold, mib = -1, -3, 2**20
+    _undo.callback(libc.malloc_trim, 0)
+    for threshold, own in ((trim_threshold, 64 * mib), (mmap_threshold, 32 * mib)):
+        libc.mallopt(threshold, own)  # older versions refuse more of the second
+        libc.mallopt(threshold, 1024 * mib)
+        # Where glibc's own adaptation ends (mallopt(3)); to set either threshold has stopped it.
+        _undo.callback(libc.mallopt, threshold, own)
 
 
 def global_generators(device: torch.device) -> list[torch.Generator]:
