@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import importlib
 import io
 import json
 import os
@@ -236,3 +237,10 @@ def test_every_script_is_run_here():
     scripts = {path.name for path in EXAMPLES.rglob("*.py")} - elsewhere - gallery
     text = Path(__file__).read_text()
     assert not {name for name in scripts if name not in text}
+
+
+def test_a_face_twice_as_bright_does_not_wrap_around(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    damaged = importlib.import_module("robustness").damaged
+    X = np.array([[[100, 200]]], dtype=np.uint8)
+    assert damaged(X, "brighter", 2).tolist() == [[[200, 255]]]

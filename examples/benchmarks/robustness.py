@@ -75,7 +75,7 @@ def damaged(X, damage, strength):
     """Return the faces, uint8, with one kind of damage."""
     rng = np.random.default_rng(0)
     if damage in ("darker", "brighter"):
-        return to_bytes(X * strength)
+        return to_bytes(X * float(strength))  # by an int, bytes would wrap around
     if damage == "contrast":
         means = X.mean(axis=(1, 2), keepdims=True)
         return to_bytes(means + (X - means) * strength)
