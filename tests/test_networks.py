@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from fer_sklearn.networks import CNN, NETWORKS, ResNet, build_network, register_network
-from fer_sklearn.networks._layers import Dropout, SpaceToDepth
+from fer_sklearn.networks._layers import Dropout, Logits, SpaceToDepth
 
 
 @pytest.mark.parametrize("network", ["cnn", "resnet"])
@@ -72,3 +72,16 @@ def test_registered_networks_are_known_by_name(monkeypatch):
     assert build_network("wide", n_classes=2, image_shape=(8, 8)).head[-1].out_features == 2
     with pytest.raises(ValueError, match="'cnn' is taken"):
         register_network("cnn", wide)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+@pytest.mark.parametrize("n_features", [32, 64, 80])
+def test_logits_do_not_depend_on_the_place_in_the_batch(n_classes, n_features):
+    layer, x = Logits(n_features, n_classes).eval(), torch.randn(4, n_features)
+    with torch.inference_mode():
+        expected = layer(x)
+        assert torch.allclose(
+            expected, nn.functional.linear(x, layer.weight, layer.bias), atol=1e-6
+        )
+        for places in range(1, 4):
+            assert torch.equal(layer(x.roll(places, 0)), expected.roll(places, 0))

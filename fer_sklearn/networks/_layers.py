@@ -64,6 +64,21 @@ class Head(nn.Sequential):
             return super().forward(x.float())
 
 
+class Logits(nn.Linear):
+    """Linear layer whose answer for a face does not depend on the face's place in the batch.
+
+    MKL adds up products with two or three columns in another order for some rows; with
+    four it does not, on the processors seen. So few classes are computed as four.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, n_features) -> (B, n_classes)
+        lacking = 4 - self.out_features
+        if self.training or lacking <= 0:
+            return super().forward(x)
+        weight, bias = F.pad(self.weight, (0, 0, 0, lacking)), F.pad(self.bias, (0, lacking))
+        return F.linear(x, weight, bias)[:, : self.out_features]
+
+
 def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
     """3 x 3 convolution that starts by passing its input on.
 

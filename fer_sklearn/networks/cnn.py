@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ._layers import Dropout, Head, conv_block, halve
+from ._layers import Dropout, Head, Logits, conv_block, halve
 
 
 class CNN(nn.Module):
@@ -60,7 +60,7 @@ class CNN(nn.Module):
         for size in hidden_units:
             dense += [Dropout(dropout), nn.Linear(units, size), nn.ReLU(inplace=True)]
             units = size
-        self.head = Head(*dense, Dropout(dropout), nn.Linear(units, n_classes))
+        self.head = Head(*dense, Dropout(dropout), Logits(units, n_classes))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, n_classes)
         return self.head(self.features(x))

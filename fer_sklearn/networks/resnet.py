@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ._layers import Dropout, Head, SpaceToDepth, conv3x3, conv_block, halve, make_activation
+from ._layers import (
+    Dropout,
+    Head,
+    Logits,
+    SpaceToDepth,
+    conv3x3,
+    conv_block,
+    halve,
+    make_activation,
+)
 
 
 class Residual(nn.Module):
@@ -74,7 +83,7 @@ class ResNet(nn.Module):
             self.features[start : start + depth + 1] for start in range(1, len(layers), depth + 1)
         ]
         self.head = Head(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(dropout), nn.Linear(channels, n_classes)
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(dropout), Logits(channels, n_classes)
         )
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, n_classes)
