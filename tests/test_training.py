@@ -244,9 +244,11 @@ def test_unpickling_moves_no_generator_in_the_middle_of_a_fit(fitted):
     sys.platform != "linux" or "CS_GNU_LIBC_VERSION" not in os.confstr_names,
     reason="the allocator is glibc's",
 )
-def test_a_step_takes_its_memory_from_the_step_before():
+def test_a_step_takes_its_memory_from_the_step_before(monkeypatch):
     """glibc would return it to the kernel: thousands of page faults a step."""
     resource = pytest.importorskip("resource")
+    for name in ("MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):  # which `fit` leaves alone
+        monkeypatch.delenv(name, raising=False)
     X, y = make_faces(128, random_state=0, return_X_y=True)
 
     def page_faults(steps):
