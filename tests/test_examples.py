@@ -159,6 +159,15 @@ def test_a_study_is_searched_shown_and_confirmed(run):
     rows = pd.read_csv("runs/tuning_study.csv")
     assert rows["lever"].tolist() == ["preset", "best of the study"]
     assert "importance:" in printed
+    best = printed.partition("best: ")[2].partition("\n")[0]
+    run(
+        "benchmarks/tuning_study.py",
+        *f"fer2013.csv confirm --seed 1 --seeds 1 {SMALL}".split(),
+        *("--as-proxy", "--faces", "49", "--params", best),
+    )
+    again = pd.read_csv("runs/tuning_study.csv")
+    assert again["seed"].tolist() == [0, 0, 1, 1]
+    assert again["recipe"].tolist() == 2 * rows["recipe"].tolist()
 
 
 @pytest.mark.filterwarnings("default")

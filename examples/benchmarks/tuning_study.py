@@ -4,16 +4,19 @@
     python examples/benchmarks/tuning_study.py data/fer2013.csv show
     python examples/benchmarks/tuning_study.py data/fer2013.csv confirm --seeds 3
     python examples/benchmarks/tuning_study.py data/fer2013.csv confirm --seeds 3 --as-proxy
+    python examples/benchmarks/tuning_study.py data/fer2013.csv confirm --params '{"mixup": 0.1}'
 
 The proxy trains a narrow network on 10,000 faces of Training for 10 epochs; every trial is scored
 on the same tenth of Training, of which no face has a copy among the rest. ``search`` started
 several times shares the study, and goes on where it was stopped. ``confirm`` trains the preset,
 and the preset with the best parameters found, on all the rest of Training, at the preset's own
-width and length; with ``--as-proxy`` both as the trials were. A confirmation that was stopped goes
-on from its last epoch. PublicTest is not touched.
+width and length; with ``--as-proxy`` both as the trials were. It takes the parameters from the
+study or, with ``--params``, from what ``search`` and ``show`` print, so that the study need not be
+kept. A confirmation that was stopped goes on from its last epoch. PublicTest is not touched.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -36,22 +39,29 @@ SEARCHED = (
 
 
 def main():
-    args = parse_arguments()
+    parser = make_parser()
+    args = parser.parse_args()
+    if args.params and args.step != "confirm":
+        parser.error("--params belongs to confirm")
     torch.set_num_threads(args.threads or torch.get_num_threads())
     print(describe_machine("torch", "optuna", "scikit-learn"), flush=True)
     X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
     train, test = next(HoldOut(0.1).split(X, y))
     some = np.random.default_rng(0).permutation(train)[: args.faces]
-    search = make_search(args, [(some, test)])
-    if args.step == "search":
-        search.fit(X, y)
-    else:
-        search.n_trials = 1  # there are more: none is added
-        search.fit(X, y)
-    show(search)
+    best = args.params or find_best(args, X, y, (some, test))
     if args.step == "confirm":
         rows = some if args.as_proxy else train
-        confirm(args, search.best_params_, X[rows], y[rows], X[test], y[test])
+        confirm(args, best, X[rows], y[rows], X[test], y[test])
+
+
+def find_best(args, X, y, split):
+    """Search, or read what is there; print the study and return the best parameters."""
+    search = make_search(args, [split])
+    if args.step != "search":
+        search.n_trials = 1  # there are more: none is added
+    search.fit(X, y)
+    show(search)
+    return search.best_params_
 
 
 def make_search(args, splits):
@@ -80,6 +90,7 @@ def show(search):
     shown = [*results.filter(like="param_"), "mean_test_score"]
     best = results.sort_values("rank_test_score")[shown].head(8)
     print(best.T.to_string(float_format="{:.4g}".format))
+    print("best:", json.dumps(search.best_params_))
     importance = optuna.importance.get_param_importances(search.study_)
     print("importance:", ", ".join(f"{name} {share:.2f}" for name, share in importance.items()))
 
@@ -87,7 +98,7 @@ def show(search):
 def confirm(args, best, X, y, X_test, y_test):
     """Train the preset and the best parameters, seed by seed; print mean and deviation."""
     common = preset("fast") | (proxy(args) if args.as_proxy else {})
-    for seed in range(args.seeds):
+    for seed in range(args.seed, args.seed + args.seeds):
         for name, params in (("preset", {}), ("best of the study", best)):
             clf = FERClassifier(**common | {"augment": FaceAugmenter()}, random_state=seed)
             recipe = fingerprint(clf.set_params(**params), X)
@@ -103,7 +114,7 @@ def confirm(args, best, X, y, X_test, y_test):
     print(summary(rows_of(args.output)))
 
 
-def parse_arguments():
+def make_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -114,11 +125,13 @@ def parse_arguments():
     parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128], help="of a trial")
     parser.add_argument("--epochs", type=int, default=10, help="of a trial")
     parser.add_argument("--storage", default="runs/fer2013-study.log")
+    parser.add_argument("--params", type=json.loads, help="confirm these, in JSON")
+    parser.add_argument("--seed", type=int, default=0, help="the first one of confirm")
     parser.add_argument("--seeds", type=int, default=3, help="of confirm")
     parser.add_argument("--as-proxy", action="store_true", help="confirm as cheaply as a trial")
     parser.add_argument("--threads", type=int, help="of this process")
     parser.add_argument("--output", type=Path, default=Path("runs/tuning_study.csv"))
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":
