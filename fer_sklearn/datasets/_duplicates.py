@@ -128,36 +128,42 @@ def find_near_pairs(parts, exact: np.ndarray, min_correlation: float):
     n = len(thumbs)
     hashes = np.concatenate([_hashes(thumbs, textured), _hashes(thumbs, textured, mirror=True)])
     ids = np.concatenate([textured, textured + n])
-    found = [_candidates(hashes, ids, n, band) for band in range(_BANDS)]
-    left, right = np.divmod(np.unique(np.concatenate(found)), 2 * n)
-    mirrored, right = np.divmod(right, n)
-    correlations = np.empty(len(left), dtype=np.float32)
-    for start in range(0, len(left), _CHUNK):
-        at = slice(start, start + _CHUNK)
-        others = thumbs[right[at]]
-        flipped = mirrored[at] == 1
-        others[flipped] = others[flipped][:, :, ::-1]
-        correlations[at] = _correlations(thumbs[left[at]], others)
-    kept = (correlations >= min_correlation) & (exact[left] != exact[right])
-    return np.column_stack([left, right, mirrored])[kept], correlations[kept]
+    _standardize(thumbs)
+    found = [np.empty((0, 3), dtype=np.int64)]
+    for band in range(_BANDS):
+        for pairs in _candidates(hashes, ids, n, band):
+            found.append(pairs[_correlations(thumbs, pairs) >= min_correlation])
+    pairs = np.unique(np.concatenate(found), axis=0)
+    pairs = pairs[exact[pairs[:, 0]] != exact[pairs[:, 1]]]
+    return pairs, _correlations(thumbs, pairs)
 
 
-def _candidates(hashes, ids, n, band) -> np.ndarray:
-    """Encode as numbers the pairs whose hashes agree in a band and differ in few other bits."""
+def _candidates(hashes, ids, n, band):
+    """Yield the pairs whose hashes agree in a band and differ in few other bits, (n_pairs, 3)."""
     keys = (hashes >> np.uint64(band * _BAND_BITS)).astype(np.uint16)  # keeps the low 16
     order = np.lexsort((hashes, keys))
     keys, hashes, ids = keys[order], hashes[order], ids[order]
-    found = []
     for step in range(1, min(_NEIGHBOURS, len(keys))):
         same = np.flatnonzero(keys[step:] == keys[:-step])
         if not len(same):
             break
         near = np.bitwise_count(hashes[same] ^ hashes[same + step]) <= _MAX_BITS
         one, two = ids[same[near]], ids[same[near] + step]
-        low, high = np.minimum(one % n, two % n), np.maximum(one % n, two % n)
+        pairs = np.sort(np.column_stack([one % n, two % n]), axis=1)
         mirrored = (one >= n) != (two >= n)
-        found.append((low * 2 * n + high + mirrored * n)[low != high])
-    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+        yield np.column_stack([pairs, mirrored])[pairs[:, 0] != pairs[:, 1]]
+
+
+def _correlations(thumbs, pairs) -> np.ndarray:
+    """Correlate the standardised thumbnails of each pair, one of them mirrored if it says so."""
+    correlations = np.empty(len(pairs), dtype=np.float32)
+    for start in range(0, len(pairs), _CHUNK):
+        left, right, mirrored = pairs[start : start + _CHUNK].T
+        others = thumbs[right]
+        flipped = mirrored == 1
+        others[flipped] = others[flipped][:, :, ::-1]
+        correlations[start : start + _CHUNK] = np.einsum("ijk,ijk->i", thumbs[left], others)
+    return correlations
 
 
 def _thumbnails(parts) -> tuple[np.ndarray, np.ndarray]:
@@ -189,15 +195,12 @@ def _cells(images: np.ndarray, axis: int) -> np.ndarray:
     return sums / sizes.reshape(-1, *[1] * (images.ndim - 1 - axis))
 
 
-def _correlations(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->i", _standardized(ones), _standardized(others))
-
-
-def _standardized(thumbs: np.ndarray) -> np.ndarray:
-    """Rows of mean 0 and length 1, whose product is the correlation."""
-    rows = thumbs.reshape(len(thumbs), -1)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+def _standardize(thumbs: np.ndarray) -> None:
+    """Give each thumbnail mean 0 and length 1, so that the product of two is their correlation."""
+    for start in range(0, len(thumbs), _CHUNK):
+        part = thumbs[start : start + _CHUNK]
+        part -= part.mean(axis=(1, 2), keepdims=True)
+        part /= np.maximum(np.linalg.norm(part, axis=(1, 2), keepdims=True), 1e-6)
 
 
 def _hashes(thumbs: np.ndarray, rows: np.ndarray, *, mirror: bool = False) -> np.ndarray:
