@@ -20,11 +20,10 @@ from _common import describe_machine
 from optuna.distributions import CategoricalDistribution
 from optuna.pruners import MedianPruner, NopPruner, PercentilePruner
 from optuna.trial import TrialState, create_trial
-from tuning_study import SEARCHED
+from tuning_study import make_search
 
-from fer_sklearn import FaceAugmenter, FERClassifier, preset
 from fer_sklearn.datasets import load_fer2013
-from fer_sklearn.tuning import FERSearchCV, HoldOut, search_space
+from fer_sklearn.tuning import HoldOut
 from fer_sklearn.tuning._study import WorstQuarterPruner
 
 
@@ -35,18 +34,8 @@ def main():
     X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
     train, test = next(HoldOut(0.1).split(X, y))
     some = np.random.default_rng(0).permutation(train)[: args.faces]
-    params = preset("fast") | {"widths": args.widths, "max_epochs": args.epochs}
-    search = FERSearchCV(
-        FERClassifier(**params, random_state=0).set_params(augment=FaceAugmenter()),
-        search_space("fast").only(*SEARCHED),
-        n_trials=args.trials,
-        cv=[(some, test)],
-        sampler=optuna.samplers.RandomSampler(),
-        pruner=NopPruner(),
-        storage=args.storage,
-        refit=False,
-        verbose=1,
-    ).fit(X, y)
+    search = make_search(args, [(some, test)])
+    search.set_params(sampler=optuna.samplers.RandomSampler(), pruner=NopPruner()).fit(X, y)
     trials = search.study_.get_trials(states=(TrialState.COMPLETE,))
     curves = np.array([list(trial.intermediate_values.values()) for trial in trials])
     show_curves(curves, trials)

@@ -39,10 +39,7 @@ SEARCHED = (
 
 
 def main():
-    parser = make_parser()
-    args = parser.parse_args()
-    if args.params and args.step != "confirm":
-        parser.error("--params belongs to confirm")
+    args = parse_arguments()
     torch.set_num_threads(args.threads or torch.get_num_threads())
     print(describe_machine("torch", "optuna", "scikit-learn"), flush=True)
     X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
@@ -114,7 +111,7 @@ def confirm(args, best, X, y, X_test, y_test):
     print(summary(rows_of(args.output)))
 
 
-def make_parser():
+def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -131,7 +128,10 @@ def make_parser():
     parser.add_argument("--as-proxy", action="store_true", help="confirm as cheaply as a trial")
     parser.add_argument("--threads", type=int, help="of this process")
     parser.add_argument("--output", type=Path, default=Path("runs/tuning_study.csv"))
-    return parser
+    args = parser.parse_args()
+    if args.params and args.step != "confirm":
+        parser.error("--params belongs to confirm")
+    return args
 
 
 if __name__ == "__main__":
