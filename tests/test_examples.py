@@ -141,10 +141,11 @@ def test_another_precision_is_another_row(run):
 
 
 @pytest.mark.filterwarnings("default")
-def test_the_special_networks_of_the_ablation_train(run):
+def test_what_the_ablation_adds_trains(run):
     levers = [
         *("moving average", "small first", "full resolution first", "linear over places"),
-        "no identity at the start",
+        *("no identity at the start", "whitening", "alternating mirrors"),
+        "easy faces skipped, a third more epochs",
         *("a third of the resolution, wider", "pool first, wider", "four stages"),
     ]
     line = f"--faces 35 {SMALL} --output special.csv".split()

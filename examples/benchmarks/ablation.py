@@ -25,6 +25,7 @@ from torch import nn
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
 from fer_sklearn.networks import ResNet
 from fer_sklearn.networks._layers import conv3x3, conv_block
+from fer_sklearn.training._batches import Targets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from train_fer2013 import load
@@ -111,6 +112,105 @@ class PlaceHead(ResNet):
         self.head[-1] = nn.Linear(places * widths[-1], n_classes)
 
 
+class WhiteningStem(ResNet):
+    """Patches projected on their principal axes first, in place of folded pixels (Page, 2019).
+
+    Both signs of each of the 16 axes of a 4 x 4 patch; `Whiten` computes them.
+    """
+
+    def __init__(self, n_classes, image_shape, *, widths, activation="gelu", **params):
+        super().__init__(n_classes, image_shape, widths=widths, activation=activation, **params)
+        self.whitening = nn.Conv2d(1, 32, 4, stride=2, padding=1, bias=False).requires_grad_(False)
+        self.features[0] = nn.Sequential(self.whitening, nn.GELU())
+        self.features[1] = conv_block(32, widths[0], activation=activation)
+
+
+class Whiten(Callback):
+    """Gives `WhiteningStem` the axes of the training faces, each of variance 1."""
+
+    @torch.no_grad()
+    def on_train_begin(self, net, X, **kwargs):
+        normalize, network = net.module_.normalize, net.module_.network
+        patches = nn.functional.unfold(normalize(X.faces(np.arange(min(len(X), 2000)))), 4)
+        variances, axes = torch.linalg.eigh(patches.transpose(0, 1).flatten(1).cov())
+        filters = (axes / (variances + 1e-3).sqrt()).T.reshape(16, 1, 4, 4)
+        network.whitening.weight.copy_(torch.cat([filters, -filters]))
+
+
+class AlternateMirrors(Callback):
+    """Mirrors half of the faces; in each epoch those that were not in the last (Jordan, 2024)."""
+
+    def on_train_begin(self, net, X, **kwargs):
+        self.images = X.images
+        self.mirrored = np.zeros(len(X.images), bool)
+
+    def on_epoch_begin(self, net, **kwargs):
+        first = len(net.history) == 1
+        self.mirror(net.rng.random(len(self.images)) < 0.5 if first else np.True_)
+
+    def on_train_end(self, net, **kwargs):
+        self.mirror(self.mirrored)
+
+    def mirror(self, which):
+        which = np.broadcast_to(which, self.mirrored.shape)
+        self.images[which] = self.images[which][..., ::-1]
+        self.mirrored = self.mirrored ^ which
+
+
+class SkipEasy(Callback):
+    """Leaves out half of the easier faces at random, and counts the other half twice.
+
+    Easier: with a loss below the median when they were last seen. The first and the last
+    epoch have all faces (InfoBatch; Qin et al., 2024). It brings the one-cycle schedule along,
+    since an epoch has fewer steps.
+    """
+
+    def __init__(self, epochs, rate):
+        self.epochs, self.rate = epochs, rate
+
+    def on_train_begin(self, net, X, **kwargs):
+        self.faces, self.net = X, net
+        self.losses = torch.zeros(len(X))
+        net.get_iterator = lambda dataset, training=False: self
+        steps = 2 * self.batches(len(X)) + (self.epochs - 2) * self.batches(len(self.some()))
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            net.optimizer_, self.rate, total_steps=steps + 1, cycle_momentum=False
+        )
+
+    def batches(self, n_faces):
+        return -(-n_faces // self.net.batch_size)
+
+    def some(self):
+        """Return the rows of the harder half, and of a random half of the easier one."""
+        by_loss = self.net.rng.permutation(len(self.faces))
+        by_loss = by_loss[np.argsort(self.losses[by_loss].numpy(), kind="stable")]
+        easy = by_loss[: len(by_loss) // 2]
+        return np.concatenate(
+            [self.net.rng.choice(easy, len(easy) // 2, False), by_loss[len(easy) :]]
+        )
+
+    def __len__(self):
+        return self.batches(len(self.faces))
+
+    def __iter__(self):
+        everything = len(self.net.history) in (1, self.epochs)
+        index = np.arange(len(self.faces)) if everything else self.some()
+        weights = torch.ones(len(index))
+        if not everything:
+            weights[: len(self.faces) // 4] = 2
+        order = self.net.rng.permutation(len(index))
+        for part in np.array_split(order, self.batches(len(index))):
+            self.rows = index[part]
+            codes = self.faces.targets(self.rows)
+            yield self.faces.faces(self.rows), Targets(codes, weights[part])
+
+    def on_batch_end(self, net, batch, y_pred, **kwargs):
+        codes = batch[1].codes
+        losses = nn.functional.cross_entropy(y_pred.detach(), codes, reduction="none")
+        self.losses[self.rows] = losses
+        self.schedule.step()
+
+
 class MeanOfWeights(Callback):
     """Ends with an exponential moving average of the weights."""
 
@@ -167,6 +267,16 @@ def levers(epochs, widths):
         "image normalisation": {"normalize": FaceNormalizer("image")},
         "equalised": {"normalize": FaceNormalizer("equalize")},
         "oversampled": {"class_balance": "oversample"},
+        "whitening": {"network": WhiteningStem, "callbacks": [Whiten()]},
+        "alternating mirrors": {
+            "augment": FaceAugmenter(flip=0.0),
+            "callbacks": [AlternateMirrors()],
+        },
+        "easy faces skipped, a third more epochs": {
+            "schedule": None,
+            "max_epochs": round(4 / 3 * epochs),
+            "callbacks": [SkipEasy(round(4 / 3 * epochs), 0.03)],
+        },
         "moving average": {"callbacks": [MeanOfWeights(0.998)]},
         "small first": {"network": Progressive, "callbacks": [Grow(epochs)]},
         "small first, half as long again": {
