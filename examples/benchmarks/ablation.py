@@ -285,6 +285,7 @@ def levers(epochs, widths):
             "max_epochs": round(1.5 * epochs),
         },
         "pool first, wider": {"network": PoolFirst, "widths": times(7 / 6)},
+        "pool first, longer": {"network": PoolFirst, "max_epochs": round(1.4 * epochs)},
         "relu": {"network_params": {"activation": "relu"}},
         "silu": {"network_params": {"activation": "silu"}},
         "hardswish": {"network": Hardswish},
