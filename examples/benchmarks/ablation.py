@@ -145,14 +145,14 @@ class AlternateMirrors(Callback):
         self.mirrored = np.zeros(len(X.images), bool)
 
     def on_epoch_begin(self, net, **kwargs):
+        n_faces = len(self.images)
         first = len(net.history) == 1
-        self.mirror(net.rng.random(len(self.images)) < 0.5 if first else np.True_)
+        self.mirror(net.rng.random(n_faces) < 0.5 if first else np.ones(n_faces, bool))
 
     def on_train_end(self, net, **kwargs):
         self.mirror(self.mirrored)
 
     def mirror(self, which):
-        which = np.broadcast_to(which, self.mirrored.shape)
         self.images[which] = self.images[which][..., ::-1]
         self.mirrored = self.mirrored ^ which
 
@@ -165,8 +165,8 @@ class SkipEasy(Callback):
     since an epoch has fewer steps.
     """
 
-    def __init__(self, epochs, rate):
-        self.epochs, self.rate = epochs, rate
+    def __init__(self, epochs):
+        self.epochs = epochs
 
     def on_train_begin(self, net, X, **kwargs):
         self.faces, self.net = X, net
@@ -174,7 +174,7 @@ class SkipEasy(Callback):
         net.get_iterator = lambda dataset, training=False: self
         steps = 2 * self.batches(len(X)) + (self.epochs - 2) * self.batches(len(self.some()))
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            net.optimizer_, self.rate, total_steps=steps + 1, cycle_momentum=False
+            net.optimizer_, net.lr, total_steps=steps + 1, cycle_momentum=False
         )
 
     def batches(self, n_faces):
@@ -275,7 +275,7 @@ def levers(epochs, widths):
         "easy faces skipped, a third more epochs": {
             "schedule": None,
             "max_epochs": round(4 / 3 * epochs),
-            "callbacks": [SkipEasy(round(4 / 3 * epochs), 0.03)],
+            "callbacks": [SkipEasy(round(4 / 3 * epochs))],
         },
         "moving average": {"callbacks": [MeanOfWeights(0.998)]},
         "small first": {"network": Progressive, "callbacks": [Grow(epochs)]},
