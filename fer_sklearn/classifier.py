@@ -73,7 +73,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         the file says which network, and how faces are normalised if `normalize` is None.
         Labels that the file does not know get fresh weights in the last layer.
     freeze : int, default=0
-        Stages of the network, from the first, whose weights stay as they are.
+        Stages of the network, from the first, whose weights stay as they are. A network of
+        your own states them as its attribute `stages`, a list of modules.
     normalize : FaceNormalizer, "upstream" or None, default=None
         None is ``FaceNormalizer()``. "upstream": X is normalised already, its values
         are taken as they are.
@@ -94,11 +95,12 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Its peak, where a schedule moves it. None is the optimiser's own: .03 for "muon",
         2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of it with `pretrained`.
     weight_decay : float, default=1e-4
-        Added to the gradient ("adam", "sgd") or decoupled from it ("adamw", "muon").
+        Added to the gradient ("adam", "sgd") or decoupled from it ("adamw"; with "muon", of the
+        linear layers alone: filters have unit norm).
     schedule : {"one-cycle", "cosine", "plateau", "step"} or None, default="one-cycle"
-        - "one-cycle": up to the peak in the first third, then down to nothing.
+        - "one-cycle": up to the peak in the first 30 %, then down to nothing.
         - "cosine": from the peak down to nothing.
-        - "plateau": times .3 when validation accuracy has not risen for 3 epochs.
+        - "plateau": times .3 when validation accuracy has not risen for more than 3 epochs.
         - "step": times .1 after each third of the epochs.
         - None: constant.
     label_smoothing : float, default=0.1
@@ -151,8 +153,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, started again with the same data and parameters, goes on from it to the
-        same result. Needs `random_state` to be an int. Load only files of your own. A
-        path serves one fit at a time: leave it None in searches.
+        same result. Needs an int as `random_state`, and no `warm_start`. Load only files of
+        your own. A path serves one fit at a time: leave it None in searches.
     callbacks : list of skorch callbacks or None, default=None
         Told of every epoch and batch. "train_loss", "train_acc", "valid_loss",
         "valid_acc" and "lr" are in the net's history.
@@ -335,7 +337,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             labels; the network learns these shares instead of `y` (Barsoum et al., 2016). `y`
             still says which class counts as right.
         X_val, y_val : array-like or None, default=None
-            Validation faces and labels; then none are set aside from X.
+            Validation faces and labels, shaped as X and y; then none are set aside from X.
 
         Returns
         -------
@@ -346,6 +348,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         ValueError
             Before any training, if X, y or a parameter cannot be used; during it, if
             the loss is no longer finite.
+        TypeError
+            If the network does not take a parameter.
+        FileNotFoundError
+            If `pretrained` names neither a file nor a network that comes with the package.
         """
         context = open_context(self, X=X, y=y, max_subtasks=self.max_epochs)
         with _unchanged_on_failure(self):
@@ -462,6 +468,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             For two classes, that of ``classes_[1]`` less that of ``classes_[0]``.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
         """
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
@@ -477,6 +490,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns as in `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
         """
         return softmax(self._logits(X), axis=1)
 
@@ -491,6 +511,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Columns as in `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
         """
         return log_softmax(self._logits(X), axis=1)
 
@@ -504,6 +531,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
         """
         codes = self._logits(X).argmax(axis=1)
         return self.classes_[codes]

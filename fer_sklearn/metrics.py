@@ -62,6 +62,11 @@ def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
     error : float
         In [0, 1]; 0 is perfect.
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together, or a label has no column.
+
     Examples
     --------
     >>> from fer_sklearn.metrics import expected_calibration_error
@@ -86,6 +91,11 @@ def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
     bins : DataFrame with columns accuracy, confidence, faces
         A row for each bin, from the least confident; its share of right answers, its mean
         confidence and its number of faces. A bin without faces has NaN for the first two.
+
+    Raises
+    ------
+    ValueError
+        As in `expected_calibration_error`.
 
     Examples
     --------
@@ -301,6 +311,11 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
         p_value : float
             Exact McNemar test: how likely `only_a` and `only_b` would be at least this far
             apart if both were as good.
+
+    Raises
+    ------
+    ValueError
+        If the three are not of one length.
 
     Examples
     --------

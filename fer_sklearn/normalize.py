@@ -156,6 +156,13 @@ class FaceNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         X_normalized : ndarray of float32, shaped as X
             RGB faces come back gray, (n, h, w).
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
         """
         check_is_fitted(self)
         rows, image_shape = as_rows(X)

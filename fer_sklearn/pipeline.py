@@ -24,7 +24,8 @@ def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifi
     augment : FaceAugmenter or None, default=None
         None is ``FaceAugmenter()``.
     verbose : bool, default=False
-        Whether the Pipeline prints the time of each step.
+        Whether the Pipeline prints the time of each step. The classifier's own,
+        its progress, is ``set_params(classify__verbose=1)``.
     **classifier_params
         Parameters of `FERClassifier`.
 

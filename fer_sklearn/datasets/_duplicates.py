@@ -108,7 +108,9 @@ def near_pairs(X, *, min_correlation=0.95):
     Parameters
     ----------
     X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+        Faces, as `FERClassifier.fit` takes them.
     min_correlation : float, default=0.95
+        Of two faces, at least, to be a pair; at most 1.
 
     Returns
     -------

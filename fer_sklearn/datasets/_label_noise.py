@@ -13,7 +13,9 @@ from ._duplicates import duplicate_groups
 
 
 def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
-    """Find faces whose label is probably wrong; needs cleanlab (``fer-sklearn[clean]``).
+    """Find faces whose label is probably wrong.
+
+    It needs cleanlab (``pip install "fer-sklearn[clean]"``).
 
     Every face is judged by a classifier that was trained on other folds. Confident learning
     (Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels",
@@ -97,6 +99,6 @@ def _import_cleanlab():
         from cleanlab.filter import find_label_issues
     except ImportError as error:
         raise ImportError(
-            "find_label_noise needs cleanlab: pip install 'fer-sklearn[clean]'."
+            'find_label_noise needs cleanlab: pip install "fer-sklearn[clean]".'
         ) from error
     return find_label_issues

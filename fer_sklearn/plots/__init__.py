@@ -1,7 +1,7 @@
 """Pictures of faces, trainings and networks, as display classes in scikit-learn's manner.
 
 A display holds computed data; ``from_estimator`` and ``from_predictions`` compute them and
-draw, `plot` draws again. All need matplotlib (``pip install fer-sklearn[plot]``).
+draw, `plot` draws again. All need matplotlib (``pip install "fer-sklearn[plot]"``).
 """
 
 from ._embedding import EmbeddingDisplay

@@ -13,7 +13,7 @@ _PLOTS = {
 
 
 def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> dict:
-    """Draw what a study has found; needs matplotlib (``pip install fer-sklearn[plot]``).
+    """Draw what a study has found; needs matplotlib (``pip install "fer-sklearn[plot]"``).
 
     Parameters
     ----------

@@ -18,6 +18,11 @@ class HoldOut(GroupsConsumerMixin):
         Part of the faces to validate on, at most half; rounded to one part of a whole number.
     random_state : int or None, default=0
         Decides which faces.
+
+    Raises
+    ------
+    ValueError
+        If `test_size` is out of its range.
     """
 
     def __init__(self, test_size: float = 0.1, random_state: int | None = 0) -> None:
