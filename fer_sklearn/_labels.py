@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import compute_sample_weight
+from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_array
 
 
@@ -64,16 +64,46 @@ def make_loss_weights(y, sample_weight, class_weight) -> np.ndarray | None:
     weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
     if class_weight is not None:
         weights = weights * compute_sample_weight(class_weight, y)
-    if not (weights >= 0).all():
-        raise ValueError(
-            f"Expected class_weight of numbers of at least 0, got {class_weight!r}. A weight of 0 "
-            "leaves a class out."
-        )
+    _refuse_negative(weights, class_weight)
     if not weights.any():
         raise ValueError("sample_weight and class_weight leave no face a weight above 0.")
     if np.ptp(weights) == 0:
         return None
     return (weights / weights[weights > 0].mean()).astype(np.float32)
+
+
+def make_batch_weights(codes, classes, sample_weight, class_weight) -> np.ndarray | None:
+    """Return the product of both weights, for one batch of many; None if all are 1.
+
+    They are not scaled: a batch of heavy faces counts more than one of light faces.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_samples,)
+        Column numbers of the labels.
+    classes : ndarray of shape (n_classes,)
+        All labels, of which the batch need not have each.
+    sample_weight : array-like of shape (n_samples,) or None
+    class_weight : dict or None
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative, or `class_weight` names an unknown class.
+    """
+    weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
+    by_class = compute_class_weight(class_weight, classes=classes, y=classes)
+    _refuse_negative(by_class, class_weight)
+    weights = weights * by_class[codes]
+    return None if (weights == 1).all() else weights.astype(np.float32)
+
+
+def _refuse_negative(weights, class_weight) -> None:
+    if not (weights >= 0).all():
+        raise ValueError(
+            f"Expected class_weight of numbers of at least 0, got {class_weight!r}. A weight of 0 "
+            "leaves a class out."
+        )
 
 
 def check_shares(distribution, n_faces: int, n_classes: int) -> np.ndarray | None:

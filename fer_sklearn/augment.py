@@ -170,6 +170,14 @@ class AugmentedArray(np.ndarray):
     def __array_finalize__(self, source):
         self.augmenter = getattr(source, "augmenter", None)
 
+    def __reduce__(self):
+        build, arguments, state = super().__reduce__()
+        return build, arguments, (state, self.augmenter)
+
+    def __setstate__(self, state):
+        state, self.augmenter = state
+        super().__setstate__(state)
+
 
 class FaceAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Random changes of training faces, drawn anew for every batch of every epoch.

@@ -31,9 +31,10 @@ from ._labels import (
     drop_weightless,
     encode_labels,
     find_classes,
+    make_batch_weights,
     make_loss_weights,
 )
-from ._pretrained import Pretrained, read_pretrained, write_pretrained
+from ._pretrained import Pretrained, read_pretrained, shipped_names, write_pretrained
 from ._state import described, pack_state, unpack_state
 from .augment import FaceAugmenter, RandomFlip
 from .networks import build_network, default_params
@@ -41,6 +42,8 @@ from .normalize import FaceNormalizer
 
 #: Torch objects: rebuilt from the weights, or dropped, when pickled.
 _NOT_STORED = ("_model", "_kept", "_device")
+#: The usual learning rate of a network that is trained already, over that of a fresh one.
+FINE_TUNING_RATE = 0.2
 #: Parameters that a fit does not depend on.
 _SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
 
@@ -366,7 +369,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             shares = check_shares(label_distribution, len(rows), len(self.classes_))
             kept, held_out = self._split(codes, weights, seed, X_val)
             start = None if going_on else self._read_pretrained()
-            if not going_on:
+            if going_on:
+                self._check_normalizer_stays()
+            else:
                 self._fit_normalizer(rows, kept, start)
             faces = self._faces(rows, device, codes, weights, kept, shares)
             valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
@@ -403,7 +408,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         classes : array-like of shape (n_classes,) or None, default=None
             All labels that will ever come; required in the first call.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Factors of each face's loss.
+            Factors of each face's loss. Unlike those of `fit` they are not scaled to a mean of
+            1, so that they mean the same in every batch.
 
         Returns
         -------
@@ -427,10 +433,16 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             if _check_partial_fit_first_call(self, classes):
                 find_classes(self.classes_, "classes")
             rows, y, codes = self._check_training_data(X, y, reset=not going_on)
-            weights = make_loss_weights(y, sample_weight, self.class_weight)
+            weights = make_batch_weights(codes, self.classes_, sample_weight, self.class_weight)
             kept = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
+            if not len(kept):
+                if going_on:
+                    return self  # there is nothing to learn from
+                raise ValueError("The first batch needs a face of a weight above 0.")
             start = None if going_on else self._read_pretrained()
-            if not going_on:
+            if going_on:
+                self._check_normalizer_stays()
+            else:
                 self._fit_normalizer(rows, kept, start)
             faces = self._faces(rows, device, codes, weights, kept)
             settings = self._settings(
@@ -591,9 +603,15 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         kept = drop_weightless(np.arange(len(codes)), weights, codes)
         held_out = np.arange(0)
         if X_val is None and (self.early_stopping or self.schedule == "plateau"):
-            kept, held_out = train_test_split(
-                kept, test_size=self.validation_fraction, stratify=codes[kept], random_state=seed
-            )
+            options = {"test_size": self.validation_fraction, "random_state": seed}
+            try:
+                kept, held_out = train_test_split(kept, stratify=codes[kept], **options)
+            except ValueError as error:
+                raise ValueError(
+                    f"Of {len(kept)} faces {self.validation_fraction:.0%} cannot be set aside for "
+                    "validation so that each class is on both sides. Raise validation_fraction, "
+                    "bring more faces of the rarest class, or pass X_val and y_val to fit."
+                ) from error
         return kept, held_out
 
     def _fit_normalizer(self, rows, kept, start):
@@ -607,6 +625,20 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.normalizer_ = normalizer.fit_rows(rows, kept)
         if stored is not None:
             self.normalizer_.mean_, self.normalizer_.scale_ = stored["mean"], stored["scale"]
+
+    def _check_normalizer_stays(self):
+        """Raise if the parameters ask for another method than that of the fitted network."""
+        if self.normalize is None and (self.pretrained is not None or self.normalizer_ is None):
+            return
+        fitted = "upstream" if self.normalizer_ is None else self.normalizer_.method
+        stated = FaceNormalizer() if self.normalize is None else self.normalize
+        stated = getattr(stated, "method", stated)
+        if stated != fitted:
+            raise ValueError(
+                f"The fitted network has faces normalised by {fitted!r}, the parameters now say "
+                f"{stated!r}: training cannot go on. Set normalize back, or fit with "
+                "warm_start=False."
+            )
 
     def _adopt_normalizer(self, start):
         """Take the normaliser of a file, with the pixel range of `normalize`."""
@@ -655,7 +687,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 f"warm_start={self.warm_start}."
             )
         augment = self._augmenter(X).get_params()  # X may carry it, which its hash ignores
-        fingerprint = joblib.hash((described(self, _SILENT), augment, X, data))
+        parts = described(self, _SILENT), augment, X, data
+        fingerprint = joblib.hash(parts, coerce_mmap=True)  # a memory map is the same data
         return training.Checkpoint(Path(self.checkpoint), fingerprint)
 
     def _settings(self, seed, n_faces, **changes):
@@ -684,7 +717,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     def _usual_learning_rate(self):
         rate = training.LEARNING_RATES[self.optimizer]
-        return rate if self.pretrained is None else rate / 5
+        return rate if self.pretrained is None else rate * FINE_TUNING_RATE
 
     def _network_params(self):
         stated = {"widths": self.widths, "depth": self.depth, "dropout": self.dropout}
@@ -879,12 +912,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         FileNotFoundError
             If there is neither such a name nor such a file.
         ValueError
-            If the file is damaged, or `params` ask for another network or another method of
-            normalisation.
+            If the file is damaged, or `params` ask for another network, another method of
+            normalisation, or a device that is not there.
         """
         start = read_pretrained(source)
         clf = cls(**{"network": start.network, "pretrained": source, **params})
         clf._validate_params()
+        resolve_device(clf.device)
         start.check(clf.network, clf._network_params(), start.image_shape)
         clf._recipe = clf._network_recipe(False, start)
         clf.classes_ = np.array(start.classes)
@@ -922,11 +956,16 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         ValueError
             If a label is no str, int, float or bool, faces came normalised already, the
             temperature is not above 0, or it is not 1 and the network does not end in a linear
-            layer.
+            layer; or if `path` is the name of a network that comes with the package.
         """
         check_is_fitted(self)
         if not temperature > 0:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
+        if str(path) in shipped_names():
+            raise ValueError(
+                f"{str(path)!r} is the name of a network that comes with the package, which "
+                f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
+            )
         known = hasattr(self, "class_count_")
         write_pretrained(
             path,

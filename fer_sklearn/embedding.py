@@ -12,6 +12,12 @@ from sklearn.base import (
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from .classifier import FERClassifier
@@ -75,7 +81,7 @@ class FaceEmbedder(
         y : array-like of shape (n_samples,) or None, default=None
             Labels; needed if there is something to train.
         **fit_params
-            Passed to `FERClassifier.fit`.
+            Passed to `FERClassifier.fit`, or whatever metadata routing says.
 
         Returns
         -------
@@ -87,6 +93,8 @@ class FaceEmbedder(
             If `estimator` is no `FERClassifier`.
         """
         self._validate_params()
+        if _routing_enabled():
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         self.estimator_ = self._fitted_classifier(X, y, fit_params)
         self.n_features_in_ = self.estimator_.n_features_in_
         if hasattr(self.estimator_, "feature_names_in_"):
@@ -108,6 +116,12 @@ class FaceEmbedder(
         """
         check_is_fitted(self)
         return self.estimator_._features(X)
+
+    def get_metadata_routing(self):
+        """Return who asks for which metadata: the classifier that is trained."""
+        trained = FERClassifier() if self.estimator is None else self.estimator
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=trained, method_mapping=mapping)
 
     def _fitted_classifier(self, X, y, fit_params):
         if self.estimator is None:

@@ -15,7 +15,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     top_k_accuracy_score,
 )
-from sklearn.utils import Bunch, check_random_state, resample
+from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from .datasets._duplicates import groups_and_copies
@@ -277,7 +277,7 @@ def evaluation_report(
 
 def _draw(X, y, sample, random_state):
     """Draw `sample` faces, a number or a share, with the classes in proportion."""
-    y = np.asarray(y)
+    y = column_or_1d(y)
     n = sample if isinstance(sample, Integral) else round(sample * len(y))
     if not 1 <= n <= len(y):
         raise ValueError(
@@ -324,7 +324,7 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     >>> result.difference, result.only_b, result.p_value
     (0.5, 2, 0.5)
     """
-    y_true, a, b = (np.asarray(part) for part in (y_true, y_pred_a, y_pred_b))
+    y_true, a, b = (column_or_1d(part) for part in (y_true, y_pred_a, y_pred_b))
     if not len(y_true) == len(a) == len(b):
         raise ValueError(
             f"Expected predictions for the same faces, got {len(y_true)} labels and {len(a)} and "
@@ -377,6 +377,8 @@ def _top2(y_true, y_proba, labels) -> float:
 
 def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float, float]:
     """95 % of the means of bootstrap samples."""
+    if n_bootstrap < 1:
+        raise ValueError(f"Expected n_bootstrap of at least 1, got {n_bootstrap!r}.")
     rng = check_random_state(random_state)
     kinds, counts = np.unique(values, return_counts=True)
     draws = rng.multinomial(len(values), counts / len(values), size=n_bootstrap)
@@ -385,7 +387,7 @@ def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float
 
 
 def _check(y_true, y_proba, labels):
-    y_true, y_proba = np.asarray(y_true), np.asarray(y_proba, dtype=np.float64)
+    y_true, y_proba = column_or_1d(y_true), np.asarray(y_proba, dtype=np.float64)
     labels = np.unique(y_true) if labels is None else np.asarray(labels)
     if y_proba.shape != (len(y_true), len(labels)):
         raise ValueError(

@@ -716,3 +716,61 @@ def test_a_network_of_the_users_own(faces):
     ]
     assert fits[0]._model.network.layers[2].out_features == 5
     np.testing.assert_array_equal(*(probabilities(clf, faces) for clf in fits))
+
+
+def one_class_a_batch(faces, **params):
+    """Return the classifier of one batch for each label, in the order of the labels."""
+    weigh = params.pop("weigh", lambda y: None)
+    clf = small_classifier(optimizer="sgd", **params)
+    for label in faces.target_names:
+        batch = faces.target == label
+        X, y = faces.data[batch], faces.target[batch]
+        clf.partial_fit(X, y, faces.target_names, sample_weight=weigh(y))
+    return clf.predict_proba(faces.data)
+
+
+def test_weights_mean_the_same_in_every_batch(faces):
+    plain = one_class_a_batch(faces)
+    by_face = one_class_a_batch(faces, weigh=lambda y: np.where(y == "sad", 5.0, 1.0))
+    by_class = one_class_a_batch(faces, class_weight={"sad": 5.0})
+    np.testing.assert_array_equal(by_face, by_class)
+    assert np.abs(by_class - plain).max() > 0.01
+
+
+def test_a_batch_may_lack_a_weighted_class_or_weigh_nothing(faces):
+    clf = small_classifier(class_weight={"sad": 0.0, "happy": 2.0})
+    happy, sad = faces.target == "happy", faces.target == "sad"
+    with pytest.raises(ValueError, match="first batch needs a face of a weight above 0"):
+        clf.partial_fit(faces.data[sad], faces.target[sad], faces.target_names)
+    clf.partial_fit(faces.data[happy], faces.target[happy], faces.target_names)
+    before = clf.predict_proba(faces.data)
+    clf.partial_fit(faces.data[sad], faces.target[sad])
+    np.testing.assert_array_equal(clf.predict_proba(faces.data), before)
+    clf.set_params(class_weight={"joy": 2.0})
+    with pytest.raises(ValueError, match="not in class_weight"):
+        clf.partial_fit(faces.data[happy], faces.target[happy])
+
+
+def test_too_few_faces_to_set_some_aside(faces):
+    clf = small_classifier(early_stopping=True)
+    with pytest.raises(ValueError, match=r"Of 30 faces 10% cannot be set aside .* X_val"):
+        clf.fit(faces.data[:30], faces.target[:30])
+
+
+def test_a_training_that_goes_on_keeps_its_normaliser(faces):
+    clf = small_classifier(max_epochs=1, warm_start=True).fit(faces.data, faces.target)
+    clf.fit(faces.data, faces.target)
+    clf.set_params(normalize=FaceNormalizer("image"))
+    for fit in (clf.fit, clf.partial_fit):
+        with pytest.raises(ValueError, match=r"normalised by 'dataset', .* now say 'image'"):
+            fit(faces.data, faces.target)
+    clf.set_params(normalize="upstream")
+    with pytest.raises(ValueError, match="now say 'upstream'"):
+        clf.fit(faces.data, faces.target)
+
+
+def test_scores_of_training_batches_know_weighted_faces(faces):
+    score = EpochScoring("accuracy", lower_is_better=False, on_train=True, name="hits")
+    clf = small_classifier(max_epochs=2, callbacks=[score])
+    weights = np.where(faces.target == "sad", 3.0, 1.0)
+    assert clf.fit(faces.data, faces.target, sample_weight=weights).n_iter_ == 2

@@ -451,3 +451,33 @@ def test_resized_floats_stay_in_the_range_that_a_classifier_takes(white):
 def test_flat_rows_cannot_be_resized_unseen():
     with pytest.raises(ValueError, match=r"got \(2304,\) in row 0. Flat rows: X.reshape"):
         resize_faces(np.zeros((2, 2304), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("foreign", ["faces.npy", "faces.csv"])
+def test_a_file_of_somebody_else_is_left_as_it_is(foreign, many, tmp_path):
+    (tmp_path / foreign).write_text("precious")
+    with pytest.raises(ValueError, match="move it away"):
+        load_image_folder(many, out=tmp_path / "faces.npy")
+    assert (tmp_path / foreign).read_text() == "precious"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_run_that_was_killed_between_its_last_two_steps_is_finished(many, tmp_path):
+    out = tmp_path / "faces.npy"
+    expected = load_image_folder(many, out=out)
+    out.rename(tmp_path / "faces.npy.part")
+    assert_same_bunch(load_image_folder(many, out=out), expected)
+
+
+def test_a_file_that_does_not_fit_its_list_is_refused(many, tmp_path):
+    out = tmp_path / "faces.npy"
+    load_image_folder(many, out=out)
+    np.save(out, np.zeros((2, 48, 48), np.uint8))
+    with pytest.raises(ValueError, match=r"holds uint8 of shape \(2, 48, 48\), but .* lists"):
+        load_image_folder(many, out=out)
+
+
+@pytest.mark.parametrize("image_size", [0, -1, (48, 48), None])
+def test_an_image_size_that_is_none_is_named(image_size, tmp_path):
+    with pytest.raises(ValueError, match="'image_size' parameter of load_image_folder"):
+        load_image_folder(tmp_path, image_size=image_size)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from helpers import small_classifier
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -95,3 +96,15 @@ def test_a_frozen_classifier_has_to_be_fitted(faces):
 def test_unlabelled_faces_cannot_train(faces):
     with pytest.raises(ValueError, match="requires y"):
         FaceEmbedder(FERClassifier(max_epochs=1)).fit(faces.data)
+
+
+def test_weights_are_routed_to_the_classifier(faces):
+    weights = np.where(faces.target == "sad", 5.0, 1.0)
+    with config_context(enable_metadata_routing=True):
+        classifier = small_classifier().set_fit_request(sample_weight=True)
+        neighbours = KNeighborsClassifier()
+        pipe = make_pipeline(FaceEmbedder(classifier), neighbours)
+        pipe.fit(faces.data, faces.target, sample_weight=weights)
+    weighted = small_classifier().fit(faces.data, faces.target, sample_weight=weights)
+    expected = FaceEmbedder(FrozenEstimator(weighted)).fit(None).transform(faces.data)
+    assert_array_equal(pipe[:-1].transform(faces.data), expected)

@@ -78,5 +78,5 @@ def test_a_splitter_of_ones_own_gets_the_groups(mislabelled):
 
 def test_without_cleanlab_the_error_says_what_to_install(mislabelled, monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-    with pytest.raises(ImportError, match=r"pip install 'fer-sklearn\[clean\]'"):
+    with pytest.raises(ImportError, match=r'pip install "fer-sklearn\[clean\]"'):
         find_label_noise(LogisticRegression(max_iter=1000), *mislabelled[:2])

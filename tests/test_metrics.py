@@ -8,6 +8,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, f1_score, log_loss
 
+from fer_sklearn import FaceNormalizer
+from fer_sklearn.datasets._duplicates import groups_and_copies
 from fer_sklearn.metrics import (
     compare_classifiers,
     evaluation_report,
@@ -209,3 +211,35 @@ def test_two_classifiers_are_compared_face_by_face():
     assert (same.difference, same.p_value, same.interval) == (0.0, 1.0, (0.0, 0.0))
     with pytest.raises(ValueError, match="2000 labels and 2000 and 5 predictions"):
         compare_classifiers(y, a, b[:5])
+
+
+@pytest.mark.parametrize(
+    "scaled",
+    [
+        lambda X: X / 255.0,
+        lambda X: X.astype(np.float32) / np.float32(255),
+        lambda X: X.astype(np.float64),
+        lambda X: np.repeat(X[..., None] / 255.0, 3, axis=3),
+    ],
+)
+def test_training_faces_on_another_scale_are_copies_too(scaled, faces):
+    assert report_on(faces.data[:30], scaled(faces.data[20:])).n_leak_free == 20
+    twice = [scaled(faces.data[:30]), faces.data[20:] / 255.0]
+    assert groups_and_copies(*twice)[1].tolist() == [False] * 20 + [True] * 10
+
+
+def test_normalised_training_faces_are_refused(faces):
+    with pytest.raises(ValueError, match="as they were before a normaliser"):
+        report_on(faces.data[:30], FaceNormalizer().fit_transform(faces.data))
+
+
+def test_labels_may_be_a_column(fitted, faces):
+    X, y = faces.data[:30], faces.target[:30]
+    for column in (y[:, None], pd.DataFrame({"label": y})):
+        report = evaluation_report(fitted, X, column)
+        assert report.accuracy == evaluation_report(fitted, X, y).accuracy
+
+
+def test_an_interval_needs_samples(fitted, faces):
+    with pytest.raises(ValueError, match="n_bootstrap of at least 1, got 0"):
+        evaluation_report(fitted, faces.data, faces.target, n_bootstrap=0)

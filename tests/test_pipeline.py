@@ -1,7 +1,10 @@
+import pickle
+
 import numpy as np
 import pytest
 from helpers import small_classifier
 from sklearn.base import clone
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from test_training import Recorder
@@ -68,13 +71,26 @@ def test_pandas_output_is_an_error(faces):
         pipeline.fit(faces.data.reshape(len(faces.data), -1), faces.target)
 
 
-def test_a_memory_that_returns_stored_faces_is_an_error(faces, tmp_path):
-    def pipeline():
-        return make_fer_pipeline(**SMALL).set_params(memory=str(tmp_path))
+def test_a_memory_stores_the_settings_with_the_faces(faces, tmp_path):
+    def probabilities():
+        pipeline = make_fer_pipeline(**SMALL, augment=FaceAugmenter(rotation=40.0))
+        pipeline.set_params(memory=str(tmp_path)).fit(faces.data, faces.target)
+        return pipeline.predict_proba(faces.data)
 
-    pipeline().fit(faces.data, faces.target)
-    with pytest.raises(ValueError, match=LOST):
-        pipeline().fit(faces.data, faces.target)
+    computed = probabilities()
+    np.testing.assert_array_equal(probabilities(), computed)
+
+
+def test_the_settings_of_an_augmenter_reach_other_processes(faces):
+    augmented = FaceAugmenter(rotation=40.0).fit_transform(faces.data)
+    assert pickle.loads(pickle.dumps(augmented)).augmenter.rotation == 40.0
+    here, there = (
+        cross_val_predict(
+            FERClassifier(**SMALL), augmented, faces.target, cv=2, n_jobs=n, method="predict_proba"
+        )
+        for n in (None, 2)
+    )
+    np.testing.assert_array_equal(there, here)
 
 
 def test_without_a_normalizer_bytes_are_taken_as_they_are_only_on_request(faces):

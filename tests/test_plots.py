@@ -376,3 +376,27 @@ def test_displays_leave_their_data_as_it_is(displays):
         display.plot()
         for name, value in before.items():
             assert_array_equal(vars(display)[name], value)
+
+
+def test_a_grid_takes_the_place_of_axes_that_were_put_anywhere(fitted, faces):
+    ax = plt.figure().add_axes((0.1, 0.2, 0.5, 0.6))
+    display = FaceGridDisplay.from_estimator(
+        fitted, faces.data, faces.target, select="random", n_faces=4, n_columns=2, ax=ax
+    )
+    boxes = [ax.get_position(original=True) for ax in display.axes_.flat]
+    assert display.figure_ is ax.figure
+    assert_allclose([min(box.x0 for box in boxes), max(box.x1 for box in boxes)], [0.1, 0.6])
+    assert_allclose([min(box.y0 for box in boxes), max(box.y1 for box in boxes)], [0.2, 0.8])
+
+
+@pytest.mark.parametrize("n_faces", [3, 7, 20])
+def test_no_more_faces_of_each_class_than_asked_for(n_faces, fitted, faces):
+    display = FaceGridDisplay.from_estimator(
+        fitted, faces.data, faces.target, select="per-class", n_faces=n_faces
+    )
+    assert len(display.images) == {3: 3, 7: 7, 20: 14}[n_faces]
+
+
+def test_a_grid_of_no_face_is_an_error(fitted, faces):
+    with pytest.raises(ValueError, match="n_faces of at least 1, got 0"):
+        FaceGridDisplay.from_estimator(fitted, faces.data, faces.target, n_faces=0)

@@ -326,3 +326,15 @@ def test_the_network_that_comes_along_knows_real_faces(fer2013):
     faces = load_fer2013(fer2013, usage="PublicTest")
     clf = FERClassifier.from_pretrained("fer2013", predict_augment="flip")
     assert clf.score(faces.data[:1000], faces.target[:1000]) > 0.65
+
+
+def test_a_file_cannot_take_the_name_of_a_shipped_network(fitted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"write 'fer2013\.npz'"):
+        fitted.save_pretrained("fer2013")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_device_that_is_not_there_is_named(path):
+    with pytest.raises(ValueError, match="device='gpu' is not on this machine"):
+        FERClassifier.from_pretrained(path, device="gpu")

@@ -33,6 +33,7 @@ from fer_sklearn import FERClassifier, make_fer_pipeline
 from fer_sklearn.tuning import FERSearchCV, HoldOut, plot_study, search_space
 from fer_sklearn.tuning import _study as study_module
 from fer_sklearn.tuning import _trials as trials_module
+from fer_sklearn.tuning._search import _usual_space
 from fer_sklearn.tuning._study import Worker, WorstQuarterPruner, open_storage
 
 RATES = {"learning_rate": FloatDistribution(0.005, 0.1, log=True)}
@@ -761,3 +762,40 @@ def test_plots_of_a_study(faces):
     plt.close("all")
     with pytest.raises(ValueError, match="Unknown kinds"):
         plot_study(found, kinds=["pie"])
+
+
+def test_a_class_that_only_validation_has_scores_as_in_a_grid_search(faces):
+    y = faces.target.astype(object)
+    y[5] = "rare"
+    folds = KFold(3)
+    clf = small_classifier(max_epochs=2)
+    grid = GridSearchCV(clf, {"learning_rate": [0.02]}, cv=folds, refit=False).fit(faces.data, y)
+    one_rate = {"learning_rate": FloatDistribution(0.02, 0.02)}
+    found = FERSearchCV(clf, one_rate, n_trials=1, cv=folds, refit=False).fit(faces.data, y)
+    assert found.best_score_ == grid.best_score_
+
+
+def test_values_that_are_no_distributions_are_named(faces):
+    with pytest.raises(TypeError, match=r"'learning_rate', got \[0.01, 0.1\].*Categorical"):
+        search(space={"learning_rate": [0.01, 0.1]}).fit(faces.data, faces.target)
+
+
+@pytest.mark.parametrize(
+    ("params", "absent"),
+    [
+        ({"pretrained": "fer2013"}, {"widths", "depth"}),
+        ({"augment": "off"}, {"augment__rotation", "augment__erase"}),
+    ],
+)
+def test_the_usual_space_leaves_out_what_is_fixed(params, absent):
+    space = _usual_space(FERClassifier(**params))
+    assert set(search_space().names) - set(space.names) >= absent
+    ratio = space.learning_rates["adam"].low / search_space().learning_rates["adam"].low
+    assert ratio == pytest.approx(0.2 if "pretrained" in params else 1)
+
+
+def test_a_pretrained_network_is_tuned_by_the_usual_space(faces, fitted, tmp_path):
+    fitted.save_pretrained(tmp_path / "faces.npz")
+    clf = FERClassifier.from_pretrained(tmp_path / "faces.npz", max_epochs=1, random_state=0)
+    found = search(clf, None, n_trials=1).fit(faces.data, faces.target)
+    assert found.cv_results_["state"].tolist() == ["complete"]

@@ -205,7 +205,7 @@ class SkipEasy(Callback):
             yield self.faces.faces(self.rows), Targets(codes, weights[part])
 
     def on_batch_end(self, net, batch, y_pred, **kwargs):
-        codes = batch[1].codes
+        codes = batch[1]
         losses = nn.functional.cross_entropy(y_pred.detach(), codes, reduction="none")
         self.losses[self.rows] = losses
         self.schedule.step()

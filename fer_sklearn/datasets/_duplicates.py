@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from functools import partial
 
 import numpy as np
 from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .._images import as_rows, gray_images
+from .._images import MIN_FACE_PIXELS, as_rows, gray_images, infer_pixel_range
 
 #: Side of the thumbnail that is compared, and of its block of low frequencies.
 _SIDE, _LOW = 16, 8
@@ -59,10 +61,11 @@ def duplicate_groups(X, *, near=False, min_correlation=0.95):
 def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
     """Return the groups of X among X and `others`, and which of X have a copy in `others`.
 
-    One may hold rows and the other images, or one gray and the other RGB.
+    One may hold rows and the other images, one gray and the other RGB, or one bytes and the
+    other numbers in [0, 1].
     """
     parts = [np.asarray(X), np.asarray(others)]
-    groups = exact_groups(*parts, convert=_common_form(*parts))
+    groups = exact_groups(*parts, forms=_common_form(*parts))
     if near:
         groups = join_groups(groups, find_near_pairs(parts, groups, min_correlation)[0])
     mine, theirs = groups[: len(X)], groups[len(X) :]
@@ -70,18 +73,55 @@ def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
 
 
 def _common_form(X, others):
-    """Return the function that brings parts of both to the same shape and type."""
-    if X.shape[1:] == others.shape[1:]:
-        dtype = np.result_type(X, others)
-        return lambda part: part.astype(dtype, copy=False)
+    """Return two functions, which bring faces of X and of `others` to one shape, type and scale.
+
+    Both are compared as bytes where their shapes, types or scales differ, so that a face is a
+    copy of itself in [0, 1], whatever its precision.
+    """
+    as_they_are = X.shape[1:] == others.shape[1:]
+    if not as_they_are:
+        _check_sizes(X, others)
+    whites = _white(X), _white(others)
+    if whites.count(None) == 1:
+        raise ValueError(
+            "Expected the faces of both as they came, bytes or numbers in [0, 255] or [0, 1], or "
+            f"copies cannot be found, got values from {X.min():.6g} to {X.max():.6g} and from "
+            f"{others.min():.6g} to {others.max():.6g}. Pass both as they were before a normaliser."
+        )
+    alike = as_they_are and whites[0] == whites[1] and X.dtype == others.dtype
+    to_bytes = None not in whites and not alike
+
+    def form(white, faces):
+        faces = faces if as_they_are else as_rows(faces)[0]
+        if not to_bytes:
+            return faces.astype(np.result_type(X, others, faces), copy=False)
+        if faces.dtype == np.uint8:
+            return faces
+        return np.rint(faces * (255 / white)).astype(np.uint8)
+
+    return [partial(form, white) for white in whites]
+
+
+def _check_sizes(X, others) -> None:
     (mine, shape), (theirs, other_shape) = as_rows(X[:1]), as_rows(others[:1])
     if mine.shape[1:] != theirs.shape[1:] or (shape and other_shape and shape != other_shape):
         raise ValueError(
             "Expected faces of one size, or copies cannot be found, got arrays of shape "
             f"{X.shape} and {others.shape}. `resize_faces` brings images to one size."
         )
-    dtype = np.result_type(mine, theirs)
-    return lambda part: as_rows(part)[0].astype(dtype, copy=False)
+
+
+def _white(X: np.ndarray) -> float | None:
+    """Return the value of white pixels; None if it cannot be told."""
+    if X.dtype == np.uint8:
+        return 255.0
+    rows = X.reshape(len(X), math.prod(X.shape[1:]))
+    if not rows.size or rows.shape[1] < MIN_FACE_PIXELS or rows.dtype.kind not in "biuf":
+        return None
+    try:
+        return infer_pixel_range(rows)[1]
+    except ValueError:
+        return None
 
 
 def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -219,13 +259,16 @@ def _hashes(thumbs: np.ndarray, rows: np.ndarray, *, mirror: bool = False) -> np
     return hashes
 
 
-def exact_groups(*parts, convert=np.asarray) -> np.ndarray:
-    """Return a number for each face of all parts, the same for exact copies only."""
+def exact_groups(*parts, forms=None) -> np.ndarray:
+    """Return a number for each face of all parts, the same for exact copies only.
+
+    `forms` has a function for each part, which says as what its faces are compared.
+    """
     digests = [
         hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
-        for X in parts
+        for X, form in zip(parts, forms or [np.asarray] * len(parts), strict=True)
         for start in range(0, len(X), _CHUNK)
-        for image in convert(X[start : start + _CHUNK])
+        for image in form(X[start : start + _CHUNK])
     ]
     return _in_order(np.unique(np.array(digests, dtype="S16"), return_inverse=True)[1])
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, validate_params
 
 from ._image_files import read_images, store_images
 
 
+@validate_params(
+    {"image_size": [Interval(Integral, 1, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
 def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
     """Load images that lie in one sub-folder a class.
 
@@ -58,7 +64,8 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
     FileNotFoundError
         If `path` is not a folder.
     ValueError
-        If it has no sub-folders, or not a single readable image; or if `out` holds other images.
+        If it has no sub-folders, or not a single readable image; or if `out`, or the ``.csv``
+        beside it, holds something else, which is left as it is.
     """
     root = Path(path)
     if not root.is_dir():

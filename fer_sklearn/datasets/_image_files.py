@@ -60,17 +60,19 @@ def store_images(files, size: int, out, *, n_jobs=None, verbose: int = 0):
     Raises
     ------
     ValueError
-        If what is there was decoded from other files, or to another size.
+        If what is there was decoded from other files, or to another size, or is none of ours.
     """
     out = Path(out)
     if out.suffix != ".npy":
         raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
     index = out.with_suffix(".csv")
-    if out.exists() and index.exists():
-        images, reasons = np.load(out, mmap_mode="r"), _known(index, files, size, complete=True)
-        return images, reasons
-    out.parent.mkdir(parents=True, exist_ok=True)
     part, part_index = (path.with_name(path.name + ".part") for path in (out, index))
+    if index.exists() and part.exists() and not out.exists():  # killed between the last two lines
+        _known(index, files, size, complete=True)
+        os.replace(part, out)
+    if out.exists() or index.exists():
+        return _stored(out, index, files, size)
+    out.parent.mkdir(parents=True, exist_ok=True)
     reasons = _known(part_index, files, size) if part.exists() and part_index.exists() else []
     _write_index(part_index, files, size, reasons)
     with (
@@ -91,6 +93,25 @@ def store_images(files, size: int, out, *, n_jobs=None, verbose: int = 0):
     os.replace(part_index, index)
     os.replace(part, out)
     return np.load(out, mmap_mode="r"), reasons
+
+
+def _stored(out: Path, index: Path, files, size: int) -> tuple[np.ndarray, list]:
+    """Open what an earlier run has left, if both files are there and fit together."""
+    for here, lacking in ((out, index), (index, out)):
+        if not lacking.exists():
+            raise ValueError(
+                f"{here} is there, but {lacking} is not: it is no result of load_image_folder, or "
+                "half of one. It is left as it is: move it away, or choose another out."
+            )
+    reasons = _known(index, files, size, complete=True)
+    images = np.load(out, mmap_mode="r")
+    expected = (reasons.count(""), size, size)
+    if images.dtype != np.uint8 or images.shape != expected:
+        raise ValueError(
+            f"{out} holds {images.dtype} of shape {images.shape}, but {index} lists images for "
+            f"uint8 of shape {expected}. Delete both to decode anew, or choose another out."
+        )
+    return images, reasons
 
 
 #: File names need not be text: what is none comes back as it was.

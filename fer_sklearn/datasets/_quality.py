@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import column_or_1d
 
 from .._images import gray_images
 from ._duplicates import exact_groups, find_near_pairs, join_groups
@@ -195,7 +196,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
 def _labels(X, given, name):
     if given is None:
         return None
-    given = np.asarray(given)
+    given = column_or_1d(given)
     if len(given) != len(X):
         raise ValueError(f"X has {len(X)} faces, {name} {len(given)} values.")
     return given

@@ -23,7 +23,13 @@ def new_grid(display, ax, shape, figsize, *, sharex=False, **ratios):
         grid = plt.figure(figsize=figsize, layout="constrained").add_gridspec(*shape, **ratios)
     else:
         ax.set_axis_off()
-        grid = ax.get_subplotspec().subgridspec(*shape, **ratios)
+        place = ax.get_subplotspec()
+        if place is None:  # of fig.add_axes
+            box = ax.get_position()
+            sides = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+            grid = ax.figure.add_gridspec(*shape, **sides, **ratios)
+        else:
+            grid = place.subgridspec(*shape, **ratios)
     return grid.subplots(sharex=sharex, squeeze=False)
 
 

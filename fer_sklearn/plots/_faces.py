@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from .._images import gray_images
 from ..augment import FaceAugmenter
@@ -132,12 +132,15 @@ class FaceGridDisplay:
         Raises
         ------
         ValueError
-            If `select` is unknown, or no face is wrong and "worst" is wanted.
+            If `select` is unknown, `n_faces` is below 1, or no face is wrong and "worst" is
+            wanted.
         """
         if select not in _SELECT:
             raise ValueError(f"Unknown select {select!r}. Known: {', '.join(_SELECT)}.")
+        if n_faces < 1:
+            raise ValueError(f"Expected n_faces of at least 1, got {n_faces!r}.")
         check_consistent_length(X, y_true, y_pred, confidence)
-        y_true, y_pred, confidence = (np.asarray(part) for part in (y_true, y_pred, confidence))
+        y_true, y_pred, confidence = map(column_or_1d, (y_true, y_pred, confidence))
         rng = check_random_state(random_state)
         rows = _choose(select, y_true, y_pred, confidence, n_faces, rng)
         if not len(rows):
@@ -190,7 +193,7 @@ def _choose(select, y_true, y_pred, confidence, n_faces, rng):
         return order[:n_faces]
     labels = np.unique(y_true)
     each = max(1, n_faces // len(labels))
-    return np.concatenate([order[y_true[order] == label][:each] for label in labels])
+    return np.concatenate([order[y_true[order] == label][:each] for label in labels])[:n_faces]
 
 
 class AugmentationDisplay:

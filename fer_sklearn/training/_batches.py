@@ -79,7 +79,7 @@ class Faces(Dataset):
             self.images = self._moved()
         self.y = None if codes is None else torch.tensor(codes[self.index], device=device)
         self.weights = None
-        if weights is not None and np.ptp(weights[self.index]):  # equal ones change nothing
+        if weights is not None and not np.allclose(weights[self.index], 1):
             self.weights = torch.tensor(weights[self.index], device=device)
         self.shares = None if shares is None else torch.tensor(shares[self.index], device=device)
 

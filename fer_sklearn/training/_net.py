@@ -184,13 +184,15 @@ class FaceNet(NeuralNetClassifier):
         start = time.perf_counter()
         loss = hits = n_faces = 0
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
             faces, targets = unpack_data(batch)
+            codes = Targets.of(targets).codes
+            told = {"batch": (faces, codes), "training": training}  # as callbacks know batches
+            self.notify("on_batch_begin", **told)
+            step = step_fn(batch, **fit_params)
             loss = loss + step["loss"].detach() * len(faces)
-            hits = hits + (step["y_pred"].detach().argmax(dim=1) == Targets.of(targets).codes).sum()
+            hits = hits + (step["y_pred"].detach().argmax(dim=1) == codes).sum()
             n_faces += len(faces)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+            self.notify("on_batch_end", **told, **step)
         self.history.record(f"{prefix}_loss", self._finite(loss.item() / n_faces))
         self.history.record(f"{prefix}_acc", hits.item() / n_faces)
         self.history.record(f"{prefix}_batch_count", len(iterator))

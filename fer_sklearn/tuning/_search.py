@@ -29,7 +29,7 @@ from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
 from .._state import described
 from ..augment import FaceAugmenter
-from ..classifier import FERClassifier
+from ..classifier import FINE_TUNING_RATE, FERClassifier
 from ._results import best_index, make_cv_results
 from ._space import SearchSpace, search_space
 from ._splits import HoldOut
@@ -65,7 +65,9 @@ class FERSearchCV(BaseSearchCV):
         Usually a `FERClassifier`; any estimator works, without reports by epoch.
     space : SearchSpace, dict, callable or None, default=None
         What to search: a dict of Optuna distributions by parameter, a function that draws the
-        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``. A function
+        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``; of a
+        pretrained network without its shape and at a fifth of the learning rates, and without
+        the augmentation that `augment` leaves to others or switches off. A function
         must draw the same again from a trial that is over; it may raise `optuna.TrialPruned`.
     n_trials : int or None, default=20
         Trials of the study in all, those of earlier runs and of other processes included.
@@ -215,6 +217,8 @@ class FERSearchCV(BaseSearchCV):
         ValueError
             If a parameter cannot be used, if the storage holds another study of this name, or
             if no trial has a score.
+        TypeError
+            If a value of the dict `space` is no Optuna distribution.
         """
         self._validate_params()
         if self.n_trials is None and self.timeout is None:
@@ -260,7 +264,9 @@ class FERSearchCV(BaseSearchCV):
 
     def _make_task(self, X, y, routed):
         base = clone(self.estimator)
-        space = search_space() if self.space is None else self.space
+        space = _usual_space(base) if self.space is None else self.space
+        if isinstance(space, Mapping):
+            _check_ranges(space)
         if isinstance(base, FERClassifier):
             if base.augment is None:
                 base.set_params(augment=FaceAugmenter())  # so that augment__rotation can be set
@@ -322,7 +328,7 @@ class FERSearchCV(BaseSearchCV):
         space = vars(task.space) if isinstance(task.space, SearchSpace) else task.space
         said = [described(value, _ASIDE) for value in (task.base, self.scoring, space)]
         data = task.X, task.y, task.splits, task.fit_params, task.score_params
-        return joblib.hash((said, data))
+        return joblib.hash((said, data), coerce_mmap=True)
 
     def _take_results(self, task):
         trials = counted_trials(self.study_)
@@ -367,6 +373,30 @@ def _shared_storage(folder):
             'journal file such as storage="runs/study.log".'
         )
     return Path(folder) / "study.log"
+
+
+def _usual_space(estimator):
+    """Return `search_space()` without what this estimator has fixed or leaves to others."""
+    space = search_space()
+    if not isinstance(estimator, FERClassifier):
+        return space
+    fixed = set()
+    if isinstance(estimator.augment, str):
+        fixed |= {name for name in space.names if name.startswith("augment__")}
+    if estimator.pretrained is not None:
+        fixed |= {"widths", "depth"}
+    space = space.only(*(name for name in space.names if name not in fixed))
+    return space if estimator.pretrained is None else space.with_rates_times(FINE_TUNING_RATE)
+
+
+def _check_ranges(space) -> None:
+    for name, range_ in space.items():
+        if not isinstance(range_, optuna.distributions.BaseDistribution):
+            raise TypeError(
+                f"Expected an Optuna distribution for {name!r}, got {range_!r}. Of a list make "
+                "optuna.distributions.CategoricalDistribution(choices), of a range "
+                "FloatDistribution(low, high)."
+            )
 
 
 def _usual_pruner(task):

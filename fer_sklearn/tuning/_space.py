@@ -152,6 +152,14 @@ class SearchSpace:
             chosen._usual_rates()
         return chosen
 
+    def with_rates_times(self, factor: float) -> SearchSpace:
+        """Return the space with all learning rates times `factor`, as for fine-tuning."""
+        rates = self.learning_rates and {
+            name: FloatDistribution(range_.low * factor, range_.high * factor, log=range_.log)
+            for name, range_ in self.learning_rates.items()
+        }
+        return SearchSpace(self.ranges, rates, self.optimizer)
+
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return Optuna's distributions by parameter, without the optimiser.
 

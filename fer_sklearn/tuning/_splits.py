@@ -49,7 +49,14 @@ class HoldOut(GroupsConsumerMixin):
         folds = StratifiedGroupKFold(
             round(1 / self.test_size), shuffle=True, random_state=self.random_state
         )
-        yield next(folds.split(np.zeros(len(groups)), y, groups))
+        try:
+            split = next(folds.split(np.zeros(len(groups)), y, groups))
+        except ValueError as error:
+            raise ValueError(
+                f"{self!r} cannot split {len(groups)} faces ({error}). Raise test_size, or bring "
+                "more faces."
+            ) from error
+        yield split
 
     def get_n_splits(self, X=None, y=None, groups=None) -> int:
         """Return 1."""

@@ -21,7 +21,7 @@ from .._callbacks import subtask
 from ..classifier import FERClassifier
 from ..training import TellEpochs
 from ._space import plain, suggest
-from ._study import Worker, counted_trials, open_study
+from ._study import Worker, counted_trials, open_study, quiet
 
 #: Attribute of a trial: its scores and seconds, fold by fold.
 FOLDS = "folds"
@@ -68,7 +68,8 @@ def draw(space, trial) -> dict:
 def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
     """Be one of several workers."""
     opening["sampler"].reseed_rng()  # or all would draw the same
-    work(task, open_study(storage, **opening), n_trials, ends, verbose)
+    with quiet():  # in a process of its own it has not been said yet
+        work(task, open_study(storage, **opening), n_trials, ends, verbose)
 
 
 def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
@@ -178,7 +179,7 @@ def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
     X_train, y_train = _safe_split(estimator, task.X, task.y, train)
     X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
     fit_params = _check_method_params(task.X, task.fit_params, train)
-    if tell is not None:
+    if tell is not None and np.isin(np.unique(y_valid), y_train).all():  # else fit takes no y_val
         estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
         fit_params |= {"X_val": X_valid, "y_val": y_valid}
     start, fitted = time.perf_counter(), None
