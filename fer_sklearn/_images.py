@@ -151,6 +151,11 @@ def infer_pixel_range(rows: np.ndarray, pixel_range="auto") -> tuple[float, floa
     it is the smallest and the largest value.
     """
     if pixel_range != "auto":
+        if rows.dtype == np.uint8 and tuple(pixel_range) == (0, 1):
+            raise ValueError(
+                "pixel_range=(0, 1) is for floats: bytes are measured from 0 to 255. Leave "
+                "pixel_range at 'auto', or, if 1 is white in X, pass X.astype(float)."
+            )
         check_pixel_range(rows, pixel_range)
         return tuple(float(end) for end in pixel_range)
     if rows.dtype == np.uint8:
@@ -219,3 +224,16 @@ def to_unit(faces: np.ndarray, pixel_range) -> np.ndarray:
         return faces.astype(np.uint8, copy=False)
     black, white = pixel_range
     return ((faces.astype(np.float64) - black) / (white - black)).astype(np.float32)
+
+
+def mosaic(tiles, *, gap: int = 4, fill: float = 255) -> np.ndarray:
+    """Lay tiles of one size out in a rectangle about twice as wide as high."""
+    height, width = tiles[0].shape
+    columns = max(1, round((2 * len(tiles) * height / width) ** 0.5))
+    n_rows = -(-len(tiles) // columns)
+    shape = (n_rows * (height + gap), columns * (width + gap))
+    sheet = np.full(shape, fill, dtype=tiles[0].dtype)
+    for i, tile in enumerate(tiles):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = tile
+    return sheet

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-_FORMAT = 2
+_FORMAT = 3
 _SHIPPED = files("fer_sklearn") / "pretrained"
 
 
@@ -42,6 +42,8 @@ class Pretrained:
         Where it comes from.
     class_count : list of int or None
         Faces of each class that it was trained on, where that is known.
+    class_totals : list of float or None
+        The same, times their weights and repetitions.
     weights : dict of {str: ndarray}
         Its state by name.
     """
@@ -54,6 +56,7 @@ class Pretrained:
     mirrored: bool
     note: str = ""
     class_count: list | None = None
+    class_totals: list | None = None
     weights: dict = field(default_factory=dict, repr=False)
 
     def check(self, network, network_params: dict, image_shape: tuple[int, int]) -> None:

@@ -94,7 +94,15 @@ class RandomAffine(RandomLayer):
             dim=1,
         )  # (B, 2, 3)
         grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+        if x.device.type == "mps":
+            return sample_inside(x, grid)
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def sample_inside(x: Tensor, grid: Tensor) -> Tensor:
+    """Do what `grid_sample` does with border padding, which older torch lacks on Apple's GPUs."""
+    centre_of_last = 1 - 1 / grid.new_tensor([x.shape[-1], x.shape[-2]])
+    return F.grid_sample(x, grid.clamp(-centre_of_last, centre_of_last), align_corners=False)
 
 
 class RandomLight(RandomLayer):

@@ -93,7 +93,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Factors of the loss by class, as in scikit-learn.
     optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
         "muon" orthogonalises the steps of convolutions and leaves the rest to Adam
-        (Jordan et al., 2024); "sgd" has Nesterov momentum .9.
+        (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon" holds filters at unit
+        norm, which batch norm makes up for: a network of your own without it, trained by another
+        optimiser, should go on with that one.
     learning_rate : float or None, default=None
         Its peak, where a schedule moves it. None is the optimiser's own: .03 for "muon",
         2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of it with `pretrained`.
@@ -112,7 +114,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Strength of mixup, alpha (Zhang et al., 2018): training faces are blended with
         another one each, and so are their labels; .2 to 1 suits long trainings. 0 is none.
     plain_fraction : float, default=0.0
-        Share of `max_epochs`, at the end, without mixup and erasing, in [0, 1].
+        Share of `max_epochs`, at the end, without mixup and erasing, in [0, 1]; above 0 it is
+        one epoch at least.
     batch_size : int or "auto", default="auto"
         Largest number of faces a step; an epoch is split evenly, and never into steps of one
         face (of an odd number in twos, one step has three). "auto" is 128, and less for fewer
@@ -134,7 +137,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         What convolutions multiply in. "auto" trains in bfloat16 where the machine is
         faster at it, and predicts in float32, so that a stored classifier answers alike
-        on every machine. "bfloat16" predicts in it too; may be changed after `fit`.
+        on every machine. "bfloat16" predicts in it too, except the features of `FaceEmbedder`; may
+        be changed after `fit`.
     device : str, default="auto"
         "cpu", "cuda", "cuda:1", "mps"; "auto" is a GPU if there is one.
     random_state : int, RandomState instance or None, default=None
@@ -149,10 +153,11 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         - "auto": "flip" if training mirrored faces too, else None.
         - None: the face itself.
     logit_adjustment : float, default=0.0
-        Times the logarithm of each class's share of the training faces, taken off its logit
+        Times the logarithm of each class's share of the training, taken off its logit
         in prediction (Menon et al., "Long-tail learning via logit adjustment", 2021): rare
         classes are found more often. 1 answers as if all were equally frequent; 0 is
-        none; may be changed after `fit`.
+        none; may be changed after `fit`. Weights and oversampling change the shares: after
+        ``class_balance="oversample"`` they are equal, and there is nothing to take off.
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, started again with the same data and parameters, goes on from it to the
@@ -387,6 +392,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 net = training.make_net(model, settings, device)
                 training.train(net, faces, valid, settings)
             self.class_count_ = self._count(codes[kept])
+            self._class_totals = self._total(codes, weights, kept, shares)
             vars(self).update(self._results(net, device, going_on))
             self._kept = (None, None)
         if context is not None:
@@ -464,6 +470,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                     model = self._new_model(X, settings.seed, device, going_on, start)
                     net = training.make_net(model, settings, device)
                 training.train(net, faces, None, settings)
+            self._class_totals = self._known_totals() + self._total(codes, weights, kept)
             self.class_count_ = self._count(codes[kept]) + getattr(self, "class_count_", 0)
             vars(self).update(self._results(net, device, going_on))
             self._kept = net, made_from
@@ -657,6 +664,21 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _count(self, codes):
         return np.bincount(codes, minlength=len(self.classes_))
 
+    def _total(self, codes, weights, index, shares=None):
+        """Return how much of each class is trained on: faces, times weights and repetitions."""
+        codes = codes[index]
+        amounts = np.ones(len(index)) if weights is None else weights[index].astype(np.float64)
+        if self.class_balance == "oversample":
+            counts = self._count(codes)
+            amounts *= counts.max() / counts[codes]
+        if shares is None:
+            return np.bincount(codes, amounts, minlength=len(self.classes_))
+        return amounts @ shares[index]
+
+    def _known_totals(self):
+        """Return those of the fits so far; of an older file, the faces of each class."""
+        return getattr(self, "_class_totals", getattr(self, "class_count_", 0))
+
     def _faces(self, rows, device, codes=None, weights=None, index=None, shares=None):
         pixel_range = None
         if self.normalizer_ is not None:
@@ -845,7 +867,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 "class were trained on, which this file of an older version does not say. Set "
                 "`class_count_`, or logit_adjustment=0."
             )
-        share = np.maximum(self.class_count_, 1) / self.class_count_.sum()
+        totals = self._known_totals()
+        one_face = totals.sum() / self.class_count_.sum()
+        share = np.maximum(totals, one_face) / totals.sum()
         return self.logit_adjustment * np.log(share)
 
     def _features(self, X):
@@ -927,6 +951,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         clf._adopt_normalizer(start)
         if start.class_count is not None:
             clf.class_count_ = np.array(start.class_count)
+        if start.class_totals is not None:
+            clf._class_totals = np.array(start.class_totals)
         clf.history_, clf.n_iter_, clf.best_validation_score_ = {}, 0, None
         clf._mirrored = start.mirrored
         clf.__setstate__(pack_state(vars(clf), start.weights))
@@ -978,6 +1004,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 mirrored=self._mirrored,
                 note=note,
                 class_count=np.asarray(self.class_count_).tolist() if known else None,
+                class_totals=self._known_totals().tolist() if known else None,
                 weights=self._weights_at(temperature),
             ),
         )

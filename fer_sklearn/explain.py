@@ -255,6 +255,11 @@ def _patches(image_shape: tuple[int, int], size: int | None, stride: int | None)
     if size > min(image_shape):
         raise ValueError(f"patch_size={size} is larger than the faces, {image_shape} pixels.")
     stride = stride or max(1, size // 2)
+    if stride > size:
+        raise ValueError(
+            f"stride={stride} leaves pixels between patches of patch_size={size} uncovered: the "
+            "stride may be as large as the patch at most."
+        )
     tops, lefts = (_starts(side - size, stride) for side in image_shape)
     patches = np.zeros((len(tops) * len(lefts), *image_shape), dtype=bool)
     for patch, (top, left) in zip(patches, product(tops, lefts), strict=True):

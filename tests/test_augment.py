@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fer_sklearn import FaceAugmenter
-from fer_sklearn.augment import AugmentedArray, RandomAffine, RandomErase
+from fer_sklearn.augment import AugmentedArray, RandomAffine, RandomErase, sample_inside
 
 OFF = FaceAugmenter.off().get_params()
 EFFECTS = {
@@ -149,3 +150,11 @@ def test_draw_shows_augmented_faces(faces):
 def test_settings_out_of_range_are_refused(bad, faces):
     with pytest.raises(ValueError, match=f"The '{next(iter(bad))}' parameter of FaceAugmenter"):
         FaceAugmenter(**bad).fit(faces.data)
+
+
+def test_sampling_inside_is_border_padding():
+    """Apple's GPUs have the one, every other device the other."""
+    x = torch.rand(3, 1, 5, 8, generator=torch.Generator().manual_seed(0))
+    grid = torch.rand(3, 5, 8, 2, generator=torch.Generator().manual_seed(1)) * 4 - 2
+    border = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(sample_inside(x, grid), border)

@@ -261,6 +261,34 @@ def test_logit_adjustment_takes_the_classes_frequency_off_the_logits(faces):
     assert found > (clf.classes_[plain.argmax(axis=1)] == "sad").sum()
 
 
+def test_logit_adjustment_knows_weights_and_repetitions(faces):
+    rare = np.r_[np.flatnonzero(faces.target != "sad"), np.flatnonzero(faces.target == "sad")[:6]]
+    X, y = faces.data[rare], faces.target[rare]
+
+    def taken_off(**params):
+        sample_weight, shares = params.pop("sample_weight", None), params.pop("shares", None)
+        clf = small_classifier(max_epochs=1, **params)
+        clf.fit(X, y, sample_weight, label_distribution=shares)
+        plain = clf.decision_function(X)
+        return (plain - clf.set_params(logit_adjustment=1.0).decision_function(X))[0]
+
+    equal = np.full(7, np.log(1 / 7))
+    balanced = np.where(y == "sad", 40 / 6, 1.0)
+    np.testing.assert_allclose(taken_off(class_balance="oversample"), equal)
+    np.testing.assert_allclose(taken_off(class_weight="balanced"), equal, rtol=1e-6)
+    np.testing.assert_allclose(taken_off(sample_weight=balanced), equal, rtol=1e-6)
+    np.testing.assert_allclose(taken_off(shares=np.ones((len(y), 7))), equal, rtol=1e-6)
+
+
+def test_a_file_knows_what_logit_adjustment_takes_off(faces, tmp_path):
+    weights = np.where(faces.target == "sad", 5.0, 1.0)
+    clf = small_classifier(max_epochs=1).fit(faces.data, faces.target, sample_weight=weights)
+    clf.save_pretrained(tmp_path / "faces.npz")
+    again = FERClassifier.from_pretrained(tmp_path / "faces.npz", logit_adjustment=1.0)
+    totals = np.where(again.classes_ == "sad", 5, 1)
+    np.testing.assert_allclose(again._adjustment(), np.log(totals / 11), rtol=1e-6)
+
+
 def test_class_counts_are_those_of_the_faces_trained_on(faces):
     clf = small_classifier(max_epochs=1, early_stopping=True).fit(faces.data, faces.target)
     assert clf.class_count_.tolist() == [36] * 7

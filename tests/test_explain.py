@@ -257,3 +257,10 @@ def test_a_target_may_be_a_number(faces):
     clf = small_classifier(widths=(4,), max_epochs=1).fit(faces.data, codes)
     of_two = saliency_map(clf, faces.data[:2], codes.dtype.type(2))
     assert_array_equal(of_two, saliency_map(clf, faces.data[:2], [2, 2]))
+
+
+def test_a_stride_beyond_the_patch_is_an_error(fitted, faces):
+    with pytest.raises(ValueError, match="stride=6 leaves pixels between"):
+        saliency_map(fitted, faces.data[:1], method="occlusion", patch_size=3, stride=6)
+    covered = saliency_map(fitted, faces.data[:1], method="occlusion", patch_size=3, stride=3)
+    assert np.isfinite(covered).all()

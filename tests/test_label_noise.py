@@ -5,7 +5,7 @@ import pytest
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, cross_val_predict
 
 from fer_sklearn.datasets import find_label_noise
 
@@ -74,6 +74,19 @@ def test_a_splitter_of_ones_own_gets_the_groups(mislabelled):
         LogisticRegression(max_iter=1000), X, y, cv=folds, method="predict_proba"
     )
     np.testing.assert_allclose(found.y_proba, expected)
+
+
+def test_the_classifier_sees_the_labels_as_they_are(mislabelled):
+    X, y, *_ = mislabelled
+    weighted = LogisticRegression(max_iter=1000, class_weight={"digit 3": 2.0})
+    found = find_label_noise(weighted, X, y, cv=2)
+    assert found.y_proba.shape == (600, 10)
+
+
+def test_a_splitter_that_does_not_judge_all_faces_is_refused(mislabelled):
+    X, y, *_ = mislabelled
+    with pytest.raises(ValueError, match="each face into one test fold"):
+        find_label_noise(LogisticRegression(), X, y, cv=ShuffleSplit(2, random_state=0))
 
 
 def test_without_cleanlab_the_error_says_what_to_install(mislabelled, monkeypatch):

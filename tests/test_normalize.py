@@ -95,3 +95,11 @@ def test_a_stated_range_is_held_to(faces):
 def test_unknown_method_names_the_known_ones(faces):
     with pytest.raises(ValueError, match="equalize"):
         FaceNormalizer("gamma").fit(faces.data)
+
+
+def test_bytes_are_not_measured_from_0_to_1():
+    X = np.random.default_rng(0).integers(0, 2, (9, 12, 12))
+    with pytest.raises(ValueError, match=r"bytes are measured from 0 to 255.*astype\(float\)"):
+        FaceNormalizer(pixel_range=(0, 1)).fit(X.astype(np.uint8))
+    normalized = FaceNormalizer(pixel_range=(0, 1)).fit_transform(X.astype(float))
+    assert np.ptp(normalized) > 1

@@ -400,3 +400,17 @@ def test_no_more_faces_of_each_class_than_asked_for(n_faces, fitted, faces):
 def test_a_grid_of_no_face_is_an_error(fitted, faces):
     with pytest.raises(ValueError, match="n_faces of at least 1, got 0"):
         FaceGridDisplay.from_estimator(fitted, faces.data, faces.target, n_faces=0)
+
+
+def test_faces_are_augmented_in_the_units_of_the_classifier(faces):
+    X = faces.data[:2].astype(np.int32) * 16
+    clf = FERClassifier(normalize=FaceNormalizer(pixel_range=(0, 4095)))
+    twelve_bits = AugmentationDisplay.from_estimator(clf, X, n_draws=2, random_state=0)
+    eight_bits = AugmentationDisplay.from_estimator(
+        FERClassifier(), faces.data[:2], n_draws=2, random_state=0
+    )
+    assert_allclose(twelve_bits.draws, eight_bits.draws, atol=0.02)
+    upstream = FERClassifier(normalize="upstream", augment="off", image_shape=(18, 32))
+    normalized = FaceNormalizer().fit_transform(faces.data[:2]).reshape(2, -1)
+    display = AugmentationDisplay.from_estimator(upstream, normalized, n_draws=1)
+    assert_array_equal(display.images, normalized.reshape(2, 18, 32))

@@ -268,3 +268,11 @@ def test_what_is_known_of_fer2013_is_found(fer2013):
     assert test[report.leaks["row"]].sum() in (279, 280)  # one may be blank
     groups = duplicate_groups(faces.data[~test])
     assert 1225 < len(groups) - len(np.unique(groups)) < 1240  # some pixels differ by source
+
+
+def test_one_colour_all_over_is_blank():
+    X = make_faces(6, image_size=16, random_state=0).data
+    X = np.repeat(X[..., None], 3, axis=3)
+    X[2] = (255, 0, 0)
+    assert inspect_faces(X).blank["row"].tolist() == [2]
+    assert clean_faces(X, np.arange(6)).kept.tolist() == [0, 1, 3, 4, 5]

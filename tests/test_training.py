@@ -18,6 +18,7 @@ from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
 from fer_sklearn.datasets import make_faces
 from fer_sklearn.training import Faces, build_seeded, global_state_preserved
 from fer_sklearn.training._batches import Batches
+from fer_sklearn.training._schedules import PlainEnd
 
 CPU = torch.device("cpu")
 META = torch.device("meta")  # behaves as a GPU would, but holds nothing
@@ -426,3 +427,20 @@ def test_a_second_partial_fit_copies_no_callbacks(faces, capsys):
     for _ in range(2):
         clf.partial_fit(faces.data, faces.target, faces.target_names)
     assert clf.n_iter_ == 2
+
+
+def test_a_users_layer_may_have_a_part_called_generator(faces):
+    class Network(nn.Module):
+        def __init__(self, n_classes, image_shape):
+            super().__init__()
+            self.generator = nn.Linear(24 * 24, n_classes)
+
+        def forward(self, x):
+            return self.generator(x.flatten(1))
+
+    clf = FERClassifier(Network, max_epochs=1, random_state=0).fit(faces.data, faces.target)
+    assert clf.predict(faces.data[:2]).shape == (2,)
+
+
+def test_a_short_training_has_a_plain_end_too():
+    assert [PlainEnd(epochs, 0.1).start for epochs in (1, 4, 5, 20)] == [0, 3, 4, 18]

@@ -4,8 +4,8 @@
     python examples/benchmarks/distillation.py data/fer2013.csv --epochs 30 --folds 5
 
 Trains on nine tenths of FER-2013's Training split (``--faces`` of them) and judges on the last
-tenth, which shares no image with the rest. "plain" learns the labels; "distilled" is alike, but
-learns the mean of the labels and of what the teachers, classifiers of the same parameters and
+tenth, which shares no image with the rest. "plain" learns the labels; "distilled", without label
+smoothing, the mean of the labels and of what the teachers, classifiers of the same parameters and
 other epochs, say of the same faces; with ``--folds`` each face has a teacher that was trained
 without it. A row that is in ``--output`` is not computed again.
 """

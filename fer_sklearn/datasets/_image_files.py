@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,11 +179,12 @@ def _read_batch(files, size: int) -> tuple[np.ndarray, list[str]]:
 
 def _read_gray(file: Path, size: int) -> np.ndarray:
     """Read an image of any mode as 8-bit gray, resized to (size, size)."""
-    with warnings.catch_warnings():
-        # A decompression bomb is an error here: it is reported like any other bad file.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file) as image:
-            gray = _to_gray(_upright(image))
+    with Image.open(file) as image:
+        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+            raise Image.DecompressionBombError(  # Pillow itself warns up to twice as many
+                f"{image.width} x {image.height} pixels are more than {Image.MAX_IMAGE_PIXELS}"
+            )
+        gray = _to_gray(_upright(image))
     if gray.size != (size, size):
         gray = gray.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(gray)

@@ -6,8 +6,10 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, check_cv, cross_val_predict
-from sklearn.utils import Bunch, indexable
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold, check_cv
+from sklearn.utils import Bunch, _safe_indexing, indexable
+from sklearn.utils.parallel import Parallel, delayed
 
 from ._duplicates import duplicate_groups
 
@@ -51,6 +53,8 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     ------
     ImportError
         Without cleanlab.
+    ValueError
+        If `cv` does not put each face into one test fold.
 
     Notes
     -----
@@ -76,10 +80,9 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     if isinstance(cv, Integral):
         groups = duplicate_groups(X) if groups is None else groups
         cv = StratifiedGroupKFold(int(cv), shuffle=True, random_state=0)
-    # Not by cross_val_predict: with metadata routing enabled it takes no groups.
-    folds = list(check_cv(cv, y, classifier=True).split(X, y, groups))
-    y_proba = cross_val_predict(estimator, X, y, cv=folds, method="predict_proba", n_jobs=n_jobs)
     labels, codes = np.unique(y, return_inverse=True)
+    folds = list(check_cv(cv, y, classifier=True).split(X, y, groups))
+    y_proba = _judge_all(estimator, X, y, labels, folds, n_jobs)
     rows = find_label_issues(codes, y_proba, return_indices_ranked_by="self_confidence", n_jobs=1)
     suggested = y_proba[rows].argmax(axis=1)
     issues = pd.DataFrame(
@@ -92,6 +95,31 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
         }
     )
     return Bunch(issues=issues, y_proba=y_proba)
+
+
+def _judge_all(estimator, X, y, labels, folds, n_jobs) -> np.ndarray:
+    """Return the out-of-fold probabilities of all faces.
+
+    `cross_val_predict` would hand the estimator numbers in place of the labels, which
+    `class_weight` and pretrained weights go by.
+    """
+    judged = np.concatenate([test for _, test in folds])
+    if not np.array_equal(np.sort(judged), np.arange(len(y))):
+        raise ValueError("Expected cv to put each face into one test fold: use one that does.")
+    answers = Parallel(n_jobs=n_jobs)(
+        delayed(_judge)(clone(estimator), X, y, labels, *fold) for fold in folds
+    )
+    y_proba = np.empty((len(y), len(labels)))
+    y_proba[judged] = np.concatenate(answers)
+    return y_proba
+
+
+def _judge(estimator, X, y, labels, train, test) -> np.ndarray:
+    estimator.fit(_safe_indexing(X, train), y[train])
+    y_proba = np.zeros((len(test), len(labels)))  # a label that is not in this fold stays at 0
+    columns = np.searchsorted(labels, estimator.classes_)
+    y_proba[:, columns] = estimator.predict_proba(_safe_indexing(X, test))
+    return y_proba
 
 
 def _import_cleanlab():

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from sklearn.utils import column_or_1d
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from .._images import gray_images
+from .._images import as_rows, gray_images, mosaic
 from ._duplicates import exact_groups, find_near_pairs, join_groups
 
 _CHUNK = 4096
@@ -104,6 +105,7 @@ class FaceReport:
         """
         if finding not in _TITLES:
             raise ValueError(f"Unknown finding {finding!r}. Known: {', '.join(_TITLES)}.")
+        check_matplotlib_support("FaceReport.plot")
         import matplotlib.pyplot as plt
 
         tiles = [self._tile(rows) for rows in self._examples(finding)[:n_examples]]
@@ -206,8 +208,7 @@ def _contrasts(X) -> np.ndarray:
     """Return the standard deviation of each face, as a part of the range of the values."""
     deviations, low, high = np.empty(len(X)), np.inf, -np.inf
     for start in range(0, len(X), _CHUNK):
-        chunk = np.asarray(X[start : start + _CHUNK])
-        chunk = chunk.reshape(len(chunk), -1)
+        chunk = np.asarray(as_rows(X[start : start + _CHUNK])[0])
         deviations[start : start + _CHUNK] = chunk.std(axis=1)
         low, high = min(low, chunk.min()), max(high, chunk.max())
     return deviations / max(float(high) - float(low), 1e-12)
@@ -244,16 +245,3 @@ def _to_bytes(image: np.ndarray) -> np.ndarray:
         return image
     low, high = image.min(), image.max()
     return (255 * (image - low) / max(high - low, 1e-12)).astype(np.uint8)
-
-
-def mosaic(tiles, *, gap: int = 4, fill: float = 255) -> np.ndarray:
-    """Lay tiles of one size out in a rectangle about twice as wide as high."""
-    height, width = tiles[0].shape
-    columns = max(1, round((2 * len(tiles) * height / width) ** 0.5))
-    n_rows = -(-len(tiles) // columns)
-    shape = (n_rows * (height + gap), columns * (width + gap))
-    sheet = np.full(shape, fill, dtype=tiles[0].dtype)
-    for i, tile in enumerate(tiles):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        sheet[top : top + height, left : left + width] = tile
-    return sheet

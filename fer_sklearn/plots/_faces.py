@@ -256,8 +256,9 @@ class AugmentationDisplay:
             If `estimator` is something else.
         """
         augmenter = _augmenter_of(estimator, X)
-        images = gray_images(X, getattr(estimator, "image_shape_", None))
-        images = FaceNormalizer("scale").fit_transform(images)
+        stated = getattr(estimator, "image_shape", None)
+        images = gray_images(X, getattr(estimator, "image_shape_", stated))
+        images = _in_gray_range(images, getattr(estimator, "normalize", None))
         draws = augmenter.draw(np.repeat(images, n_draws, axis=0), random_state=random_state)
         return cls(images, draws.reshape(len(images), n_draws, *images.shape[1:])).plot(ax=ax)
 
@@ -285,6 +286,14 @@ class AugmentationDisplay:
         for i, ax in enumerate(self.axes_[0, 1:], 1):
             ax.set_title(f"draw {i}", size=9)
         return self
+
+
+def _in_gray_range(images, normalize) -> np.ndarray:
+    """Return faces in the units that augmentation works in."""
+    if isinstance(normalize, str):  # "upstream": they come in them
+        return images.astype(np.float32)
+    pixel_range = "auto" if normalize is None else normalize.pixel_range
+    return FaceNormalizer("scale", pixel_range=pixel_range).fit_transform(images)
 
 
 def _augmenter_of(estimator, X) -> FaceAugmenter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..datasets._quality import mosaic
+from .._images import mosaic
 from ..explain import first_filters
 from ._axes import bare, new_axes
 

@@ -171,9 +171,9 @@ def _make_callbacks(settings: Settings, steps: int, progress: Progress) -> list:
 
 
 def _give_generator(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Let the random layers draw from `generator`."""
+    """Let the layers draw from `generator` whose class has an attribute of this name."""
     for layer in model.modules():
-        if hasattr(layer, "generator"):
+        if hasattr(type(layer), "generator"):
             layer.generator = generator
 
 

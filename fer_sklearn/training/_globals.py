@@ -1,4 +1,4 @@
-"""The process's global state: a fit leaves seeds, cuDNN's settings and memory as it found them."""
+"""The process's global state: a fit leaves seeds and cuDNN's settings as it found them."""
 
 from __future__ import annotations
 

@@ -67,11 +67,11 @@ class PlainEnd(OwnCallback):
     epochs : int
         Length of the training.
     share : float
-        Part of the epochs, at the end, that is plain.
+        Part of the epochs, at the end, that is plain: one of them at least.
     """
 
     def __init__(self, epochs: int, share: float) -> None:
-        self.start = epochs - round(epochs * share)
+        self.start = epochs - max(1, round(epochs * share))
 
     def on_epoch_begin(self, net, **kwargs):
         net.module_.rest(len(net.history) > self.start)
