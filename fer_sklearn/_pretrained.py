@@ -159,6 +159,11 @@ def read_pretrained(source) -> Pretrained:
 
 def write_pretrained(path, pretrained: Pretrained) -> None:
     """Write a file that `read_pretrained` reads; a file that is there is replaced at the end."""
+    if str(path) in shipped_names():
+        raise ValueError(
+            f"{str(path)!r} is the name of a network that comes with the package, which "
+            f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
+        )
     about = asdict(pretrained)
     arrays = {
         name: array.astype(np.float16) if array.ndim > 1 and array.dtype == np.float32 else array

@@ -34,7 +34,7 @@ from ._labels import (
     make_batch_weights,
     make_loss_weights,
 )
-from ._pretrained import Pretrained, read_pretrained, shipped_names, write_pretrained
+from ._pretrained import Pretrained, read_pretrained, write_pretrained
 from ._state import described, pack_state, unpack_state
 from .augment import FaceAugmenter, RandomFlip
 from .networks import build_network, default_params
@@ -374,10 +374,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             shares = check_shares(label_distribution, len(rows), len(self.classes_))
             kept, held_out = self._split(codes, weights, seed, X_val)
             start = None if going_on else self._read_pretrained()
-            if going_on:
-                self._check_normalizer_stays()
-            else:
-                self._fit_normalizer(rows, kept, start)
+            self._settle_normalizer(rows, kept, start, going_on)
             faces = self._faces(rows, device, codes, weights, kept, shares)
             valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
             settings = self._settings(
@@ -446,10 +443,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                     return self  # there is nothing to learn from
                 raise ValueError("The first batch needs a face of a weight above 0.")
             start = None if going_on else self._read_pretrained()
-            if going_on:
-                self._check_normalizer_stays()
-            else:
-                self._fit_normalizer(rows, kept, start)
+            self._settle_normalizer(rows, kept, start, going_on)
             faces = self._faces(rows, device, codes, weights, kept)
             settings = self._settings(
                 self._training_seed(self._draw_seed(), going_on),
@@ -620,6 +614,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                     "bring more faces of the rarest class, or pass X_val and y_val to fit."
                 ) from error
         return kept, held_out
+
+    def _settle_normalizer(self, rows, kept, start, going_on):
+        """Fit a normaliser; a training that goes on keeps the one that it has."""
+        if going_on:
+            self._check_normalizer_stays()
+        else:
+            self._fit_normalizer(rows, kept, start)
 
     def _fit_normalizer(self, rows, kept, start):
         self.normalizer_ = None
@@ -987,11 +988,6 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         if not temperature > 0:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
-        if str(path) in shipped_names():
-            raise ValueError(
-                f"{str(path)!r} is the name of a network that comes with the package, which "
-                f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
-            )
         known = hasattr(self, "class_count_")
         write_pretrained(
             path,

@@ -330,9 +330,9 @@ def main():
     print(summary(rows_of(args.output)))
 
 
-def run(clf, X, y, X_test, y_test):
+def run(clf, X, y, X_test, y_test, **fit_params):
     start = time.perf_counter()
-    clf.fit(X, y)
+    clf.fit(X, y, **fit_params)
     row = {"seconds": round(time.perf_counter() - start)}
     row["train"] = round(clf.history_["train_accuracy"][-1], 4)
     for views in (None, "flip", "ten-crop"):

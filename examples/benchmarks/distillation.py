@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from _common import append, describe_machine, done, fingerprint, rows_of, show_over_seeds
+from ablation import run
+from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import label_binarize
 
@@ -35,7 +37,7 @@ def main():
     plain = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=args.seed)
     students = {
         "plain": plain,
-        "distilled": FERClassifier(**plain.get_params()).set_params(label_smoothing=0.0),
+        "distilled": clone(plain).set_params(label_smoothing=0.0),
     }
     for name, student in students.items():
         taught = ["teachers", "folds", "teacher_epochs", "share"]
@@ -46,12 +48,9 @@ def main():
             continue
         start = time.perf_counter()
         shares = lessons(args, X, y) if name == "distilled" else None
-        student.fit(X, y, label_distribution=shares)
-        row = key | {"seconds": round(time.perf_counter() - start)}
-        row["train"] = round(student.history_["train_accuracy"][-1], 4)
-        for views in (None, "flip", "ten-crop"):
-            student.set_params(predict_augment=views)
-            row[str(views)] = round(student.score(X_test, y_test), 4)
+        of_teachers = round(time.perf_counter() - start)
+        row = key | run(student, X, y, X_test, y_test, label_distribution=shares)
+        row["seconds"] += of_teachers
         append(args.output, row)
         print(row, flush=True)
     show_over_seeds(rows_of(args.output), ["faces", "epochs", "student", *taught, "recipe"])
