@@ -16,7 +16,15 @@ except ImportError:  # scikit-learn 1.8
         return method
 
 
-__all__ = ["CallbackSupportMixin", "has_callbacks", "open_context", "subtask", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "epoch_tasks",
+    "fit_task",
+    "has_callbacks",
+    "open_context",
+    "subtask",
+    "with_callbacks",
+]
 
 
 def has_callbacks(estimator) -> bool:
@@ -60,3 +68,49 @@ def subtask(context, name: str, estimator, *, runs=None, max_subtasks=0):
         task.call_on_fit_task_begin(estimator=estimator)
         yield task
         task.call_on_fit_task_end(estimator=estimator)
+
+
+@contextmanager
+def fit_task(estimator, X, y, *, max_subtasks=None):
+    """Tell callbacks that a fit begins and, if the block gets to its end, that it has ended.
+
+    Yields the context of its tasks; None where nobody listens.
+    """
+    context = open_context(estimator, X=X, y=y, max_subtasks=max_subtasks)
+    yield context
+    if context is not None:
+        context.call_on_fit_task_end(
+            estimator=estimator, X=X, y=y, reconstruction_attributes=lambda: dict(vars(estimator))
+        )
+
+
+def epoch_tasks(context, estimator, X, y, attributes):
+    """Return what tells callbacks of an epoch: that it begins, and that it has ended.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        Of the fit.
+    estimator : estimator
+        Whose fit it is.
+    X, y : array-like
+        What it is fitted on.
+    attributes : callable
+        Returns the fitted attributes that the training has led to so far.
+
+    Returns
+    -------
+    begin, end : callables
+        Both take the net; `end` returns True if the training shall stop.
+    """
+    tasks = []
+
+    def begin(net):
+        tasks.append(context.subcontext("epoch"))
+        tasks[-1].call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+
+    def end(net):
+        told = {"estimator": estimator, "X": X, "y": y}
+        return tasks[-1].call_on_fit_task_end(**told, reconstruction_attributes=attributes)
+
+    return begin, end

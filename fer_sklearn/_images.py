@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 from math import isqrt
 
 import numpy as np
@@ -143,25 +144,44 @@ def gray_images(X, image_shape=None) -> np.ndarray:
     return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))
 
 
-def infer_pixel_range(rows: np.ndarray, pixel_range="auto") -> tuple[float, float]:
-    """Return the (black, white) that the values of `rows` are measured between.
+class PixelValues:
+    """What the numbers of some faces are: their type and, measured once, their extremes.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_pixels)
+    """
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.dtype = rows.dtype
+        self.are_faces = rows.shape[1] >= MIN_FACE_PIXELS
+        self._rows = rows
+
+    @cached_property
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest value."""
+        return float(self._rows.min()), float(self._rows.max())
+
+
+def infer_pixel_range(values: PixelValues, pixel_range="auto") -> tuple[float, float]:
+    """Return the (black, white) that values are measured between.
 
     "auto": unsigned bytes and values that exceed 1 lie in [0, 255], floats up to 1 and
     bools in [0, 1]. Anything else is an error for faces; for rows too short to be faces
     it is the smallest and the largest value.
     """
     if pixel_range != "auto":
-        if rows.dtype == np.uint8 and tuple(pixel_range) == (0, 1):
+        if values.dtype == np.uint8 and tuple(pixel_range) == (0, 1):
             raise ValueError(
                 "pixel_range=(0, 1) is for floats: bytes are measured from 0 to 255. Leave "
                 "pixel_range at 'auto', or, if 1 is white in X, pass X.astype(float)."
             )
-        check_pixel_range(rows, pixel_range)
+        check_pixel_range(values, pixel_range)
         return tuple(float(end) for end in pixel_range)
-    if rows.dtype == np.uint8:
+    if values.dtype == np.uint8:
         return 0.0, 255.0
-    low, high = float(rows.min()), float(rows.max())
-    if rows.shape[1] >= MIN_FACE_PIXELS:
+    low, high = values.extremes
+    if values.are_faces:
         if low < 0 or high > 255:
             raise ValueError(
                 "Expected faces as uint8, or as numbers in [0, 1] or [0, 255], got values "
@@ -169,11 +189,11 @@ def infer_pixel_range(rows: np.ndarray, pixel_range="auto") -> tuple[float, floa
                 "pixel_range=(black, white), or, behind a FaceNormalizer in a Pipeline, "
                 "normalize='upstream'."
             )
-        return (0.0, 1.0) if high <= 1 and rows.dtype.kind in "fb" else (0.0, 255.0)
+        return (0.0, 1.0) if high <= 1 and values.dtype.kind in "fb" else (0.0, 255.0)
     return low, high if high > low else low + 1.0
 
 
-def check_pixel_range(rows: np.ndarray, pixel_range) -> None:
+def check_pixel_range(values: PixelValues, pixel_range) -> None:
     """Raise if a value lies outside the stated range.
 
     Raises
@@ -182,9 +202,9 @@ def check_pixel_range(rows: np.ndarray, pixel_range) -> None:
         Says which range was expected and which came.
     """
     black, white = pixel_range
-    if rows.dtype == np.uint8 and black <= 0 and white >= 255:
+    if values.dtype == np.uint8 and black <= 0 and white >= 255:
         return
-    low, high = float(rows.min()), float(rows.max())
+    low, high = values.extremes
     if low < black or high > white:
         raise ValueError(
             f"Expected pixel values in [{black:.6g}, {white:.6g}], got values from {low:.6g} "
@@ -192,21 +212,21 @@ def check_pixel_range(rows: np.ndarray, pixel_range) -> None:
         )
 
 
-def match_pixel_range(rows: np.ndarray, pixel_range) -> tuple[float, float]:
+def match_pixel_range(values: PixelValues, pixel_range) -> tuple[float, float]:
     """Return the range for faces seen after `fit`, which measured `pixel_range`.
 
     Bytes and bools mean the same wherever they come from, so a classifier fitted on floats
     in [0, 1] takes uint8 faces, and one fitted on uint8 takes bools, or floats in [0, 255].
     """
-    if rows.shape[1] < MIN_FACE_PIXELS:
+    if not values.are_faces:
         return pixel_range
     if pixel_range in ((0.0, 1.0), (0.0, 255.0)):
-        if rows.dtype == np.uint8:
+        if values.dtype == np.uint8:
             return 0.0, 255.0
-        if rows.dtype.kind == "b":
+        if values.dtype.kind == "b":
             return 0.0, 1.0
-    check_pixel_range(rows, pixel_range)
-    if pixel_range == (0.0, 255.0) and rows.dtype.kind == "f" and 0 < rows.max() <= 1:
+    check_pixel_range(values, pixel_range)
+    if pixel_range == (0.0, 255.0) and values.dtype.kind == "f" and 0 < values.extremes[1] <= 1:
         warnings.warn(
             "All values lie in [0, 1], but the fit saw [0, 255]: such faces are all but "
             "black. Multiply X by 255 if it was scaled.",

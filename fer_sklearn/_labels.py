@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_array
@@ -148,3 +150,48 @@ def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.nda
             "Only one class has faces of weight above 0; a classifier needs at least 2 classes."
         )
     return index
+
+
+@dataclass(frozen=True)
+class ClassTotals:
+    """How much of each class was trained on.
+
+    Attributes
+    ----------
+    counts : ndarray of int of shape (n_classes,)
+        Faces.
+    amounts : ndarray of shape (n_classes,)
+        The same, times their weights and repetitions; by shares where there are shares.
+    """
+
+    counts: np.ndarray
+    amounts: np.ndarray
+
+    @classmethod
+    def of(cls, codes, n_classes: int, weights=None, shares=None, *, oversample=False):
+        """Count the faces of one training.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n,)
+        n_classes : int
+        weights : ndarray of shape (n,) or None
+        shares : ndarray of shape (n, n_classes) or None
+        oversample : bool
+            Whether each class is repeated until it is as large as the largest.
+        """
+        counts = np.bincount(codes, minlength=n_classes)
+        amounts = np.ones(len(codes)) if weights is None else weights.astype(np.float64)
+        if oversample:
+            amounts *= counts.max() / counts[codes]
+        if shares is None:
+            return cls(counts, np.bincount(codes, amounts, minlength=n_classes))
+        return cls(counts, amounts @ shares)
+
+    def __add__(self, other: ClassTotals) -> ClassTotals:
+        return ClassTotals(self.counts + other.counts, self.amounts + other.amounts)
+
+    def log_shares(self) -> np.ndarray:
+        """Return the logarithm of each class's share, of one face at least, (n_classes,)."""
+        one_face = self.amounts.sum() / self.counts.sum()
+        return np.log(np.maximum(self.amounts, one_face) / self.amounts.sum())

@@ -1,19 +1,23 @@
-"""The pickle format of `FERClassifier`: its number, and how older ones are read.
+"""What lasts of an estimator: the pickle format, its number, and all knowledge of older files.
 
-A pickle holds the constructor's parameters, the fitted attributes and the weights as
-numpy arrays by name; no torch object, no optimiser state. It is about the size of the
-weights, loads without the device it was trained on, and skops can load it trusting
+A pickle of `FERClassifier` holds the constructor's parameters, the fitted attributes and the
+weights as numpy arrays by name; no torch object, no optimiser state. It is about the size of
+the weights, loads without the device it was trained on, and skops can load it trusting
 only classes of this package.
 
 To change the format: raise `STATE_FORMAT`, add the step from the last number to
-`_UPGRADES`, and freeze a pickle of the last format under `tests/pickles`.
+`_UPGRADES`, and freeze a pickle of the last format under `tests/pickles`. A new parameter
+needs no new format: a pickle that lacks it gets its default, in the parts (`Lasting`) too.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
+from contextlib import contextmanager
 
+import joblib
 import numpy as np
 
 STATE_FORMAT = 2
@@ -71,7 +75,58 @@ def unpack_state(state: dict, defaults: dict) -> tuple[dict, dict | None]:
         )
     for older in range(number, STATE_FORMAT):
         state = _UPGRADES[older](state)
-    return {**defaults, **state["attributes"]}, state["weights"]
+    attributes = {**defaults, **state["attributes"]}
+    if state["weights"] is not None:
+        attributes = {**_lacking(attributes), **attributes}
+    return attributes, state["weights"]
+
+
+def _lacking(attributes: dict) -> dict:
+    """Return what older pickles of these formats do not say of a fitted classifier."""
+    lacking = {"_mirrored": False}  # from before mirror images were looked at in prediction
+    if "class_count_" in attributes:
+        lacking["_class_totals"] = attributes["class_count_"]  # from before weights were counted
+    return lacking
+
+
+class Lasting:
+    """Mixin of the parts of a classifier: a pickle that lacks a parameter gets its default."""
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__({**defaults_of(type(self)), **state})
+
+
+def defaults_of(cls: type) -> dict:
+    """Return the constructor's parameters with their defaults."""
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+@contextmanager
+def unchanged_on_failure(estimator):
+    """Give the estimator back its attributes if the block does not get to its end."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def fingerprint(parts, aside: set[str], data) -> str:
+    """Return a hash that is the same in every process, for the same work on the same data.
+
+    Parameters
+    ----------
+    parts : sequence
+        Estimators and parameters that decide what comes out.
+    aside : set of str
+        Names of parameters that do not.
+    data : picklable
+        Arrays, or what holds them. A memory map is the same data as an array.
+    """
+    return joblib.hash(([described(part, aside) for part in parts], data), coerce_mmap=True)
 
 
 def described(value, aside: set[str]):

@@ -14,7 +14,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from ._images import GRAY_RANGE, as_rows, gray_images
+from ._images import GRAY_RANGE, MIN_FACE_PIXELS, as_rows, gray_images
+from ._state import Lasting
 
 
 class RandomLayer(nn.Module):
@@ -187,7 +188,7 @@ class AugmentedArray(np.ndarray):
         super().__setstate__(state)
 
 
-class FaceAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class FaceAugmenter(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Random changes of training faces, drawn anew for every batch of every epoch.
 
     The settings live here; the work is done inside the network, on its device, on
@@ -344,3 +345,36 @@ class FaceAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def augmenter_for(stated, X, n_pixels: int = MIN_FACE_PIXELS) -> FaceAugmenter:
+    """Return the augmenter that a training on X uses.
+
+    Parameters
+    ----------
+    stated : FaceAugmenter, "upstream", "off" or None
+        The parameter of `FERClassifier`.
+    X : array-like
+        As it came: it may carry the settings of the augmenter that it went through.
+    n_pixels : int
+        Values a face; so few that they show no face are not augmented.
+
+    Raises
+    ------
+    ValueError
+        If X has to carry the settings, and does not.
+    """
+    if stated == "off" or n_pixels < MIN_FACE_PIXELS:
+        return FaceAugmenter.off()
+    if isinstance(stated, FaceAugmenter):
+        return stated
+    carried = getattr(X, "augmenter", None)
+    if carried is None and stated == "upstream":
+        raise ValueError(
+            "augment='upstream' expects faces that come straight from a FaceAugmenter, got "
+            f"a {type(X).__name__} without its settings: a step in between, "
+            "Pipeline(memory=...) or pandas output has dropped them, and training would "
+            "silently go without augmentation. Put the FaceAugmenter right before the "
+            "classifier, or pass it as FERClassifier(augment=FaceAugmenter(...))."
+        )
+    return FaceAugmenter() if carried is None else carried

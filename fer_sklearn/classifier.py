@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
-from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 
-import joblib
 import numpy as np
-import torch
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.model_selection import train_test_split
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import nn
+from sklearn.utils.validation import check_is_fitted
 
 from . import training
-from ._callbacks import CallbackSupportMixin, has_callbacks, open_context, with_callbacks
-from ._device import resolve_device, resolve_device_or_cpu
-from ._images import MIN_FACE_PIXELS, as_rows, infer_image_shape, match_pixel_range
-from ._labels import (
-    check_shares,
-    drop_weightless,
-    encode_labels,
-    find_classes,
-    make_batch_weights,
-    make_loss_weights,
+from ._callbacks import (
+    CallbackSupportMixin,
+    epoch_tasks,
+    fit_task,
+    has_callbacks,
+    with_callbacks,
 )
+from ._device import resolve_device, resolve_device_or_cpu
+from ._globals import global_state_preserved
+from ._intake import rows_to_predict, split, take_in, take_in_batch
+from ._labels import ClassTotals
 from ._pretrained import Pretrained, read_pretrained, write_pretrained
-from ._state import described, pack_state, unpack_state
-from .augment import FaceAugmenter, RandomFlip
-from .networks import build_network, default_params
+from ._start import FileStart, choose_start
+from ._state import defaults_of, fingerprint, pack_state, unchanged_on_failure, unpack_state
+from .augment import FaceAugmenter
+from .model import VIEWS, FacePredictor, Faces, Recipe
+from .networks import default_params
 from .normalize import FaceNormalizer
 
-#: Torch objects: rebuilt from the weights, or dropped, when pickled.
-_NOT_STORED = ("_model", "_kept", "_device")
-#: The usual learning rate of a network that is trained already, over that of a fresh one.
-FINE_TUNING_RATE = 0.2
 #: Parameters that a fit does not depend on.
 _SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
+#: Parameters that may be an estimator, and are None by default.
+_PARTS = ("augment", "normalize")
 
 
 class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
@@ -244,17 +236,17 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str],
         "random_state": ["random_state"],
-        "predict_augment": [StrOptions({"auto", *filter(None, training.VIEWS)}), None],
+        "predict_augment": [StrOptions({"auto", *filter(None, VIEWS)}), None],
         "logit_adjustment": [Interval(Real, 0, None, closed="left")],
         "checkpoint": [str, PathLike, None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
     }
 
-    #: The net that `partial_fit` goes on with, and all that it was built from.
-    _kept = (None, None)
-    #: Whether training mirrored faces; pickles older than `predict_augment` lack it.
-    _mirrored = False
+    #: The trained network and all that it takes to ask it.
+    _predictor: FacePredictor | None = None
+    #: What `partial_fit` continues with: the network and the state of its optimiser.
+    _trainer: training.Trainer | None = None
 
     def __init__(
         self,
@@ -361,41 +353,22 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         FileNotFoundError
             If `pretrained` names neither a file nor a network that comes with the package.
         """
-        context = open_context(self, X=X, y=y, max_subtasks=self.max_epochs)
-        with _unchanged_on_failure(self):
+        with fit_task(self, X, y, max_subtasks=self.max_epochs) as task, unchanged_on_failure(self):
             self._validate_params()
-            device = resolve_device(self.device)
-            going_on = self.warm_start and hasattr(self, "_model")
-            if not going_on:
-                vars(self).pop("classes_", None)
-            rows, y, codes = self._check_training_data(X, y, reset=not going_on)
-            weights = make_loss_weights(y, sample_weight, self.class_weight)
-            seed = self._draw_seed()
-            shares = check_shares(label_distribution, len(rows), len(self.classes_))
-            kept, held_out = self._split(codes, weights, seed, X_val)
-            start = None if going_on else self._read_pretrained()
-            self._settle_normalizer(rows, kept, start, going_on)
-            faces = self._faces(rows, device, codes, weights, kept, shares)
-            valid = self._validation_faces(rows, codes, held_out, X_val, y_val, device)
-            settings = self._settings(
-                self._training_seed(seed, going_on),
-                len(faces),
-                checkpoint=self._checkpoint(X, y, weights, shares, X_val, y_val, start),
-            )
-            if has_callbacks(self):
-                settings.callbacks.append(self._tell_of_epochs(context, X, y, device, going_on))
-            with training.global_state_preserved(device):
-                model = self._new_model(X, settings.seed, device, going_on, start)
-                net = training.make_net(model, settings, device)
-                training.train(net, faces, valid, settings)
-            self.class_count_ = self._count(codes[kept])
-            self._class_totals = self._total(codes, weights, kept, shares)
-            vars(self).update(self._results(net, device, going_on))
-            self._kept = (None, None)
-        if context is not None:
-            context.call_on_fit_task_end(
-                estimator=self, X=X, y=y, reconstruction_attributes=lambda: dict(vars(self))
-            )
+            # Where the weights begin says what is settled before a face is seen.
+            start = choose_start(self, self._predictor if self.warm_start else None)
+            data = take_in(self, X, y, sample_weight, label_distribution, start)
+            # One draw a fit, whatever happens next: a RandomState stays in step.
+            seed = _draw_seed(self.random_state)
+            train, valid = split(self, data, X_val, y_val, seed, needed=_needs_validation(self))
+            checkpoint = _checkpoint_of(self, start, X, data, X_val, y_val)
+            settings = self._settings(start, train, seed, checkpoint=checkpoint)
+            # One block builds and trains: a network's own dropout draws on where its weights ended.
+            with global_state_preserved(settings.device):
+                trainer = training.Trainer(start.predictor(train, settings), settings, train)
+                learned = partial(self._learned, start, train, trainer)
+                trainer.train(train, valid, _tellers(self, task, X, y, learned))
+            vars(self).update(learned(), _trainer=None)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -424,50 +397,26 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             If X, y or a parameter cannot be used, `classes` lacks a label, or parameters ask
             for another network than the fitted one.
         """
-        with _unchanged_on_failure(self):
+        with unchanged_on_failure(self):
             self._validate_params()
             if self.class_weight == "balanced":
                 raise ValueError(
                     "class_weight='balanced' needs all labels at once; pass a dict to "
                     "partial_fit, e.g. from sklearn.utils.class_weight.compute_class_weight."
                 )
-            device = resolve_device(self.device)
-            going_on = hasattr(self, "_model")
-            if _check_partial_fit_first_call(self, classes):
-                find_classes(self.classes_, "classes")
-            rows, y, codes = self._check_training_data(X, y, reset=not going_on)
-            weights = make_batch_weights(codes, self.classes_, sample_weight, self.class_weight)
-            kept = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
-            if not len(kept):
-                if going_on:
-                    return self  # there is nothing to learn from
-                raise ValueError("The first batch needs a face of a weight above 0.")
-            start = None if going_on else self._read_pretrained()
-            self._settle_normalizer(rows, kept, start, going_on)
-            faces = self._faces(rows, device, codes, weights, kept)
-            settings = self._settings(
-                self._training_seed(self._draw_seed(), going_on),
-                len(faces),
-                epochs=1,
-                schedule=None,
-                plain_fraction=0.0,
-                patience=None,
-            )
-            network = self._network_recipe(going_on, start)
-            made_from = settings, device, self._augmenter(X).get_params(), network
-            net = None
-            if made_from == self._kept[1]:
-                net = copy.deepcopy(self._kept[0])  # the old one stays on failure
-                net.batch_size = settings.batch_size
-            with training.global_state_preserved(device):
-                if net is None:
-                    model = self._new_model(X, settings.seed, device, going_on, start)
-                    net = training.make_net(model, settings, device)
-                training.train(net, faces, None, settings)
-            self._class_totals = self._known_totals() + self._total(codes, weights, kept)
-            self.class_count_ = self._count(codes[kept]) + getattr(self, "class_count_", 0)
-            vars(self).update(self._results(net, device, going_on))
-            self._kept = net, made_from
+            start = choose_start(self, self._predictor)
+            data = take_in_batch(self, X, y, classes, sample_weight, start)
+            if not len(data):
+                return self  # there is nothing to learn from
+            settings = self._settings(start, data, _draw_seed(self.random_state)).for_one_epoch()
+            with global_state_preserved(settings.device):
+                # The last call's optimiser continues, unless a parameter of the training changed.
+                trainer = self._trainer and self._trainer.continued(settings, data)
+                if trainer is None:
+                    trainer = training.Trainer(start.predictor(data, settings), settings, data)
+                trainer.train(data)
+            learned = self._learned(start, data, trainer, before=_totals_of(self))
+            vars(self).update(learned, _trainer=trainer)
         return self
 
     def decision_function(self, X):
@@ -555,359 +504,32 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         codes = self._logits(X).argmax(axis=1)
         return self.classes_[codes]
 
-    # -- what comes in ------------------------------------------------------------
+    def set_params(self, **params):
+        """Set parameters, those of `augment` and `normalize` too where these are None.
 
-    def _check_faces(self, X, y="no_validation", *, reset):
-        """Return rows (and labels); `reset` learns their shape, else it is compared."""
-        rows, image_shape = as_rows(X)
-        if not reset:
-            self._refuse_single_face(rows, image_shape)
-        checked = validate_data(self, rows, y, reset=reset)
-        rows = checked if isinstance(y, str) else checked[0]
-        if reset:
-            stated = self.image_shape if image_shape is None else image_shape
-            self.image_shape_ = infer_image_shape(rows.shape[1], stated)
-        elif image_shape is not None and image_shape != self.image_shape_:
-            raise ValueError(
-                f"Expected faces of {self.image_shape_} pixels (height, width), got {image_shape}."
-            )
-        return checked
+        Parameters
+        ----------
+        **params
+            As in scikit-learn: ``augment__rotation=5`` sets a parameter of `augment`. Where
+            `augment` is None, it becomes a `FaceAugmenter` first; where `normalize` is None, a
+            `FaceNormalizer`, of the pretrained network's method if there is one.
 
-    def _refuse_single_face(self, rows, image_shape):
-        """Raise if one face came where several are expected."""
-        shape = rows.shape if image_shape is None else (len(rows), *image_shape)
-        single = [(*self.image_shape_, *channels) for channels in ((), (1,), (3,))]
-        if shape in single and rows.shape[1] != self.n_features_in_:
-            raise ValueError(f"Expected several faces, got one of shape {shape}. Pass X[None].")
+        Returns
+        -------
+        self : FERClassifier
 
-    def _check_training_data(self, X, y, *, reset):
-        rows, y = self._check_faces(X, y, reset=reset)
-        check_classification_targets(y)
-        if reset and not hasattr(self, "classes_"):
-            self.classes_ = find_classes(y)
-        way_out = "Name all of them in the first partial_fit, or fit anew."
-        return rows, y, encode_labels(y, self.classes_, way_out)
-
-    def _validation_faces(self, rows, codes, index, X_val, y_val, device):
-        """Return the faces to validate on: those given, or those set aside, or None."""
-        if (X_val is None) != (y_val is None):
-            came, lacks = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
-            raise ValueError(f"{came} came without {lacks}: pass both or neither.")
-        if X_val is not None:
-            rows, y = self._check_faces(X_val, y_val, reset=False)
-            way_out = "Leave their faces out of X_val and y_val, or fit on such faces too."
-            codes, index = encode_labels(y, self.classes_, way_out), np.arange(len(rows))
-        return self._faces(rows, device, codes, index=index) if len(index) else None
-
-    def _split(self, codes, weights, seed, X_val):
-        """Return the rows to train on and the rows set aside."""
-        kept = drop_weightless(np.arange(len(codes)), weights, codes)
-        held_out = np.arange(0)
-        if X_val is None and (self.early_stopping or self.schedule == "plateau"):
-            options = {"test_size": self.validation_fraction, "random_state": seed}
-            try:
-                kept, held_out = train_test_split(kept, stratify=codes[kept], **options)
-            except ValueError as error:
-                raise ValueError(
-                    f"Of {len(kept)} faces {self.validation_fraction:.0%} cannot be set aside for "
-                    "validation so that each class is on both sides. Raise validation_fraction, "
-                    "bring more faces of the rarest class, or pass X_val and y_val to fit."
-                ) from error
-        return kept, held_out
-
-    def _settle_normalizer(self, rows, kept, start, going_on):
-        """Fit a normaliser; a training that goes on keeps the one that it has."""
-        if going_on:
-            self._check_normalizer_stays()
-        else:
-            self._fit_normalizer(rows, kept, start)
-
-    def _fit_normalizer(self, rows, kept, start):
-        self.normalizer_ = None
-        if self.normalize == "upstream":
-            return
-        stored = None if self.normalize is not None or start is None else start.normalization
-        normalizer = FaceNormalizer() if self.normalize is None else clone(self.normalize)
-        if stored is not None:
-            normalizer.method = stored["method"]
-        self.normalizer_ = normalizer.fit_rows(rows, kept)
-        if stored is not None:
-            self.normalizer_.mean_, self.normalizer_.scale_ = stored["mean"], stored["scale"]
-
-    def _check_normalizer_stays(self):
-        """Raise if the parameters ask for another method than that of the fitted network."""
-        if self.normalize is None and (self.pretrained is not None or self.normalizer_ is None):
-            return
-        fitted = "upstream" if self.normalizer_ is None else self.normalizer_.method
-        stated = FaceNormalizer() if self.normalize is None else self.normalize
-        stated = getattr(stated, "method", stated)
-        if stated != fitted:
-            raise ValueError(
-                f"The fitted network has faces normalised by {fitted!r}, the parameters now say "
-                f"{stated!r}: training cannot go on. Set normalize back, or fit with "
-                "warm_start=False."
-            )
-
-    def _adopt_normalizer(self, start):
-        """Take the normaliser of a file, with the pixel range of `normalize`."""
-        stored = start.normalization
-        stated = FaceNormalizer(stored["method"]) if self.normalize is None else self.normalize
-        if getattr(stated, "method", stated) != stored["method"]:
-            raise ValueError(
-                f"The pretrained network normalises faces by method {stored['method']!r}, got "
-                f"normalize={stated!r}. Leave normalize at None, or state the pixel range alone: "
-                f"FaceNormalizer({stored['method']!r}, pixel_range=(black, white))."
-            )
-        black = np.uint8(0) if stated.pixel_range == "auto" else min(stated.pixel_range)
-        self._fit_normalizer(np.full((1, self.n_features_in_), black), [0], start)
-        self.normalizer_.mean_, self.normalizer_.scale_ = stored["mean"], stored["scale"]
-
-    def _count(self, codes):
-        return np.bincount(codes, minlength=len(self.classes_))
-
-    def _total(self, codes, weights, index, shares=None):
-        """Return how much of each class is trained on: faces, times weights and repetitions."""
-        codes = codes[index]
-        amounts = np.ones(len(index)) if weights is None else weights[index].astype(np.float64)
-        if self.class_balance == "oversample":
-            counts = self._count(codes)
-            amounts *= counts.max() / counts[codes]
-        if shares is None:
-            return np.bincount(codes, amounts, minlength=len(self.classes_))
-        return amounts @ shares[index]
-
-    def _known_totals(self):
-        """Return those of the fits so far; of an older file, the faces of each class."""
-        return getattr(self, "_class_totals", getattr(self, "class_count_", 0))
-
-    def _faces(self, rows, device, codes=None, weights=None, index=None, shares=None):
-        pixel_range = None
-        if self.normalizer_ is not None:
-            pixel_range = match_pixel_range(rows, self.normalizer_.pixel_range_)
-        images = rows.reshape(-1, *self.image_shape_)
-        return training.Faces(
-            images, codes, weights, index, shares=shares, pixel_range=pixel_range, device=device
-        )
-
-    # -- the network --------------------------------------------------------------
-
-    def _draw_seed(self):
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _training_seed(self, seed, going_on):
-        """Return `seed`; for a training that goes on, another one, or all would draw alike."""
-        epochs = self.n_iter_ if going_on else 0
-        return int(np.random.default_rng([seed, epochs]).integers(2**31 - 1)) if epochs else seed
-
-    def _checkpoint(self, X, *data):
-        """Return what writes and reads `checkpoint`, or None."""
-        if self.checkpoint is None:
-            return None
-        if self.warm_start or not isinstance(self.random_state, Integral):
-            raise ValueError(
-                "checkpoint needs random_state to be an int and warm_start=False, or the fit could "
-                f"not be repeated; got random_state={self.random_state!r}, "
-                f"warm_start={self.warm_start}."
-            )
-        augment = self._augmenter(X).get_params()  # X may carry it, which its hash ignores
-        parts = described(self, _SILENT), augment, X, data
-        fingerprint = joblib.hash(parts, coerce_mmap=True)  # a memory map is the same data
-        return training.Checkpoint(Path(self.checkpoint), fingerprint)
-
-    def _settings(self, seed, n_faces, **changes):
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = min(128, max(16, n_faces // 20))
-        settings = training.Settings(
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate or self._usual_learning_rate(),
-            freeze=self.freeze,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
-            label_smoothing=self.label_smoothing,
-            mixup=self.mixup,
-            plain_fraction=self.plain_fraction,
-            batch_size=batch_size,
-            epochs=self.max_epochs,
-            oversample=self.class_balance == "oversample",
-            patience=self.n_iter_no_change if self.early_stopping else None,
-            precision=self.precision,
-            seed=seed,
-            verbose=int(self.verbose),
-            callbacks=list(self.callbacks or []),
-        )
-        return replace(settings, **changes)
-
-    def _usual_learning_rate(self):
-        rate = training.LEARNING_RATES[self.optimizer]
-        return rate if self.pretrained is None else rate * FINE_TUNING_RATE
-
-    def _network_params(self):
-        stated = {"widths": self.widths, "depth": self.depth, "dropout": self.dropout}
-        params = {name: value for name, value in stated.items() if value is not None}
-        return _plain_widths({**params, **(self.network_params or {})})
-
-    def _read_pretrained(self):
-        """Return what `pretrained` names, or None."""
-        if self.pretrained is None:
-            return None
-        start = read_pretrained(self.pretrained)
-        start.check(self.network, self._network_params(), self.image_shape_)
-        return start
-
-    def _network_recipe(self, going_on, start):
-        own = self._network_params()
-        if start is not None:
-            own = {**start.network_params, **own}
-        elif going_on and self.pretrained is not None:
-            own = {**self._recipe["params"], **own}
-        return {"network": self.network, "params": own}
-
-    def _new_model(self, X, seed, device, going_on, start=None):
-        """Build the model to train; one that goes on starts from the fitted weights."""
-        recipe = self._network_recipe(going_on, start)
-        if going_on and recipe != self._recipe:
-            raise ValueError(
-                f"The fitted network is {self._recipe}, the parameters now say {recipe}: "
-                "training cannot go on. Set them back, or fit with warm_start=False."
-            )
-        self._recipe = recipe
-        augment = self._augmenter(X).make_layers()
-        model = training.build_seeded(lambda: self._assemble(augment), seed, device)
-        if going_on:
-            model.network.load_state_dict(self._model.network.state_dict())
-        elif start is not None:
-            weights = start.weights
-            if self.classes_.tolist() != start.classes:
-                fresh = _to_arrays(model.network.state_dict())
-                last_layer = self._weights_of_last_layer(model.network)
-                weights = start.weights_for(self.classes_, fresh, last_layer)
-            model.network.load_state_dict(_to_tensors(weights))
-        return model
-
-    def _augmenter(self, X):
-        """Return the augmenter to use: this parameter's, else the one that X went through."""
-        if getattr(self, "n_features_in_", MIN_FACE_PIXELS) < MIN_FACE_PIXELS:  # no faces
-            return FaceAugmenter.off()
-        if isinstance(self.augment, FaceAugmenter):
-            return self.augment
-        if self.augment == "off":
-            return FaceAugmenter.off()
-        marked = getattr(X, "augmenter", None)
-        if marked is None and self.augment == "upstream":
-            raise ValueError(
-                "augment='upstream' expects faces that come straight from a FaceAugmenter, got "
-                f"a {type(X).__name__} without its settings: a step in between, "
-                "Pipeline(memory=...) or pandas output has dropped them, and training would "
-                "silently go without augmentation. Put the FaceAugmenter right before the "
-                "classifier, or pass it as FERClassifier(augment=FaceAugmenter(...))."
-            )
-        return FaceAugmenter() if marked is None else marked
-
-    def _assemble(self, augment):
-        normalize = nn.Identity() if self.normalizer_ is None else self.normalizer_.make_layer()
-        network = build_network(
-            self._recipe["network"],
-            n_classes=len(self.classes_),
-            image_shape=self.image_shape_,
-            **self._recipe["params"],
-        )
-        return training.FaceModel(normalize, augment, network)
-
-    def _results(self, net, device, going_on):
-        """Return the fitted attributes that a training has led to so far."""
-        epochs = training.epoch_table(net)
-        if going_on:
-            epochs = _append_epochs(self.history_, epochs)
-        scores = [score for score in epochs.get("valid_accuracy", []) if not np.isnan(score)]
-        model = net.module_.eval()
-        return {
-            "history_": epochs,
-            "n_iter_": len(epochs["train_loss"]),
-            "best_validation_score_": max(scores, default=None),
-            "_model": model,
-            "_mirrored": any(isinstance(layer, RandomFlip) for layer in model.augment),
-            "_device": device,
-        }
-
-    def _tell_of_epochs(self, context, X, y, device, going_on):
-        """Return what tells scikit-learn's callbacks of every epoch, a task of the fit."""
-        tasks = []
-
-        def begin(net):
-            tasks.append(context.subcontext("epoch"))
-            tasks[-1].call_on_fit_task_begin(estimator=self, X=X, y=y)
-
-        def end(net):
-            return tasks[-1].call_on_fit_task_end(
-                estimator=self,
-                X=X,
-                y=y,
-                reconstruction_attributes=lambda: self._results(net, device, going_on),
-            )
-
-        return training.TellEpochs(begin, end)
-
-    def _logits(self, X):
-        """Logits in float64, (n_samples, n_classes)."""
-        check_is_fitted(self)
-        return self._logits_of(self._faces_to_predict(X))
-
-    def _logits_of(self, faces):
-        low = torch.bfloat16 if self.precision == "bfloat16" else None
-        logits = training.predict_logits(self._model, faces, views=self._views(), low=low)
-        return logits.astype(np.float64) - self._adjustment()
-
-    def _adjustment(self):
-        """Return what `logit_adjustment` takes off the logits, (n_classes,), or 0."""
-        if not self.logit_adjustment:
-            return 0.0
-        if not hasattr(self, "class_count_"):
-            raise ValueError(
-                f"logit_adjustment={self.logit_adjustment} needs to know how many faces of each "
-                "class were trained on, which this file of an older version does not say. Set "
-                "`class_count_`, or logit_adjustment=0."
-            )
-        totals = self._known_totals()
-        one_face = totals.sum() / self.class_count_.sum()
-        share = np.maximum(totals, one_face) / totals.sum()
-        return self.logit_adjustment * np.log(share)
-
-    def _features(self, X):
-        """Input of the last linear layer in float32, (n_samples, n_features)."""
-        check_is_fitted(self)
-        return training.predict_features(
-            self._model, self._faces_to_predict(X), views=self._views()
-        )
-
-    def _n_features_of_last_layer(self):
-        return self._last_layer(self._model.network)[1].in_features
-
-    def _last_layer(self, network):
-        """Return the name of the layer that answers with the logits, and the layer."""
-        name, layer = training.last_linear(network)
-        if layer.out_features != len(self.classes_):
-            raise ValueError(
-                f"Expected the last nn.Linear of {type(network).__name__} to be the one that gives "
-                f"the {len(self.classes_)} logits, got {name!r} with {layer.out_features} outputs. "
-                "Create that layer after all others in the network's __init__."
-            )
-        return name, layer
-
-    def _weights_of_last_layer(self, network):
-        """Return their names in the state of the network."""
-        name, layer = self._last_layer(network)
-        return [f"{name}.{part}" for part in layer.state_dict()]
-
-    def _faces_to_predict(self, X):
-        return self._faces(self._check_faces(X, reset=False), self._device)
-
-    def _views(self):
-        if self.predict_augment == "auto":
-            return "flip" if self._mirrored else None
-        return self.predict_augment
-
-    # -- storage ------------------------------------------------------------------
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or `augment` or `normalize` is a name, which has none.
+        FileNotFoundError
+            If a parameter of `normalize` is set and `pretrained` names no file.
+        """
+        for part in _PARTS:
+            nested = [name for name in params if name.startswith(f"{part}__")]
+            if nested:
+                params[part] = _part_to_set(self, part, nested, params)
+        return super().set_params(**params)
 
     @classmethod
     def from_pretrained(cls, source="fer2013", **params):
@@ -940,23 +562,24 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             If the file is damaged, or `params` ask for another network, another method of
             normalisation, or a device that is not there.
         """
-        start = read_pretrained(source)
-        clf = cls(**{"network": start.network, "pretrained": source, **params})
+        file = read_pretrained(source)
+        nested = {name: params.pop(name) for name in [*params] if "__" in name}
+        clf = cls(**{"network": file.network, "pretrained": source, **params}).set_params(**nested)
         clf._validate_params()
-        resolve_device(clf.device)
-        start.check(clf.network, clf._network_params(), start.image_shape)
-        clf._recipe = clf._network_recipe(False, start)
-        clf.classes_ = np.array(start.classes)
-        clf.image_shape_ = start.image_shape
-        clf.n_features_in_ = start.image_shape[0] * start.image_shape[1]
-        clf._adopt_normalizer(start)
-        if start.class_count is not None:
-            clf.class_count_ = np.array(start.class_count)
-        if start.class_totals is not None:
-            clf._class_totals = np.array(start.class_totals)
-        clf.history_, clf.n_iter_, clf.best_validation_score_ = {}, 0, None
-        clf._mirrored = start.mirrored
-        clf.__setstate__(pack_state(vars(clf), start.weights))
+        start = FileStart(clf.get_params(deep=False), file)
+        predictor = start.as_stored(resolve_device(clf.device))
+        known = {"class_count_": file.class_count, "_class_totals": file.class_totals}
+        vars(clf).update(
+            {name: np.array(value) for name, value in known.items() if value is not None},
+            _predictor=predictor,
+            classes_=np.array(file.classes),
+            image_shape_=file.image_shape,
+            n_features_in_=file.image_shape[0] * file.image_shape[1],
+            normalizer_=predictor.normalizer,
+            history_={},
+            n_iter_=0,
+            best_validation_score_=None,
+        )
         return clf
 
     def save_pretrained(self, path, *, note="", temperature=1.0):
@@ -988,61 +611,77 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         if not temperature > 0:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
-        known = hasattr(self, "class_count_")
+        predictor, totals = self._predictor, _totals_of(self)
         write_pretrained(
             path,
             Pretrained(
-                network=self._recipe["network"],
-                network_params=default_params(self._recipe["network"]) | self._recipe["params"],
+                network=predictor.recipe.network,
+                network_params=default_params(predictor.recipe.network) | predictor.recipe.params,
                 classes=self.classes_.tolist(),
                 image_shape=self.image_shape_,
-                normalization=self._normalization(),
-                mirrored=self._mirrored,
+                normalization=_normalization(predictor.normalizer),
+                mirrored=predictor.mirrored,
                 note=note,
-                class_count=np.asarray(self.class_count_).tolist() if known else None,
-                class_totals=self._known_totals().tolist() if known else None,
-                weights=self._weights_at(temperature),
+                class_count=None if totals is None else np.asarray(totals.counts).tolist(),
+                class_totals=None if totals is None else np.asarray(totals.amounts).tolist(),
+                weights=predictor.weights(temperature),
             ),
         )
 
-    def _weights_at(self, temperature):
-        weights = _to_arrays(self._model.network.state_dict())
-        if temperature == 1:
-            return weights
-        for name in self._weights_of_last_layer(self._model.network):
-            weights[name] = weights[name] / np.float32(temperature)
-        return weights
+    def _settings(self, start, data, seed, **others):
+        return training.Settings.from_params(
+            self.get_params(deep=False),
+            n_faces=len(data),
+            device=resolve_device(self.device),
+            seed=start.seed(seed),
+            **others,
+        )
 
-    def _normalization(self):
-        if self.normalizer_ is None:
-            raise ValueError(
-                "save_pretrained stores how faces are normalised, but this classifier was fitted "
-                "with normalize='upstream'. Fit one with a FaceNormalizer of its own."
-            )
-        normalizer = self.normalizer_
+    def _learned(self, start, data, trainer, before=None):
+        """Return the fitted attributes that a training has led to so far."""
+        epochs = start.join(trainer.epochs())
+        scores = [score for score in epochs.get("valid_accuracy", []) if not np.isnan(score)]
+        totals = data.totals(oversample=self.class_balance == "oversample")
+        totals = totals if before is None else before + totals
         return {
-            "method": normalizer.method,
-            "mean": normalizer.mean_,
-            "scale": normalizer.scale_,
+            "_predictor": trainer.predictor,
+            "classes_": data.classes,
+            "image_shape_": data.image_shape,
+            "normalizer_": trainer.predictor.normalizer,
+            "class_count_": totals.counts,
+            "_class_totals": totals.amounts,
+            "history_": epochs,
+            "n_iter_": len(epochs["train_loss"]),
+            "best_validation_score_": max(scores, default=None),
         }
 
+    def _logits(self, X):
+        """Logits in float64, (n_samples, n_classes)."""
+        predictor, faces = asked_about(self, X)
+        return predictor.logits(faces)
+
     def __getstate__(self):
-        attributes = {key: value for key, value in vars(self).items() if key not in _NOT_STORED}
-        weights = None
-        if hasattr(self, "_model"):
-            weights = _to_arrays(self._model.network.state_dict())
-        return pack_state(attributes, weights)
+        attributes = dict(vars(self))
+        attributes.pop("_trainer", None)
+        predictor = attributes.pop("_predictor", None)
+        if predictor is None:
+            return pack_state(attributes, None)
+        recipe = {"network": predictor.recipe.network, "params": predictor.recipe.params}
+        attributes.update(_recipe=recipe, _mirrored=predictor.mirrored)
+        return pack_state(attributes, predictor.weights())
 
     def __setstate__(self, state):
-        attributes, weights = unpack_state(state, _defaults())
+        attributes, weights = unpack_state(state, defaults_of(FERClassifier))
+        recipe, mirrored = attributes.pop("_recipe", None), attributes.pop("_mirrored", False)
         vars(self).update(attributes)
-        if weights is None:
-            return
-        self._recipe = {**self._recipe, "params": _plain_widths(self._recipe["params"])}
-        self._model = training.build_aside(lambda: self._assemble(nn.Sequential()))
-        self._model.network.load_state_dict(_to_tensors(weights))
-        self._device = resolve_device_or_cpu(self.device)
-        self._model.to(self._device, memory_format=torch.channels_last).eval()
+        if weights is not None:
+            self._predictor = FacePredictor.from_weights(
+                Recipe(**recipe, n_classes=len(self.classes_), image_shape=self.image_shape_),
+                self.normalizer_,
+                weights,
+                device=resolve_device_or_cpu(self.device),
+                mirrored=mirrored,
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -1050,41 +689,110 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         return tags
 
 
-@contextmanager
-def _unchanged_on_failure(estimator):
-    """Give the estimator back its attributes if the block does not get to its end."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
+def predictor_of(classifier: FERClassifier) -> FacePredictor:
+    """Return the trained network, asked as the parameters of the classifier now say.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    """
+    check_is_fitted(classifier)
+    return classifier._predictor.asked(
+        views=classifier.predict_augment,
+        precision=classifier.precision,
+        adjustment=_adjustment(classifier),
+    )
 
 
-def _append_epochs(before, new):
-    """Join two histories; what one of them has not recorded is NaN in its epochs."""
-    n_before, n_new = (len(next(iter(part.values()), [])) for part in (before, new))
-    return {
-        key: before.get(key, [np.nan] * n_before) + new.get(key, [np.nan] * n_new)
-        for key in {**before, **new}
-    }
+def asked_about(classifier: FERClassifier, X) -> tuple[FacePredictor, Faces]:
+    """Return the trained network, and X as it takes it.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    ValueError
+        If the faces have another size, or values beyond the pixel range.
+    """
+    predictor = predictor_of(classifier)
+    return predictor, predictor.faces(rows_to_predict(classifier, X))
 
 
-def _plain_widths(params):
-    """Return the parameters with widths as a tuple: a list is not equal, JSON knows no arrays."""
-    widths = params.get("widths")
-    return {**params, "widths": tuple(np.asarray(widths).tolist())} if np.ndim(widths) else params
+def _adjustment(classifier) -> np.ndarray | float:
+    """Return what `logit_adjustment` takes off the logits, (n_classes,), or 0."""
+    if not classifier.logit_adjustment:
+        return 0.0
+    totals = _totals_of(classifier)
+    if totals is None:
+        raise ValueError(
+            f"logit_adjustment={classifier.logit_adjustment} needs to know how many faces of each "
+            "class were trained on, which this file of an older version does not say. Set "
+            "`class_count_`, or logit_adjustment=0."
+        )
+    return classifier.logit_adjustment * totals.log_shares()
 
 
-def _to_arrays(state):
-    return {name: tensor.cpu().numpy() for name, tensor in state.items()}
+def _totals_of(classifier) -> ClassTotals | None:
+    """Return what the classifier has been trained on so far, where that is known."""
+    if not hasattr(classifier, "class_count_"):
+        return None
+    counts = classifier.class_count_
+    return ClassTotals(counts, getattr(classifier, "_class_totals", counts))
 
 
-def _to_tensors(weights):
-    return {name: torch.tensor(array) for name, array in weights.items()}
+def _normalization(normalizer: FaceNormalizer | None) -> dict:
+    if normalizer is None:
+        raise ValueError(
+            "save_pretrained stores how faces are normalised, but this classifier was fitted "
+            "with normalize='upstream'. Fit one with a FaceNormalizer of its own."
+        )
+    return {"method": normalizer.method, "mean": normalizer.mean_, "scale": normalizer.scale_}
 
 
-def _defaults():
-    parameters = inspect.signature(FERClassifier).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters}
+def _part_to_set(classifier, part: str, nested: list[str], params: dict):
+    """Return the estimator that `nested`, parameters of a part, are set on."""
+    stated = params.get(part, getattr(classifier, part))
+    if isinstance(stated, str):
+        raise ValueError(
+            f"{part}={stated!r} has no parameters, got {', '.join(nested)}. Set {part} to None or "
+            f"to {'FaceAugmenter()' if part == 'augment' else 'FaceNormalizer()'} too."
+        )
+    if stated is not None:
+        return stated
+    if part == "augment":
+        return FaceAugmenter()
+    source = params.get("pretrained", classifier.pretrained)
+    if source is None:
+        return FaceNormalizer()
+    return FaceNormalizer(read_pretrained(source).normalization["method"])
+
+
+def _needs_validation(classifier) -> bool:
+    return training.needs_validation(classifier.schedule, early_stopping=classifier.early_stopping)
+
+
+def _draw_seed(random_state) -> int:
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _checkpoint_of(classifier, start, X, data, *validation):
+    """Return what writes and reads `checkpoint`, or None."""
+    if classifier.checkpoint is None:
+        return None
+    if classifier.warm_start or not isinstance(classifier.random_state, Integral):
+        raise ValueError(
+            "checkpoint needs random_state to be an int and warm_start=False, or the fit could "
+            f"not be repeated; got random_state={classifier.random_state!r}, "
+            f"warm_start={classifier.warm_start}."
+        )
+    given = X, data.y, data.weights, data.shares, validation, start.file
+    said = fingerprint([classifier, data.augmenter], _SILENT, given)
+    return training.Checkpoint(Path(classifier.checkpoint), said)
+
+
+def _tellers(classifier, task, X, y, learned) -> list:
+    """Return what tells scikit-learn's callbacks of every epoch, a task of the fit."""
+    if not has_callbacks(classifier):
+        return []
+    return [training.TellEpochs(*epoch_tasks(task, classifier, X, y, learned))]

@@ -20,7 +20,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .classifier import FERClassifier
+from .classifier import FERClassifier, asked_about, predictor_of
 
 __all__ = ["FaceEmbedder"]
 
@@ -99,7 +99,7 @@ class FaceEmbedder(
         self.n_features_in_ = self.estimator_.n_features_in_
         if hasattr(self.estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.estimator_.feature_names_in_
-        self._n_features_out = self.estimator_._n_features_of_last_layer()
+        self._n_features_out = predictor_of(self.estimator_).n_features
         return self
 
     def transform(self, X):
@@ -115,7 +115,8 @@ class FaceEmbedder(
             What the last linear layer of the network gets: 256 of the default network.
         """
         check_is_fitted(self)
-        return self.estimator_._features(X)
+        predictor, faces = asked_about(self.estimator_, X)
+        return predictor.features(faces)
 
     def get_metadata_routing(self):
         """Return who asks for which metadata: the classifier that is trained."""

@@ -12,13 +12,12 @@ import torch
 import torch.nn.functional as F
 from scipy.special import log_softmax
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ._labels import encode_labels
-from .classifier import FERClassifier
-from .networks._layers import SpaceToDepth
-from .training import VIEWS, FaceModel, Faces
+from .classifier import FERClassifier, asked_about, predictor_of
+from .model import FaceModel, FacePredictor, Faces
+from .networks import SpaceToDepth
 
 __all__ = ["first_filters", "saliency_map"]
 
@@ -91,15 +90,14 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
     >>> saliency_map(clf, faces.data, "happy").shape
     (3, 48, 48)
     """
-    check_is_fitted(classifier)
-    faces = classifier._faces_to_predict(X)
-    logits = classifier._logits_of(faces)
+    predictor, faces = asked_about(classifier, X)
+    logits = predictor.logits(faces)
     codes = _target_codes(classifier, logits, target)
     if method == "grad-cam":
-        return _grad_cam(classifier, faces, codes)
+        return _grad_cam(predictor, faces, codes)
     scores = np.take_along_axis(log_softmax(logits, axis=1), codes[:, None], axis=1)
-    patches = _patches(classifier.image_shape_, patch_size, stride)
-    return _occlusion(classifier, faces, codes, scores, patches)
+    patches = _patches(predictor.recipe.image_shape, patch_size, stride)
+    return _occlusion(predictor, faces, codes, scores, patches)
 
 
 @validate_params({"classifier": [FERClassifier]}, prefer_skip_nested_validation=True)
@@ -130,8 +128,7 @@ def first_filters(classifier: FERClassifier) -> np.ndarray:
     >>> first_filters(FERClassifier.from_pretrained("fer2013")).shape
     (64, 6, 6)
     """
-    check_is_fitted(classifier)
-    network = classifier._model.network
+    network = predictor_of(classifier).model.network
     convolution = _convolutions(network)[0]
     filters = convolution.weight.detach()
     if any(isinstance(layer, SpaceToDepth) for layer in network.modules()):
@@ -163,17 +160,16 @@ def _batches(n: int) -> Iterator[np.ndarray]:
 # -- Grad-CAM ---------------------------------------------------------------------
 
 
-def _grad_cam(classifier: FERClassifier, faces: Faces, codes: np.ndarray) -> np.ndarray:
+def _grad_cam(predictor: FacePredictor, faces: Faces, codes: np.ndarray) -> np.ndarray:
     # A copy: a hook on the model itself would also meet what other threads predict.
-    model = copy.deepcopy(classifier._model).requires_grad_(False)
+    model = copy.deepcopy(predictor.model).requires_grad_(False)
     layer = _last_stage(model.network)
-    _, mirror = VIEWS[classifier._views()]
-    maps = np.empty((len(faces), *classifier.image_shape_), dtype=np.float32)
+    maps = np.empty((len(faces), *predictor.recipe.image_shape), dtype=np.float32)
     for index in _batches(len(faces)):
-        batch = faces.faces(index)
+        batch = faces.pixels(index)
         wanted = torch.as_tensor(codes[index], device=batch.device)
         cams = _class_activation(model, layer, batch, wanted)
-        if mirror:
+        if predictor.chosen_views.mirror:
             mirrored = _class_activation(model, layer, batch.flip(-1), wanted)
             cams = (cams + mirrored.flip(-1)) / 2
         maps[index] = cams.cpu().numpy()
@@ -230,22 +226,22 @@ class _Covered:
     def __len__(self) -> int:
         return len(self._rows) * len(self._patches)
 
-    def faces(self, index: np.ndarray) -> Tensor:
+    def pixels(self, index: np.ndarray) -> Tensor:
         row, patch = np.divmod(index, len(self._patches))
-        x = self._faces.faces(self._rows[row])
+        x = self._faces.pixels(self._rows[row])
         mean = x.float().mean(dim=(1, 2, 3), keepdim=True).to(x.dtype)
         return torch.where(self._patches[patch].unsqueeze(1), mean, x)
 
 
-def _occlusion(classifier, faces, codes, scores, patches) -> np.ndarray:
+def _occlusion(predictor: FacePredictor, faces, codes, scores, patches) -> np.ndarray:
     covered = patches.reshape(len(patches), -1)
-    maps = np.empty((len(faces), *classifier.image_shape_), dtype=np.float32)
+    maps = np.empty((len(faces), *predictor.recipe.image_shape), dtype=np.float32)
     for rows in _batches(len(faces)):
-        logits = classifier._logits_of(_Covered(faces, rows, patches))
+        logits = predictor.logits(_Covered(faces, rows, patches))
         logits = logits.reshape(len(rows), len(patches), -1)
         left = log_softmax(logits, axis=2)[np.arange(len(rows)), :, codes[rows]]
         drops = (scores[rows] - left) @ covered / covered.sum(axis=0)
-        maps[rows] = drops.reshape(len(rows), *classifier.image_shape_)
+        maps[rows] = drops.reshape(len(rows), *predictor.recipe.image_shape)
     return maps
 
 

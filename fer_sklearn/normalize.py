@@ -9,7 +9,15 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from ._images import GRAY_RANGE, as_rows, infer_pixel_range, match_pixel_range, to_unit
+from ._images import (
+    GRAY_RANGE,
+    PixelValues,
+    as_rows,
+    infer_pixel_range,
+    match_pixel_range,
+    to_unit,
+)
+from ._state import Lasting
 
 _CENTER, _SCALE = 0.5, 1 / GRAY_RANGE
 _METHODS = ("scale", "dataset", "image", "equalize")
@@ -62,7 +70,7 @@ def equalize_histograms(x: Tensor) -> Tensor:
     return torch.where(others > 0, equalized, _CENTER).view_as(x)
 
 
-class FaceNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class FaceNormalizer(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Bring faces from pixel values to the scale that networks train on.
 
     All methods end in the same scale, about mean 0 and standard deviation 1, with
@@ -133,16 +141,42 @@ class FaceNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         rows, _ = as_rows(X)
         rows = validate_data(self, rows)
-        return self.fit_rows(rows, np.arange(len(rows)))
+        return self.fit_rows(rows, np.arange(len(rows)), PixelValues(rows))
 
-    def fit_rows(self, rows, index):
-        """Fit on those of already validated rows at `index` (for the classifier)."""
-        self._validate_params()
-        self._check_pixel_range()
-        self.pixel_range_ = infer_pixel_range(rows, self.pixel_range)
-        self.mean_, self.scale_ = _CENTER, _SCALE
+    def fit_rows(self, rows, index, values):
+        """Fit on those of already validated rows at `index` (for the classifier).
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_samples, n_pixels)
+        index : ndarray of int
+        values : PixelValues
+            What is known of the values of all rows.
+        """
+        self.adopt(_CENTER, _SCALE, values)
         if self.method == "dataset":
             self.mean_, self.scale_ = _mean_and_scale(rows, index, self.pixel_range_)
+        return self
+
+    def adopt(self, mean, scale, values=None):
+        """Take the mean and the scale that another normaliser has learned (for the classifier).
+
+        Parameters
+        ----------
+        mean, scale : float
+            On pixels in [0, 1].
+        values : PixelValues or None
+            Of the faces that the pixel range is learned from. None: where the parameter is
+            "auto", faces are bytes or numbers in [0, 255].
+        """
+        self._validate_params()
+        self._check_pixel_range()
+        if values is None:
+            stated = (0, 255) if self.pixel_range == "auto" else self.pixel_range
+            self.pixel_range_ = tuple(float(end) for end in stated)
+        else:
+            self.pixel_range_ = infer_pixel_range(values, self.pixel_range)
+        self.mean_, self.scale_ = mean, scale
         return self
 
     def transform(self, X):
@@ -167,7 +201,7 @@ class FaceNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         rows, image_shape = as_rows(X)
         rows = validate_data(self, rows, reset=False)
-        pixel_range = match_pixel_range(rows, self.pixel_range_)
+        pixel_range = match_pixel_range(PixelValues(rows), self.pixel_range_)
         layer = self.make_layer()
         normalized = np.empty(rows.shape, dtype=np.float32)
         for start in range(0, len(rows), _CHUNK):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from ._state import defaults_of
 from .augment import FaceAugmenter
+from .classifier import FERClassifier
 
 __all__ = ["PRESETS", "preset"]
 
 
 def _fast() -> dict:
-    return {
-        "widths": None,
-        "depth": None,
-        "max_epochs": 16,
-        "mixup": 0.0,
-        "plain_fraction": 0.0,
-        "augment": None,
-        "predict_augment": "auto",
-    }
+    """Return the classifier's own defaults of all that the other recipe changes."""
+    defaults = defaults_of(FERClassifier)
+    return {name: defaults[name] for name in _accurate()}
 
 
 def _accurate() -> dict:

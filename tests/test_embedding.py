@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from helpers import small_classifier
+from helpers import network_of, small_classifier
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.cluster import KMeans
@@ -25,7 +25,7 @@ def embedder(fitted):
 def test_the_last_layer_makes_logits_of_the_features(fitted, embedder, faces):
     fitted = small_classifier(predict_augment=None).fit(faces.data, faces.target)
     features = FaceEmbedder(FrozenEstimator(fitted)).fit(None).transform(faces.data)
-    last = fitted._model.network.head[-1]
+    last = network_of(fitted).head[-1]
     logits = features @ last.weight.detach().numpy().T + last.bias.detach().numpy()
     assert_allclose(logits, fitted.decision_function(faces.data), atol=1e-5)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import small_classifier
+from helpers import model_of, network_of, small_classifier
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -35,7 +35,7 @@ def randomized(classifier):
     """A copy with fresh weights."""
     clf = copy.deepcopy(classifier)
     torch.manual_seed(1)
-    for weights in clf._model.network.parameters():
+    for weights in network_of(clf).parameters():
         if weights.ndim > 1:
             nn.init.kaiming_normal_(weights)
     return clf
@@ -53,7 +53,7 @@ def test_there_is_a_map_for_each_face_however_faces_are_passed(method, fitted, f
 
 
 def test_grad_cam_of_averaged_features_is_their_sum_weighted_by_the_last_layer(plain, faces):
-    model = plain._model
+    model = model_of(plain)
     codes = plain.decision_function(faces.data[:5]).argmax(axis=1)
     with torch.no_grad():
         channels = model.network.features(model.normalize(torch.tensor(faces.data[:5, None])))
@@ -132,15 +132,15 @@ def test_mirror_images_have_mirrored_maps(method, fitted, faces):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_classifier_and_the_random_state_of_torch_stay_as_they_are(method, fitted, faces):
     before = fitted.predict_proba(faces.data)
-    grads = [(p.requires_grad, p.grad) for p in fitted._model.parameters()]
+    grads = [(p.requires_grad, p.grad) for p in model_of(fitted).parameters()]
     rng = torch.get_rng_state()
     first = saliency_map(fitted, faces.data[:5], method=method)
     assert_array_equal(saliency_map(fitted, faces.data[:5], method=method), first)
     assert_array_equal(torch.get_rng_state(), rng)
-    for weights, (wants_grad, grad) in zip(fitted._model.parameters(), grads, strict=True):
+    for weights, (wants_grad, grad) in zip(model_of(fitted).parameters(), grads, strict=True):
         assert weights.requires_grad == wants_grad
         assert weights.grad is grad
-    assert not any(layer._forward_hooks for layer in fitted._model.modules())
+    assert not any(layer._forward_hooks for layer in model_of(fitted).modules())
     assert_array_equal(fitted.predict_proba(faces.data), before)
 
 
@@ -206,15 +206,15 @@ def test_a_network_without_convolution_is_left_to_occlusion(faces):
 def test_the_cnn_can_be_explained_too(faces):
     clf = small_classifier(network="cnn", max_epochs=1).fit(faces.data, faces.target)
     assert saliency_map(clf, faces.data[:3]).max() > 0
-    weights = clf._model.network.features[0][0].weight.detach().numpy()
+    weights = network_of(clf).features[0][0].weight.detach().numpy()
     assert_array_equal(first_filters(clf), weights[:, 0])
 
 
 def test_unfolded_filters_answer_to_pixels_as_the_first_layer_does(fitted, faces):
-    x = fitted._model.normalize(torch.tensor(faces.data[:3, None]))
+    x = model_of(fitted).normalize(torch.tensor(faces.data[:3, None]))
     filters = torch.tensor(first_filters(fitted))
     assert filters.shape == (8, 6, 6)
-    fold, block = fitted._model.network.features[:2]
+    fold, block = network_of(fitted).features[:2]
     expected = block[0](fold(x))
     assert_allclose(
         F.conv2d(x, filters[:, None], stride=2, padding=2).numpy(),

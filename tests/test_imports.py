@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fer_sklearn"
@@ -12,34 +13,38 @@ PACKAGE = Path(__file__).parents[1] / "fer_sklearn"
 #: Room: the rooms it may import. A file not listed belongs to the folder it lies in.
 ALLOWED = {
     "__init__": set(),
+    # what all others stand on
     "_images": set(),
     "_labels": set(),
     "_device": set(),
+    "_globals": set(),
     "_callbacks": set(),
     "_state": set(),
     "_pretrained": set(),
     "networks": set(),
     "datasets": {"_images"},
-    "normalize": {"_images"},
-    "augment": {"_images"},
-    "training": {"_images"},
+    "normalize": {"_images", "_state"},
+    "augment": {"_images", "_state"},
+    # the network, its training, and the estimator
+    "model": {"_globals", "_images", "networks"},
+    "training": {"_globals", "model"},
+    "_intake": {"_images", "_labels", "augment"},
+    "_start": {"_pretrained", "model", "normalize"},
     "classifier": {
-        *("_callbacks", "_device", "_images", "_labels", "_pretrained", "_state"),
-        *("augment", "networks", "normalize", "training"),
+        *("_callbacks", "_device", "_globals", "_intake", "_labels", "_pretrained", "_start"),
+        *("_state", "augment", "model", "networks", "normalize", "training"),
     },
+    # what asks the estimator
     "pipeline": {"augment", "classifier", "normalize"},
-    "presets": {"augment"},
+    "presets": {"_state", "augment", "classifier"},
     "embedding": {"classifier"},
-    "explain": {"_labels", "classifier", "networks", "training"},
+    "explain": {"_labels", "classifier", "model", "networks"},
     "metrics": {"datasets"},
     "plots": {
         *("_images", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
         "normalize",
     },
-    "tuning": {
-        *("_callbacks", "_device", "_state"),
-        *("augment", "classifier", "datasets", "training"),
-    },
+    "tuning": {"_callbacks", "_device", "_state", "classifier", "datasets", "training"},
 }
 #: Heavy packages: the rooms that may import them.
 OWNERS = {
@@ -47,8 +52,10 @@ OWNERS = {
     "tqdm": {"datasets", "training", "tuning"},
     "optuna": {"tuning"},
     "torch": {
-        *("_device", "augment", "classifier", "explain", "networks", "normalize", "training"),
+        *("_device", "_globals", "augment", "explain", "model", "networks", "normalize"),
+        "training",
     },
+    "joblib": {"_state", "datasets", "tuning"},
     "PIL": {"datasets"},
 }
 
@@ -81,9 +88,62 @@ def test_a_file_imports_only_what_its_room_may(file):
         assert here in OWNERS.get(outside, {here})
 
 
+def defined(tree):
+    """Names that a file gives to functions, classes, attributes and variables."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+def touched(tree):
+    """Private names that a file imports, or reads of an object."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from (alias.name for alias in node.names if node.module)
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+
+
+@pytest.fixture(scope="module")
+def trees():
+    return {file: ast.parse(file.read_text()) for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: f.stem)
+def test_a_file_touches_no_private_member_that_another_file_defines(file, trees):
+    own = set(defined(trees[file]))
+    others = {
+        name: other.relative_to(PACKAGE)
+        for other, tree in trees.items()
+        for name in defined(tree)
+        if other != file
+    }
+    private = {
+        name for name in touched(trees[file]) if name.startswith("_") and not name.endswith("__")
+    }
+    assert not {f"{name} of {others[name]}" for name in private - own if name in others}
+
+
 def imported_by(statement):
     code = f"import sys; {statement}; print(*sorted(sys.modules))"
     return subprocess.check_output([sys.executable, "-c", code], text=True).split()
+
+
+def test_predicting_imports_neither_skorch_nor_optuna(fitted, faces, tmp_path):
+    joblib.dump((fitted, faces.data), tmp_path / "model.joblib")
+    load = f"import joblib; clf, X = joblib.load({str(tmp_path / 'model.joblib')!r})"
+    imported = imported_by(f"{load}; clf.predict(X[:2])")
+    assert "torch" in imported
+    assert not {"skorch", "optuna"} & set(imported)
+
+
+def test_a_pretrained_network_predicts_without_skorch():
+    load = "from fer_sklearn import FERClassifier; clf = FERClassifier.from_pretrained()"
+    assert "skorch" not in imported_by(f"{load}; clf.predict([[[0] * 48] * 48])")
 
 
 def test_importing_the_package_imports_no_torch():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import small_classifier
+from helpers import network_of, small_classifier
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -120,7 +120,7 @@ def test_known_labels_keep_their_weights_and_new_ones_get_fresh_ones(path, faces
     )
     clf.fit(faces.data, y)
     assert len(clf.classes_) == 7
-    rows = clf._model.network.state_dict()["head.3.weight"].numpy()
+    rows = network_of(clf).state_dict()["head.3.weight"].numpy()
     stored = start.weights["head.3.weight"]
     for label in set(start.classes) - {"happy"}:
         row = clf.classes_.tolist().index(label)
@@ -134,7 +134,7 @@ def test_known_labels_keep_their_weights_and_new_ones_get_fresh_ones(path, faces
 def test_frozen_stages_stay_as_they_are_and_the_others_learn(path, faces):
     stored = read_pretrained(path).weights
     clf = fine_tuned(path, faces, freeze=1)
-    after = {k: v.numpy() for k, v in clf._model.network.state_dict().items()}
+    after = {k: v.numpy() for k, v in network_of(clf).state_dict().items()}
     first_stage = [name for name in stored if name.split(".")[1] in ("1", "2")]
     assert any("running_mean" in name for name in first_stage)
     for name in stored:
@@ -210,7 +210,7 @@ def test_the_last_layer_is_found_wherever_a_network_declares_it(bias, own_networ
     y = np.where(faces.target == "happy", "laughing", faces.target)
     tuned = FERClassifier(**params, pretrained=tmp_path / "warm.npz", learning_rate=1e-12)
     tuned.set_params(optimizer="sgd").fit(faces.data, y)
-    last = tuned._model.network.head
+    last = network_of(tuned).head
     assert (last.bias is not None) == bias
     stored = read_pretrained(tmp_path / "warm.npz")
     sad = tuned.classes_.tolist().index("sad"), stored.classes.index("sad")

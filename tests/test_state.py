@@ -13,7 +13,7 @@ from helpers import small_classifier
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn._state import STATE_FORMAT, unpack_state
 from fer_sklearn.datasets import make_faces
 
@@ -157,11 +157,33 @@ def test_skops_loads_it_trusting_only_our_classes(faces, tmp_path):
 
 @pytest.mark.parametrize("widths", [[8], np.array([8])])
 def test_training_goes_on_whatever_kind_of_sequence_the_widths_are(faces, widths, tmp_path):
-    """Pickles of before keep them as they were given."""
     clf = small_classifier(widths=widths, max_epochs=1, warm_start=True)
     clf.fit(faces.data, faces.target).save_pretrained(tmp_path / "weights.npz")
-    clf._recipe["params"]["widths"] = widths
-    again = pickle.loads(pickle.dumps(clf)).fit(faces.data, faces.target)
-    assert again.n_iter_ == 2
+    old = clf.__getstate__()
+    old["attributes"]["_recipe"]["params"]["widths"] = widths  # pickles kept them as they came
+    again = FERClassifier.__new__(FERClassifier)
+    again.__setstate__(old)
+    assert again.fit(faces.data, faces.target).n_iter_ == 2
     nested = small_classifier(widths=None, network_params={"widths": widths}, max_epochs=1)
     nested.fit(faces.data, faces.target).save_pretrained(tmp_path / "weights.npz")
+
+
+PARTS = [
+    (part, name)
+    for part in (FaceAugmenter(), FaceNormalizer())
+    for name in part.get_params(deep=False)
+]
+
+
+@pytest.mark.parametrize(("part", "name"), PARTS, ids=[name for _, name in PARTS])
+def test_a_part_of_an_older_pickle_gets_the_default_of_a_parameter_that_it_lacks(part, name, faces):
+    """As if the parameter had been added to the part after the pickle was written."""
+    step = "augment" if isinstance(part, FaceAugmenter) else "normalize"
+    stored = clone(part)
+    delattr(stored, name)
+    clf = small_classifier(max_epochs=1).fit(faces.data, faces.target)
+    setattr(clf, step, stored)
+    loaded = pickle.loads(pickle.dumps(clf))
+    assert clone(loaded).get_params()[f"{step}__{name}"] == part.get_params()[name]
+    assert repr(getattr(loaded, step)) == repr(part)
+    assert loaded.partial_fit(faces.data, faces.target).n_iter_ == 2

@@ -15,10 +15,10 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
+from fer_sklearn._globals import build_seeded, global_state_preserved
 from fer_sklearn.datasets import make_faces
-from fer_sklearn.training import Faces, build_seeded, global_state_preserved
+from fer_sklearn.model import Faces
 from fer_sklearn.training._batches import Batches
-from fer_sklearn.training._schedules import PlainEnd
 
 CPU = torch.device("cpu")
 META = torch.device("meta")  # behaves as a GPU would, but holds nothing
@@ -83,7 +83,7 @@ def test_an_index_selects_rows_without_copying_the_images():
     )  # fmt: skip
     assert faces.images is images
     assert len(faces) == 2
-    assert faces.faces(np.array([0, 1])).flatten().tolist() == [7, 2]
+    assert faces.pixels(np.array([0, 1])).flatten().tolist() == [7, 2]
     codes, weights, shares = faces.targets(np.array([1]))
     assert shares is None
     assert (codes.tolist(), weights.tolist()) == ([2], [2.0])
@@ -100,7 +100,7 @@ def test_faces_with_targets_are_moved_to_a_gpu_in_pieces():
     tracemalloc.stop()
     assert training.images.shape == (20_000, 8, 8)
     assert training.images.dtype == torch.float32
-    assert training.faces(np.array([3, 1])).shape == (2, 1, 8, 8)
+    assert training.pixels(np.array([3, 1])).shape == (2, 1, 8, 8)
     assert peak < images.nbytes / 2
 
 
@@ -112,15 +112,15 @@ def test_moved_faces_are_the_same_faces(index, pixel_range):
     faces = Faces(images, codes, index=index, pixel_range=pixel_range, device=CPU)
     at = np.arange(len(faces))
     moved = faces._moved()
-    assert moved.dtype == faces.faces(at).dtype
-    assert torch.equal(moved.unsqueeze(1), faces.faces(at))
+    assert moved.dtype == faces.pixels(at).dtype
+    assert torch.equal(moved.unsqueeze(1), faces.pixels(at))
 
 
 def test_faces_to_predict_are_moved_to_a_gpu_batch_by_batch():
     images = np.zeros((10, 8, 8), dtype=np.uint8)
     faces = Faces(images, pixel_range=(0.0, 255.0), device=META)
     assert faces.images is images
-    assert faces.faces(np.arange(4)).device == META
+    assert faces.pixels(np.arange(4)).device == META
 
 
 class Recorder(Callback):
@@ -440,7 +440,3 @@ def test_a_users_layer_may_have_a_part_called_generator(faces):
 
     clf = FERClassifier(Network, max_epochs=1, random_state=0).fit(faces.data, faces.target)
     assert clf.predict(faces.data[:2]).shape == (2,)
-
-
-def test_a_short_training_has_a_plain_end_too():
-    assert [PlainEnd(epochs, 0.1).start for epochs in (1, 4, 5, 20)] == [0, 3, 4, 18]

@@ -11,7 +11,7 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .._images import MIN_FACE_PIXELS, as_rows, gray_images, infer_pixel_range
+from .._images import MIN_FACE_PIXELS, PixelValues, as_rows, gray_images, infer_pixel_range
 
 #: Side of the thumbnail that is compared, and of its block of low frequencies.
 _SIDE, _LOW = 16, 8
@@ -119,7 +119,7 @@ def _white(X: np.ndarray) -> float | None:
     if not rows.size or rows.shape[1] < MIN_FACE_PIXELS or rows.dtype.kind not in "biuf":
         return None
     try:
-        return infer_pixel_range(rows)[1]
+        return infer_pixel_range(PixelValues(rows))[1]
     except ValueError:
         return None
 

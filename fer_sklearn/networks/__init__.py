@@ -14,10 +14,19 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from ._layers import SpaceToDepth
 from .cnn import CNN
 from .resnet import ResNet
 
-__all__ = ["CNN", "NETWORKS", "ResNet", "build_network", "default_params", "register_network"]
+__all__ = [
+    "CNN",
+    "NETWORKS",
+    "ResNet",
+    "SpaceToDepth",
+    "build_network",
+    "default_params",
+    "register_network",
+]
 
 #: The networks that `FERClassifier(network=name)` knows.
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, "resnet": ResNet}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
-from .._images import gray_images
-from ..augment import FaceAugmenter
+from .._images import MIN_FACE_PIXELS, gray_images
+from ..augment import FaceAugmenter, augmenter_for
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
 from ._axes import BLUE, VERMILLION, bare, gray_scale, new_grid
@@ -300,7 +300,8 @@ def _augmenter_of(estimator, X) -> FaceAugmenter:
     if isinstance(estimator, FaceAugmenter):
         return estimator
     if isinstance(estimator, FERClassifier):
-        return estimator._augmenter(X)
+        n_pixels = getattr(estimator, "n_features_in_", MIN_FACE_PIXELS)
+        return augmenter_for(estimator.augment, X, n_pixels)
     raise TypeError(
         f"Expected a FaceAugmenter or a FERClassifier, got {type(estimator).__name__}. Pass the "
         "step of a Pipeline that is one."

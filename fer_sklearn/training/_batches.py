@@ -1,127 +1,13 @@
-"""Faces on their way to the network: batches cut by index, no loader, no per-image work."""
+"""Epochs cut into batches: shuffled, oversampled, evenly long."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from .._images import to_unit
-
-#: Faces that are copied to a GPU at once.
-_PIECE = 1024
-
-
-class Targets(NamedTuple):
-    """What the network shall answer for each face of a batch.
-
-    Attributes
-    ----------
-    codes : Tensor of int64 of shape (B,)
-        Column numbers of the classes.
-    weights : Tensor of float32 of shape (B,) or None
-        Factors of the loss.
-    shares : Tensor of float32 of shape (B, n_classes) or None
-        How much of each class the face shows; None: all of its code's.
-    """
-
-    codes: Tensor
-    weights: Tensor | None = None
-    shares: Tensor | None = None
-
-    @classmethod
-    def of(cls, targets: Tensor | Targets) -> Targets:
-        """Return `targets`, or those that have nothing but these codes."""
-        return targets if isinstance(targets, Targets) else cls(targets)
-
-    def rolled(self) -> Targets:
-        """Return the targets of the faces before."""
-        return Targets(*(None if part is None else part.roll(1, 0) for part in self))
-
-
-class Faces(Dataset):
-    """Faces and, for training, their targets, ready to be cut into batches.
-
-    The pixels stay in the caller's array, a memory map included, and every batch is a copy
-    of its rows. Only faces with targets, which are seen in every epoch, lie in a GPU's
-    memory as a whole, as they came (uint8: 66 MB for FER-2013).
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, h, w)
-        uint8, or numbers in `pixel_range`.
-    codes : ndarray of int64 of shape (n,) or None
-        Column numbers of the classes.
-    weights : ndarray of float32 of shape (n,) or None
-        Factors of the loss.
-    index : ndarray of int or None
-        The rows to use; None uses all.
-    shares : ndarray of float32 of shape (n, n_classes) or None
-        How much of each class a face shows.
-    pixel_range : tuple of (float, float) or None
-        Black and white; None takes the values as they are.
-    device : torch.device
-        Where the batches are wanted.
-    """
-
-    def __init__(
-        self, images, codes=None, weights=None, index=None, *, shares=None, pixel_range, device
-    ) -> None:
-        self.index = np.arange(len(images)) if index is None else index
-        self.pixel_range = pixel_range
-        self.device = device
-        self.images = images
-        if device.type != "cpu" and codes is not None:
-            self.images = self._moved()
-        self.y = None if codes is None else torch.tensor(codes[self.index], device=device)
-        self.weights = None
-        if weights is not None and not np.allclose(weights[self.index], 1):
-            self.weights = torch.tensor(weights[self.index], device=device)
-        self.shares = None if shares is None else torch.tensor(shares[self.index], device=device)
-
-    @property
-    def X(self) -> Dataset:  # noqa: N802, skorch's name
-        """What skorch's scoring callbacks hand back to the net."""
-        return self
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def faces(self, index: np.ndarray) -> Tensor:
-        """Cut the faces at `index` out, (B, 1, h, w): uint8, or float32 in [0, 1]."""
-        if isinstance(self.images, Tensor):
-            batch = self.images[torch.as_tensor(index, device=self.device)]
-        else:
-            batch = self._cut(index).to(self.device)
-        return batch.unsqueeze(1)
-
-    def targets(self, index: np.ndarray) -> Tensor | Targets:
-        """Cut the targets at `index` out: codes alone, as skorch's callbacks know them, or more."""
-        at = torch.as_tensor(index, device=self.device)
-        if self.weights is None and self.shares is None:
-            return self.y[at]
-        parts = (self.y, self.weights, self.shares)
-        return Targets(*(None if part is None else part[at] for part in parts))
-
-    def _cut(self, index) -> Tensor:
-        return torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
-
-    def _moved(self) -> Tensor:
-        """Copy all faces to the device, in pieces: the host need not hold them twice."""
-        like = self._cut(slice(1))
-        moved = torch.empty((len(self), *like.shape[1:]), dtype=like.dtype, device=self.device)
-        for start in range(0, len(self), _PIECE):
-            piece = slice(start, start + _PIECE)
-            moved[piece] = self._cut(piece)
-        return moved
-
-    def __getitem__(self, i):
-        index = np.atleast_1d(np.arange(len(self))[i])
-        return self.faces(index), self.targets(index)
+from ..model import Faces, Targets
 
 
 class Batches:
@@ -158,7 +44,7 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | Targets]]:
         for index in np.array_split(self._order(), self.n_batches):
-            yield self.dataset.faces(index), self.dataset.targets(index)
+            yield self.dataset.pixels(index), self.dataset.targets(index)
 
     def _order(self) -> np.ndarray:
         if self.rng is None:

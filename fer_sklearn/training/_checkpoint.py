@@ -9,7 +9,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
-from ._globals import global_generators
+from .._globals import global_generators
 from ._net import OwnCallback
 
 _FORMAT = 2

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-import torch
-import torch.nn.functional as F
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
-from torch import Tensor, nn
+from torch import Tensor
 
-from ._batches import Batches, Faces, Targets
+from ..model import Blend, Faces, Targets
+from ._batches import Batches
 
 
 class StopTraining(Exception):  # noqa: N818, no error
@@ -22,82 +21,13 @@ class OwnCallback(Callback):
     """A callback of this package: it asks for the end by `StopTraining`, in no other way."""
 
 
-class FaceModel(nn.Module):
-    """normalise -> augment -> network, as one module.
-
-    Parameters
-    ----------
-    normalize, augment, network : nn.Module
-        Called in this order; `augment` acts in training mode only.
-
-    Attributes
-    ----------
-    autocast : torch.dtype or None
-        Low precision that the network trains in; None is float32. Normalisation and
-        augmentation stay in float32: in bfloat16 a warp would miss by a tenth of a pixel.
-    plain : bool
-        Whether layers that hide parts of the face rest, and faces are not mixed.
-    """
-
-    autocast: torch.dtype | None = None
-
-    def __init__(self, normalize: nn.Module, augment: nn.Module, network: nn.Module) -> None:
-        super().__init__()
-        self.normalize = normalize
-        self.augment = augment
-        self.network = network
-        self.plain = False
-        self.frozen: list[nn.Module] = []
-
-    def freeze(self, n_stages: int) -> None:
-        """Keep the first stages of the network as they are, their batch norm included.
-
-        Raises
-        ------
-        ValueError
-            If the network has fewer, or does not say what its stages are.
-        """
-        stages = getattr(self.network, "stages", [])
-        if n_stages > len(stages):
-            raise ValueError(
-                f"freeze={n_stages}, but {type(self.network).__name__} has {len(stages)} stages "
-                "(an attribute `stages`, a list of modules, says which)."
-            )
-        self.frozen = list(stages[:n_stages])
-        for stage in self.frozen:
-            stage.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> FaceModel:
-        super().train(mode)
-        for stage in self.frozen:
-            stage.eval()
-        return self
-
-    def rest(self, plain: bool) -> None:
-        """Set `plain`, for the epochs to come."""
-        self.plain = plain
-        for layer in self.augment:
-            layer.resting = plain and layer.hides
-
-    # (B, 1, H, W) uint8 or [0, 1] -> (B, n_classes)
-    def forward(self, x: Tensor, share: float = 1.0) -> Tensor:
-        x = self.augment(self.normalize(x))
-        if share < 1:
-            x = x.lerp(x.roll(1, 0), 1 - share)  # as Targets.rolled
-        x = x.contiguous(memory_format=torch.channels_last)
-        if not self.training or self.autocast is None:
-            return self.network(x).float()
-        with torch.autocast(x.device.type, dtype=self.autocast):
-            return self.network(x).float()
-
-
 class FaceNet(NeuralNetClassifier):
     """A skorch classifier over `Faces`.
 
-    It differs from its parent in six things: batches are cut by index, the loss
-    takes weights, faces may be mixed, an epoch's loss and accuracy are summed on the device
-    and read once, a callback's request to stop is told apart from the user's Ctrl-C, and a
-    single face that is too few is an error that says so.
+    It differs from its parent in five things: batches are cut by index, faces may be
+    mixed, an epoch's loss and accuracy are summed on the device and read once, a callback's
+    request to stop is told apart from the user's Ctrl-C, and a single face that is too few is
+    an error that says so.
 
     Parameters
     ----------
@@ -138,17 +68,19 @@ class FaceNet(NeuralNetClassifier):
 
     def train_step_single(self, batch, **fit_params):
         """Run one batch forward and backward, its faces mixed if asked for."""
-        if not self.mixup or self.module_.plain:
-            return super().train_step_single(batch, **fit_params)
         self._set_training(True)
         faces, targets = unpack_data(batch)
-        share = self.rng.beta(self.mixup, self.mixup)
-        share = max(share, 1 - share)  # the face itself stays the larger part
-        logits = self.module_(faces, share)
-        others = self.get_loss(logits, Targets.of(targets).rolled())
-        loss = share * self.get_loss(logits, targets) + (1 - share) * others
+        blend = self._draw_blend()
+        logits = self.module_(faces, blend)
+        loss = self.criterion_(logits, Targets.of(targets), blend)
         loss.backward()
         return {"loss": loss, "y_pred": logits}
+
+    def _draw_blend(self) -> Blend | None:
+        if not self.mixup or self.module_.plain:
+            return None
+        share = self.rng.beta(self.mixup, self.mixup)
+        return Blend(max(share, 1 - share))  # the face itself stays the larger part
 
     def train_step(self, batch, **fit_params):
         """Run one batch and move the weights.
@@ -168,14 +100,8 @@ class FaceNet(NeuralNetClassifier):
             ) from error
 
     def get_loss(self, y_pred, y_true, X=None, training=False) -> Tensor:
-        """Cross-entropy, each face's times its weight where there are weights."""
-        y_true = Targets.of(y_true)
-        wanted = y_true.codes if y_true.shares is None else y_true.shares
-        if y_true.weights is None:
-            return self.criterion_(y_pred, wanted)
-        smoothing = self.criterion_.label_smoothing
-        losses = F.cross_entropy(y_pred, wanted, reduction="none", label_smoothing=smoothing)
-        return (losses * y_true.weights).mean()
+        """Compute the loss of a batch, validation's too."""
+        return self.criterion_(y_pred, Targets.of(y_true))
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run over all batches once, and record the mean loss and the accuracy."""

@@ -1,11 +1,10 @@
-"""Optimisers and learning-rate schedules by name, and what else changes with the epochs."""
+"""Learning-rate schedules by name."""
 
 from __future__ import annotations
 
-import torch
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
-from skorch.utils import noop
-from torch.optim import SGD, Adam, AdamW
+from collections.abc import Callable
+from typing import NamedTuple
+
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
     OneCycleLR,
@@ -13,137 +12,57 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from ._muon import Muon
-from ._net import OwnCallback, StopTraining
 
-#: Name: class, learning rate where none is stated, options.
-OPTIMIZERS = {
-    "muon": (Muon, 0.03, {}),
-    "adam": (Adam, 2e-3, {}),
-    "adamw": (AdamW, 2e-3, {}),
-    "sgd": (SGD, 0.05, {"momentum": 0.9, "nesterov": True}),
-}
-LEARNING_RATES = {name: rate for name, (_, rate, _) in OPTIMIZERS.items()}
-SCHEDULES = ("one-cycle", "cosine", "plateau", "step")
+class Schedule(NamedTuple):
+    """How the learning rate moves.
 
-
-def optimizer_kwargs(name: str, device: torch.device) -> dict:
-    """Return skorch's arguments for the optimiser; its fastest form on the device."""
-    optimizer, _, options = OPTIMIZERS[name]
-    fast = {} if optimizer is Muon else {"fused": device.type in ("cpu", "cuda")}
-    named = {f"optimizer__{key}": value for key, value in {**options, **fast}.items()}
-    return {"optimizer": optimizer, **named}
-
-
-class TellEpochs(OwnCallback):
-    """Tells functions that an epoch begins and that it has ended.
-
-    Parameters
+    Attributes
     ----------
-    begin : callable or None
-        Called as ``begin(net)``.
-    end : callable
-        Called as ``end(net)``; the training stops if it returns True.
+    policy : class
+        Of `torch.optim.lr_scheduler`.
+    options : callable
+        Called as ``options(peak, epochs, steps)``, the last being the number of steps of the
+        whole training; returns arguments of `skorch.callbacks.LRScheduler`.
+    needs_validation : bool
+        Whether it follows validation accuracy.
     """
 
-    def __init__(self, begin, end) -> None:
-        self.begin = begin
-        self.end = end
-
-    def on_epoch_begin(self, net, **kwargs):
-        if self.begin is not None:
-            self.begin(net)
-
-    def on_epoch_end(self, net, **kwargs):
-        if self.end(net):
-            raise StopTraining
+    policy: type
+    options: Callable[[float, int, int], dict]
+    needs_validation: bool = False
 
 
-class PlainEnd(OwnCallback):
-    """Lets the last epochs see whole, unmixed faces, as prediction will.
-
-    Parameters
-    ----------
-    epochs : int
-        Length of the training.
-    share : float
-        Part of the epochs, at the end, that is plain: one of them at least.
-    """
-
-    def __init__(self, epochs: int, share: float) -> None:
-        self.start = epochs - max(1, round(epochs * share))
-
-    def on_epoch_begin(self, net, **kwargs):
-        net.module_.rest(len(net.history) > self.start)
-
-
-class StopEarly(OwnCallback, EarlyStopping):
-    """Stops when validation accuracy has not risen for a while, and restores the best weights.
-
-    Parameters
-    ----------
-    patience : int
-        Epochs to wait.
-    """
-
-    def __init__(self, patience: int) -> None:
-        super().__init__(
-            monitor="valid_acc",
-            lower_is_better=False,
-            patience=patience,
-            threshold=0.0,
-            threshold_mode="abs",
-            load_best=True,
-            sink=noop,
-        )
-
-    def on_epoch_end(self, net, **kwargs):
-        try:
-            super().on_epoch_end(net, **kwargs)
-        except KeyboardInterrupt as stop:
-            if self.misses_ < self.patience:
-                raise  # Ctrl-C
-            raise StopTraining from stop
-
-
-class Schedule(OwnCallback, LRScheduler):
-    """skorch's scheduler, in which a KeyboardInterrupt is the user's."""
-
-
-def schedule_callbacks(
-    name: str | None, *, learning_rate: float, epochs: int, steps: int
-) -> list[Callback]:
-    """Return the callback that moves the learning rate; none for a constant rate.
-
-    Parameters
-    ----------
-    name : str or None
-        One of `SCHEDULES`.
-    learning_rate : float
-        The peak.
-    epochs, steps : int
-        Length of the training, and batches an epoch.
-    """
-    # One step more than there are: the scheduler is also asked after the last batch.
-    total = epochs * steps + 1
-    options = {
-        "one-cycle": {
-            "policy": OneCycleLR,
-            "step_every": "batch",
-            "max_lr": learning_rate,
-            "total_steps": total,
-            "cycle_momentum": False,
-        },
-        "cosine": {"policy": CosineAnnealingLR, "step_every": "batch", "T_max": total},
-        "plateau": {
-            "policy": ReduceLROnPlateau,
-            "monitor": "valid_acc",
-            "mode": "max",
-            "factor": 0.3,
-            "patience": 3,
-        },
-        "step": {"policy": StepLR, "step_size": -(-epochs // 3), "gamma": 0.1},
+def _one_cycle(peak: float, epochs: int, steps: int) -> dict:
+    return {
+        "step_every": "batch",
+        "max_lr": peak,
+        "total_steps": steps,
+        "cycle_momentum": False,
     }
-    if name is None:
-        return []
-    return [Schedule(event_name=None, **options[name])]
+
+
+def _cosine(peak: float, epochs: int, steps: int) -> dict:
+    return {"step_every": "batch", "T_max": steps}
+
+
+def _plateau(peak: float, epochs: int, steps: int) -> dict:
+    return {"monitor": "valid_acc", "mode": "max", "factor": 0.3, "patience": 3}
+
+
+def _step(peak: float, epochs: int, steps: int) -> dict:
+    return {"step_size": -(-epochs // 3), "gamma": 0.1}
+
+
+#: The schedules that `FERClassifier(schedule=name)` knows.
+SCHEDULES = {
+    "one-cycle": Schedule(OneCycleLR, _one_cycle),
+    "cosine": Schedule(CosineAnnealingLR, _cosine),
+    "plateau": Schedule(ReduceLROnPlateau, _plateau, needs_validation=True),
+    "step": Schedule(StepLR, _step),
+}
+
+
+def needs_validation(schedule: str | None, *, early_stopping: bool) -> bool:
+    """Tell whether validation faces decide how a training runs."""
+    follows = schedule is not None and SCHEDULES[schedule].needs_validation
+    return early_stopping or follows

@@ -11,7 +11,6 @@ from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 
-import joblib
 import numpy as np
 import optuna
 from joblib import Parallel, delayed, effective_n_jobs
@@ -27,9 +26,9 @@ from sklearn.utils.validation import _check_method_params
 
 from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
-from .._state import described
-from ..augment import FaceAugmenter
-from ..classifier import FINE_TUNING_RATE, FERClassifier
+from .._state import fingerprint
+from ..classifier import FERClassifier
+from ..training import FINE_TUNING_RATE
 from ._results import best_index, make_cv_results
 from ._space import SearchSpace, search_space
 from ._splits import HoldOut
@@ -267,11 +266,8 @@ class FERSearchCV(BaseSearchCV):
         space = _usual_space(base) if self.space is None else self.space
         if isinstance(space, Mapping):
             _check_ranges(space)
-        if isinstance(base, FERClassifier):
-            if base.augment is None:
-                base.set_params(augment=FaceAugmenter())  # so that augment__rotation can be set
-            if isinstance(space, SearchSpace):
-                space = space.for_optimizer(base.optimizer)
+        if isinstance(base, FERClassifier) and isinstance(space, SearchSpace):
+            space = space.for_optimizer(base.optimizer)
         splitter = check_cv(self._given_cv(), y, classifier=is_classifier(base))
         splits = splitter.split(X, y, **routed.splitter.split)
         fit_params = _check_method_params(X, routed.estimator.fit)
@@ -326,9 +322,8 @@ class FERSearchCV(BaseSearchCV):
     def _fingerprint(self, task) -> str:
         """Return what tells this search from others whose scores mean something else."""
         space = vars(task.space) if isinstance(task.space, SearchSpace) else task.space
-        said = [described(value, _ASIDE) for value in (task.base, self.scoring, space)]
         data = task.X, task.y, task.splits, task.fit_params, task.score_params
-        return joblib.hash((said, data), coerce_mmap=True)
+        return fingerprint([task.base, self.scoring, space], _ASIDE, data)
 
     def _take_results(self, task):
         trials = counted_trials(self.study_)

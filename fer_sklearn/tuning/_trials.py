@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from .._callbacks import subtask
 from ..classifier import FERClassifier
-from ..training import TellEpochs
+from ..training import TellEpochs, needs_validation
 from ._space import plain, suggest
 from ._study import Worker, counted_trials, open_study, quiet
 
@@ -52,8 +52,8 @@ def reports_epochs(estimator) -> bool:
 
     With early stopping or the plateau schedule they would decide when it ends.
     """
-    return isinstance(estimator, FERClassifier) and not (
-        estimator.early_stopping or estimator.schedule == "plateau"
+    return isinstance(estimator, FERClassifier) and not needs_validation(
+        estimator.schedule, early_stopping=estimator.early_stopping
     )
 
 

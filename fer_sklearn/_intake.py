@@ -1,0 +1,251 @@
+"""What came in: faces, labels and weights as the caller has them become `TrainingFaces`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from ._images import PixelValues, as_rows, infer_image_shape
+from ._labels import (
+    ClassTotals,
+    check_shares,
+    drop_weightless,
+    encode_labels,
+    find_classes,
+    make_batch_weights,
+    make_loss_weights,
+)
+from .augment import FaceAugmenter, augmenter_for
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFaces:
+    """Faces with their targets, and which of them to train on.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n, n_pixels)
+        Validated; pixels as they came.
+    values : PixelValues
+        What is known of their values.
+    image_shape : tuple of (int, int)
+        Height and width.
+    y : ndarray of shape (n,)
+        Labels.
+    classes : ndarray of shape (n_classes,)
+        All labels there are, sorted.
+    codes : ndarray of int64 of shape (n,)
+        Their places in `classes`.
+    index : ndarray of int
+        The rows to train on.
+    augmenter : FaceAugmenter
+        What they are augmented by.
+    weights : ndarray of float32 of shape (n,) or None
+        Factors of the loss.
+    shares : ndarray of float32 of shape (n, n_classes) or None
+        How much of each class a face shows.
+    """
+
+    rows: np.ndarray
+    values: PixelValues
+    image_shape: tuple[int, int]
+    y: np.ndarray
+    classes: np.ndarray
+    codes: np.ndarray
+    index: np.ndarray
+    augmenter: FaceAugmenter
+    weights: np.ndarray | None = None
+    shares: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def faces(self, predictor):
+        """Return them as the network of `predictor` takes them."""
+        return predictor.faces(
+            self.rows,
+            self.values,
+            codes=self.codes,
+            weights=self.weights,
+            index=self.index,
+            shares=self.shares,
+        )
+
+    def totals(self, *, oversample: bool) -> ClassTotals:
+        """Count how much of each class is trained on."""
+        parts = (None if part is None else part[self.index] for part in (self.weights, self.shares))
+        return ClassTotals.of(
+            self.codes[self.index], len(self.classes), *parts, oversample=oversample
+        )
+
+    def set_aside(self, fraction: float, seed: int) -> tuple[TrainingFaces, TrainingFaces]:
+        """Return these faces without a stratified fraction of them, and that fraction."""
+        try:
+            kept, held_out = train_test_split(
+                self.index,
+                stratify=self.codes[self.index],
+                test_size=fraction,
+                random_state=seed,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"Of {len(self)} faces {fraction:.0%} cannot be set aside for "
+                "validation so that each class is on both sides. Raise validation_fraction, "
+                "bring more faces of the rarest class, or pass X_val and y_val to fit."
+            ) from error
+        return replace(self, index=kept), replace(self, index=held_out, weights=None, shares=None)
+
+
+def take_in(estimator, X, y, sample_weight, label_distribution, start) -> TrainingFaces:
+    """Check what `fit` was given.
+
+    Parameters
+    ----------
+    estimator : FERClassifier
+        Learns the number of pixels and the names of columns, or compares them.
+    X, y, sample_weight, label_distribution : as in `FERClassifier.fit`
+    start : ColdStart, FileStart or WarmStart
+        A training that continues has an image shape and classes already.
+
+    Raises
+    ------
+    ValueError
+        If one of them cannot be used.
+    """
+    rows, y, image_shape = _read(estimator, X, y, start.image_shape)
+    check_classification_targets(y)
+    classes = find_classes(y) if start.classes is None else start.classes
+    codes = _encode(y, classes)
+    weights = make_loss_weights(y, sample_weight, estimator.class_weight)
+    shares = check_shares(label_distribution, len(rows), len(classes))
+    return TrainingFaces(
+        rows=rows,
+        values=PixelValues(rows),
+        image_shape=image_shape,
+        y=y,
+        classes=classes,
+        codes=codes,
+        index=drop_weightless(np.arange(len(rows)), weights, codes),
+        augmenter=augmenter_for(estimator.augment, X, rows.shape[1]),
+        weights=weights,
+        shares=shares,
+    )
+
+
+def take_in_batch(estimator, X, y, classes, sample_weight, start) -> TrainingFaces:
+    """Check what `partial_fit` was given; the faces to train on may be none.
+
+    Parameters
+    ----------
+    estimator, X, y, start : as in `take_in`
+    classes, sample_weight : as in `FERClassifier.partial_fit`
+
+    Raises
+    ------
+    ValueError
+        If one of them cannot be used.
+    """
+    if _check_partial_fit_first_call(estimator, classes):
+        find_classes(estimator.classes_, "classes")
+    rows, y, image_shape = _read(estimator, X, y, start.image_shape)
+    check_classification_targets(y)
+    codes = _encode(y, estimator.classes_)
+    weights = make_batch_weights(codes, estimator.classes_, sample_weight, estimator.class_weight)
+    index = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
+    if not len(index) and start.is_new:
+        raise ValueError("The first batch needs a face of a weight above 0.")
+    return TrainingFaces(
+        rows=rows,
+        values=PixelValues(rows),
+        image_shape=image_shape,
+        y=y,
+        classes=estimator.classes_,
+        codes=codes,
+        index=index,
+        augmenter=augmenter_for(estimator.augment, X, rows.shape[1]),
+        weights=weights,
+    )
+
+
+def split(
+    estimator, data: TrainingFaces, X_val, y_val, seed: int, *, needed: bool
+) -> tuple[TrainingFaces, TrainingFaces | None]:
+    """Return the faces to train on, and those to validate on: given, set aside, or None.
+
+    Parameters
+    ----------
+    estimator : FERClassifier
+    data : TrainingFaces
+    X_val, y_val : as in `FERClassifier.fit`
+    seed : int
+        Chooses what is set aside.
+    needed : bool
+        Whether to set faces aside if none are given.
+
+    Raises
+    ------
+    ValueError
+        If the faces given cannot be used, or there are too few to set some aside.
+    """
+    if (X_val is None) != (y_val is None):
+        came, lacks = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+        raise ValueError(f"{came} came without {lacks}: pass both or neither.")
+    if X_val is not None:
+        return data, _given(estimator, data, X_val, y_val)
+    return data.set_aside(estimator.validation_fraction, seed) if needed else (data, None)
+
+
+def rows_to_predict(estimator, X) -> np.ndarray:
+    """Check what a fitted estimator is asked about, and return it as rows."""
+    return _read(estimator, X, "no_validation", estimator.image_shape_)[0]
+
+
+def _given(estimator, data: TrainingFaces, X_val, y_val) -> TrainingFaces:
+    rows, y, image_shape = _read(estimator, X_val, y_val, data.image_shape)
+    way_out = "Leave their faces out of X_val and y_val, or fit on such faces too."
+    codes = encode_labels(y, data.classes, way_out)
+    return TrainingFaces(
+        rows=rows,
+        values=PixelValues(rows),
+        image_shape=image_shape,
+        y=y,
+        classes=data.classes,
+        codes=codes,
+        index=np.arange(len(rows)),
+        augmenter=data.augmenter,
+    )
+
+
+def _encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    way_out = "Name all of them in the first partial_fit, or fit anew."
+    return encode_labels(y, classes, way_out)
+
+
+def _read(estimator, X, y, known: tuple[int, int] | None):
+    """Return rows, labels and image shape; None as the known shape learns it, else it is compared.
+
+    Images become rows since scikit-learn validates rows; their shape is kept beside.
+    """
+    rows, own_shape = as_rows(X)
+    if known is not None:
+        _refuse_single_face(estimator, rows, own_shape, known)
+    checked = validate_data(estimator, rows, y, reset=known is None)
+    rows, y = (checked, None) if isinstance(y, str) else checked
+    if known is None:
+        stated = estimator.image_shape if own_shape is None else own_shape
+        return rows, y, infer_image_shape(rows.shape[1], stated)
+    if own_shape is not None and own_shape != known:
+        raise ValueError(f"Expected faces of {known} pixels (height, width), got {own_shape}.")
+    return rows, y, known
+
+
+def _refuse_single_face(estimator, rows, own_shape, known) -> None:
+    """Raise if one face came where several are expected."""
+    shape = rows.shape if own_shape is None else (len(rows), *own_shape)
+    single = [(*known, *channels) for channels in ((), (1,), (3,))]
+    if shape in single and rows.shape[1] != estimator.n_features_in_:
+        raise ValueError(f"Expected several faces, got one of shape {shape}. Pass X[None].")

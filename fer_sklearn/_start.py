@@ -1,0 +1,262 @@
+"""Where the weights of a training begin: at random, in a file, or where the last one ended."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone
+
+from ._pretrained import Pretrained, read_pretrained
+from .model import FacePredictor, Recipe
+from .normalize import FaceNormalizer
+
+
+def choose_start(estimator, predictor: FacePredictor | None) -> Start:
+    """Return where a training of `estimator` begins.
+
+    Parameters
+    ----------
+    estimator : FERClassifier
+    predictor : FacePredictor or None
+        The trained network to continue with; None: a training from the beginning.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `pretrained` names neither a file nor a network that comes with the package.
+    """
+    params = estimator.get_params(deep=False)
+    if predictor is not None:
+        return WarmStart(params, predictor, estimator.classes_, estimator.history_)
+    if params["pretrained"] is not None:
+        return FileStart(params, read_pretrained(params["pretrained"]))
+    return ColdStart(params)
+
+
+class Start:
+    """What all starts answer.
+
+    Parameters
+    ----------
+    params : dict
+        Of the classifier.
+
+    Attributes
+    ----------
+    image_shape, classes
+        Those that are settled before any face is seen, or None.
+    file : Pretrained or None
+        What the weights come from.
+    """
+
+    image_shape: tuple[int, int] | None = None
+    classes: np.ndarray | None = None
+    file: Pretrained | None = None
+
+    def __init__(self, params: dict) -> None:
+        self.params = params
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is settled yet that faces can be compared with."""
+        return self.image_shape is None
+
+    def predictor(self, data, settings) -> FacePredictor:
+        """Return the network to train: its normaliser fitted, its weights in place.
+
+        Parameters
+        ----------
+        data : TrainingFaces
+        settings : training.Settings
+            Its seed draws the weights that are fresh.
+
+        Raises
+        ------
+        ValueError
+            If the parameters ask for another network or normaliser than those that are there.
+        """
+        predictor = FacePredictor.fresh(
+            self.recipe(data),
+            self.normalizer(data),
+            data.augmenter.make_layers(),
+            device=settings.device,
+            seed=settings.seed,
+            mirrored=bool(data.augmenter.flip),
+        )
+        self.put_weights(predictor, data.classes)
+        return predictor
+
+    def recipe(self, data) -> Recipe:
+        """Return what to build for these faces."""
+        return Recipe(
+            self.params["network"], self.network_params(), len(data.classes), data.image_shape
+        )
+
+    def network_params(self) -> dict:
+        """Return what the classifier states of the network."""
+        names = ("widths", "depth", "dropout")
+        stated = {name: self.params[name] for name in names if self.params[name] is not None}
+        return {**stated, **(self.params["network_params"] or {})}
+
+    def normalizer(self, data) -> FaceNormalizer | None:
+        """Return the normaliser, fitted; None if the faces come normalised."""
+        stated = self.params["normalize"]
+        if stated == "upstream":
+            return None
+        normalizer = FaceNormalizer() if stated is None else clone(stated)
+        return normalizer.fit_rows(data.rows, data.index, data.values)
+
+    def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
+        """Replace fresh weights by those that the training begins with."""
+
+    def seed(self, seed: int) -> int:
+        """Return what the training draws from, given the seed of the classifier."""
+        return seed
+
+    def join(self, epochs: dict) -> dict:
+        """Return the history up to the end of a training that has recorded `epochs`."""
+        return epochs
+
+
+class ColdStart(Start):
+    """Weights drawn at random."""
+
+
+class FileStart(Start):
+    """Weights of a file; it also says which network, and how faces are normalised."""
+
+    def __init__(self, params: dict, file: Pretrained) -> None:
+        super().__init__(params)
+        self.file = file
+
+    def recipe(self, data) -> Recipe:
+        """Return what the file names, with the parameters that may differ."""
+        self.check(data.image_shape)
+        return super().recipe(data)
+
+    def check(self, image_shape: tuple[int, int]) -> None:
+        """Raise if the parameters ask for another network."""
+        self.file.check(self.params["network"], super().network_params(), image_shape)
+
+    def network_params(self) -> dict:
+        """Return those of the file, and what the classifier states."""
+        return {**self.file.network_params, **super().network_params()}
+
+    def normalizer(self, data) -> FaceNormalizer | None:
+        """Return the file's, with the pixel range of these faces, if none is stated."""
+        if self.params["normalize"] is not None:
+            return super().normalizer(data)
+        return self._stored(FaceNormalizer(self._stored_method), data.values)
+
+    def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
+        """Load the file's weights; labels that it does not know keep fresh ones."""
+        weights = self.file.weights
+        if classes.tolist() != self.file.classes:
+            last_layer = predictor.weights_of_last_layer()
+            weights = self.file.weights_for(classes, predictor.weights(), last_layer)
+        predictor.put(weights)
+
+    def as_stored(self, device) -> FacePredictor:
+        """Return the network of the file, for `FERClassifier.from_pretrained`."""
+        self.check(self.file.image_shape)
+        recipe = Recipe(
+            self.params["network"],
+            self.network_params(),
+            len(self.file.classes),
+            self.file.image_shape,
+        )
+        normalizer = self._stored(self._with_the_files_method(), None)
+        weights, mirrored = self.file.weights, self.file.mirrored
+        return FacePredictor.from_weights(
+            recipe, normalizer, weights, device=device, mirrored=mirrored
+        )
+
+    @property
+    def _stored_method(self) -> str:
+        return self.file.normalization["method"]
+
+    def _stored(self, normalizer: FaceNormalizer, values) -> FaceNormalizer:
+        return normalizer.adopt(
+            self.file.normalization["mean"], self.file.normalization["scale"], values
+        )
+
+    def _with_the_files_method(self) -> FaceNormalizer:
+        stated, method = self.params["normalize"], self._stored_method
+        if stated is None:
+            return FaceNormalizer(method)
+        if getattr(stated, "method", stated) != method:
+            raise ValueError(
+                f"The pretrained network normalises faces by method {method!r}, got "
+                f"normalize={stated!r}. Leave normalize at None, or state the pixel range alone: "
+                f"FaceNormalizer({method!r}, pixel_range=(black, white))."
+            )
+        return clone(stated)
+
+
+class WarmStart(Start):
+    """Weights that an earlier training has led to; all else that it settled stays too."""
+
+    def __init__(
+        self, params: dict, fitted: FacePredictor, classes: np.ndarray, history: dict
+    ) -> None:
+        super().__init__(params)
+        self.fitted = fitted
+        self.image_shape = fitted.recipe.image_shape
+        self.classes = classes
+        self.history = history
+        self._check_network()
+        self._check_normalizer()
+
+    def recipe(self, data) -> Recipe:
+        """Return the fitted network's."""
+        return self.fitted.recipe
+
+    def normalizer(self, data) -> FaceNormalizer | None:
+        """Return the fitted network's."""
+        return self.fitted.normalizer
+
+    def _check_network(self) -> None:
+        """Raise if the parameters ask for another network."""
+        fitted, own = self.fitted.recipe, self.network_params()
+        if self.params["pretrained"] is not None:
+            own = {**fitted.params, **own}
+        recipe = Recipe(self.params["network"], own, fitted.n_classes, fitted.image_shape)
+        if recipe != fitted:
+            was, now = ({"network": r.network, "params": r.params} for r in (fitted, recipe))
+            raise ValueError(
+                f"The fitted network is {was}, the parameters now say {now}: "
+                "training cannot go on. Set them back, or fit with warm_start=False."
+            )
+
+    def _check_normalizer(self) -> None:
+        """Raise if the parameters ask for another method of normalisation."""
+        fitted, stated = self.fitted.normalizer, self.params["normalize"]
+        if stated is None and (self.params["pretrained"] is not None or fitted is None):
+            return
+        was = "upstream" if fitted is None else fitted.method
+        stated = FaceNormalizer() if stated is None else stated
+        now = getattr(stated, "method", stated)
+        if now != was:
+            raise ValueError(
+                f"The fitted network has faces normalised by {was!r}, the parameters now say "
+                f"{now!r}: training cannot go on. Set normalize back, or fit with "
+                "warm_start=False."
+            )
+
+    def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
+        """Load the fitted weights."""
+        predictor.put(self.fitted.weights())
+
+    def seed(self, seed: int) -> int:
+        """Return another one after every epoch, or all trainings would draw alike."""
+        n_epochs = len(self.history.get("train_loss", []))
+        if not n_epochs:
+            return seed
+        return int(np.random.default_rng([seed, n_epochs]).integers(2**31 - 1))
+
+    def join(self, epochs: dict) -> dict:
+        """Append the epochs; what one of the two has not recorded is NaN in its epochs."""
+        n_before, n_new = (len(next(iter(part.values()), [])) for part in (self.history, epochs))
+        return {
+            key: self.history.get(key, [np.nan] * n_before) + epochs.get(key, [np.nan] * n_new)
+            for key in {**self.history, **epochs}
+        }

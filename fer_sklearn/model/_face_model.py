@@ -1,0 +1,103 @@
+"""normalise -> augment -> network, as one module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ._faces import Targets
+
+
+@dataclass(frozen=True)
+class Blend:
+    """How a batch is blended with itself, moved on by one face (mixup; Zhang et al., 2018).
+
+    Which face is blended with which is known here alone: pixels and targets have to agree.
+
+    Parameters
+    ----------
+    share : float
+        How much of each face stays, in [0.5, 1].
+    """
+
+    share: float
+
+    def faces(self, x: Tensor) -> Tensor:
+        """Blend each face with its neighbour, (B, ...) -> same."""
+        return x.lerp(x.roll(1, 0), 1 - self.share)
+
+    def neighbours(self, targets: Targets) -> Targets:
+        """Return the targets of the faces that were blended in."""
+        return Targets(*(None if part is None else part.roll(1, 0) for part in targets))
+
+
+class FaceModel(nn.Module):
+    """normalise -> augment -> network, as one module.
+
+    Parameters
+    ----------
+    normalize, augment, network : nn.Module
+        Called in this order; `augment` acts in training mode only.
+
+    Attributes
+    ----------
+    autocast : torch.dtype or None
+        Low precision that the network trains in; None is float32. Normalisation and
+        augmentation stay in float32: in bfloat16 a warp would miss by a tenth of a pixel.
+    plain : bool
+        Whether layers that hide parts of the face rest, and faces are not mixed.
+    """
+
+    autocast: torch.dtype | None = None
+
+    def __init__(self, normalize: nn.Module, augment: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.normalize = normalize
+        self.augment = augment
+        self.network = network
+        self.plain = False
+        self.frozen: list[nn.Module] = []
+
+    def freeze(self, n_stages: int) -> None:
+        """Keep the first stages of the network as they are, their batch norm included.
+
+        Raises
+        ------
+        ValueError
+            If the network has fewer, or does not say what its stages are.
+        """
+        stages = getattr(self.network, "stages", [])
+        if n_stages > len(stages):
+            raise ValueError(
+                f"freeze={n_stages}, but {type(self.network).__name__} has {len(stages)} stages "
+                "(an attribute `stages`, a list of modules, says which)."
+            )
+        self.frozen = list(stages[:n_stages])
+        for stage in self.frozen:
+            stage.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> FaceModel:
+        """Set training mode; frozen stages stay in eval mode."""
+        super().train(mode)
+        for stage in self.frozen:
+            stage.eval()
+        return self
+
+    def rest(self, plain: bool) -> None:
+        """Set `plain`, for the epochs to come."""
+        self.plain = plain
+        for layer in self.augment:
+            layer.resting = plain and layer.hides
+
+    # (B, 1, H, W) uint8 or [0, 1] -> (B, n_classes)
+    def forward(self, x: Tensor, blend: Blend | None = None) -> Tensor:
+        x = self.augment(self.normalize(x))
+        if blend is not None:
+            x = blend.faces(x)
+        x = x.contiguous(memory_format=torch.channels_last)
+        if not self.training or self.autocast is None:
+            return self.network(x).float()
+        with torch.autocast(x.device.type, dtype=self.autocast):
+            return self.network(x).float()

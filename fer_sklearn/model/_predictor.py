@@ -1,0 +1,213 @@
+"""`FacePredictor`: a trained network and all that it takes to ask it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from .._globals import build_aside, build_seeded
+from .._images import PixelValues, match_pixel_range
+from ..networks import build_network
+from ._face_model import FaceModel
+from ._faces import Faces
+from ._views import VIEWS, Views, ask, mean
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to build; weights fit wherever it is equal.
+
+    Attributes
+    ----------
+    network : str, nn.Module class or callable
+        A name from `fer_sklearn.networks.NETWORKS`, or what to call.
+    params : dict
+        What the network is built with, beside the next two.
+    n_classes : int
+        Number of logits.
+    image_shape : tuple of (int, int)
+        Height and width of the faces in pixels.
+    """
+
+    network: str | Callable[..., nn.Module]
+    params: dict
+    n_classes: int
+    image_shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        # A list of widths is not equal to a tuple of the same, and JSON knows no arrays.
+        object.__setattr__(self, "params", _plain_widths(self.params))
+
+    def build(self, normalizer, augment: nn.Module | None = None) -> FaceModel:
+        """Build the model, on the CPU and with fresh weights.
+
+        Parameters
+        ----------
+        normalizer : FaceNormalizer or None
+            Fitted; None: the faces come normalised.
+        augment : nn.Module or None
+            Layers that act in training; None: none.
+        """
+        network = build_network(
+            self.network, n_classes=self.n_classes, image_shape=self.image_shape, **self.params
+        )
+        normalize = nn.Identity() if normalizer is None else normalizer.make_layer()
+        return FaceModel(normalize, nn.Sequential() if augment is None else augment, network)
+
+
+@dataclass(frozen=True, eq=False)
+class FacePredictor:
+    """A trained network and all that it takes to ask it.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        What `model` was built from.
+    normalizer : FaceNormalizer or None
+        Fitted; None: the faces come normalised.
+    model : FaceModel
+        On `device`, in eval mode.
+    device : torch.device
+    mirrored : bool
+        Whether it was trained on mirrored faces too.
+    views : {"auto", "flip", "ten-crop"} or None
+        What of each face is looked at; "auto" is "flip" if `mirrored`.
+    low : torch.dtype or None
+        Low precision that logits are computed in; None is float32.
+    adjustment : ndarray of shape (n_classes,) or float
+        Taken off the logits.
+    """
+
+    recipe: Recipe
+    normalizer: object
+    model: FaceModel
+    device: torch.device
+    mirrored: bool
+    views: str | None = "auto"
+    low: torch.dtype | None = None
+    adjustment: np.ndarray | float = 0.0
+
+    @classmethod
+    def fresh(
+        cls, recipe: Recipe, normalizer, augment: nn.Module, *, device, seed: int, mirrored: bool
+    ) -> FacePredictor:
+        """Build one to train, its weights drawn from `seed`, and take it to `device`."""
+        model = build_seeded(lambda: recipe.build(normalizer, augment), seed, device)
+        return cls(recipe, normalizer, _on_device(model, device), device, mirrored)
+
+    @classmethod
+    def from_weights(
+        cls, recipe: Recipe, normalizer, weights: dict, *, device, mirrored: bool
+    ) -> FacePredictor:
+        """Build one to ask, with weights that were stored, and take it to `device`."""
+        model = build_aside(lambda: recipe.build(normalizer))
+        predictor = cls(recipe, normalizer, _on_device(model, device).eval(), device, mirrored)
+        predictor.put(weights)
+        return predictor
+
+    def asked(self, *, views: str | None, precision: str, adjustment) -> FacePredictor:
+        """Return the same network, asked in the way that these parameters say."""
+        low = torch.bfloat16 if precision == "bfloat16" else None
+        return replace(self, views=views, low=low, adjustment=adjustment)
+
+    def faces(self, rows, values: PixelValues | None = None, **targets) -> Faces:
+        """Return faces that the network can be asked about, or trained on.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, n_pixels)
+            Validated.
+        values : PixelValues or None
+            What is known of their values; None measures them.
+        **targets
+            Of `Faces`.
+        """
+        pixel_range = None
+        if self.normalizer is not None:
+            values = PixelValues(rows) if values is None else values
+            pixel_range = match_pixel_range(values, self.normalizer.pixel_range_)
+        images = rows.reshape(-1, *self.recipe.image_shape)
+        return Faces(images, pixel_range=pixel_range, device=self.device, **targets)
+
+    def logits(self, faces: Faces) -> np.ndarray:
+        """Return the logits of each face, adjusted, (n, n_classes) in float64."""
+        logits = ask(self.model, faces, self.chosen_views, low=self.low)
+        return logits.astype(np.float64) - self.adjustment
+
+    def features(self, faces: Faces) -> np.ndarray:
+        """Return what the last linear layer gets, (n, n_features) in float32.
+
+        The features of several views are averaged.
+        """
+        # A copy: hooks on the model itself would also see what other threads predict.
+        model = copy.deepcopy(self.model)
+        model.network.set_submodule(_last_linear(model.network)[0], nn.Identity())
+        return ask(model, faces, self.chosen_views, merge=mean)
+
+    @property
+    def chosen_views(self) -> Views:
+        """The views that "auto" stands for, or those stated."""
+        name = self.views
+        if name == "auto":
+            name = "flip" if self.mirrored else None
+        return VIEWS[name]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a face."""
+        return self._last_layer()[1].in_features
+
+    def weights(self, temperature: float = 1.0) -> dict[str, np.ndarray]:
+        """Return the state of the network by name, its logits divided by `temperature`."""
+        state = self.model.network.state_dict()
+        weights = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+        if temperature != 1:
+            for name in self.weights_of_last_layer():
+                weights[name] = weights[name] / np.float32(temperature)
+        return weights
+
+    def put(self, weights: dict[str, np.ndarray]) -> None:
+        """Give the network these weights, copied."""
+        state = {name: torch.tensor(array) for name, array in weights.items()}
+        self.model.network.load_state_dict(state)
+
+    def weights_of_last_layer(self) -> list[str]:
+        """Return the names, in the network's state, of what has a row for each class."""
+        name, layer = self._last_layer()
+        return [f"{name}.{part}" for part in layer.state_dict()]
+
+    def _last_layer(self) -> tuple[str, nn.Linear]:
+        """Return the name of the layer that answers with the logits, and the layer."""
+        name, layer = _last_linear(self.model.network)
+        if layer.out_features != self.recipe.n_classes:
+            raise ValueError(
+                f"Expected the last nn.Linear of {type(self.model.network).__name__} to be the one "
+                f"that gives the {self.recipe.n_classes} logits, got {name!r} with "
+                f"{layer.out_features} outputs. Create that layer after all others in the "
+                "network's __init__."
+            )
+        return name, layer
+
+
+def _on_device(model: FaceModel, device: torch.device) -> FaceModel:
+    return model.to(device, memory_format=torch.channels_last)
+
+
+def _last_linear(network: nn.Module) -> tuple[str, nn.Linear]:
+    layers = [named for named in network.named_modules() if isinstance(named[1], nn.Linear)]
+    if not layers:
+        raise ValueError(
+            f"{type(network).__name__} has no nn.Linear layer, whose input would be the features "
+            "of a face."
+        )
+    return layers[-1]
+
+
+def _plain_widths(params: dict) -> dict:
+    widths = params.get("widths")
+    return {**params, "widths": tuple(np.asarray(widths).tolist())} if np.ndim(widths) else params

@@ -1,0 +1,101 @@
+"""What changes with the epochs: the learning rate, a plain end, an early one."""
+
+from __future__ import annotations
+
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.utils import noop
+
+from ._net import OwnCallback, StopTraining
+from ._schedules import SCHEDULES
+
+
+class TellEpochs(OwnCallback):
+    """Tells functions that an epoch begins and that it has ended.
+
+    Parameters
+    ----------
+    begin : callable or None
+        Called as ``begin(net)``.
+    end : callable
+        Called as ``end(net)``; the training stops if it returns True.
+    """
+
+    def __init__(self, begin, end) -> None:
+        self.begin = begin
+        self.end = end
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self.begin is not None:
+            self.begin(net)
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.end(net):
+            raise StopTraining
+
+
+class PlainEnd(OwnCallback):
+    """Lets the last epochs see whole, unmixed faces, as prediction will.
+
+    Parameters
+    ----------
+    epochs : int
+        Length of the training.
+    share : float
+        Part of the epochs, at the end, that is plain: one of them at least.
+    """
+
+    def __init__(self, epochs: int, share: float) -> None:
+        self.start = epochs - max(1, round(epochs * share))
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.module_.rest(len(net.history) > self.start)
+
+
+class StopEarly(OwnCallback, EarlyStopping):
+    """Stops when validation accuracy has not risen for a while, and restores the best weights.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs to wait.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__(
+            monitor="valid_acc",
+            lower_is_better=False,
+            patience=patience,
+            threshold=0.0,
+            threshold_mode="abs",
+            load_best=True,
+            sink=noop,
+        )
+
+    def on_epoch_end(self, net, **kwargs):
+        try:
+            super().on_epoch_end(net, **kwargs)
+        except KeyboardInterrupt as stop:
+            if self.misses_ < self.patience:
+                raise  # Ctrl-C
+            raise StopTraining from stop
+
+
+class MoveRate(OwnCallback, LRScheduler):
+    """skorch's scheduler, in which a KeyboardInterrupt is the user's."""
+
+
+def move_rate(schedule: str, *, peak: float, epochs: int, steps: int) -> MoveRate:
+    """Return the callback that moves the learning rate.
+
+    Parameters
+    ----------
+    schedule : str
+        One of `SCHEDULES`.
+    peak : float
+        Learning rate.
+    epochs, steps : int
+        Length of the training, and batches an epoch.
+    """
+    policy, options, _ = SCHEDULES[schedule]
+    # One step more than there are: the scheduler is also asked after the last batch.
+    return MoveRate(policy, event_name=None, **options(peak, epochs, epochs * steps + 1))

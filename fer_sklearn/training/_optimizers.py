@@ -1,0 +1,46 @@
+"""Optimisers by name, and their usual learning rates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from ._muon import Muon
+
+#: The usual learning rate of a network that is trained already, over that of a fresh one.
+FINE_TUNING_RATE = 0.2
+
+
+class OptimizerChoice(NamedTuple):
+    """An optimiser, its learning rate where none is stated, and its options."""
+
+    optimizer: type[Optimizer]
+    learning_rate: float
+    options: dict
+    #: Whether torch has it as one fused kernel on a CPU and on CUDA.
+    can_fuse: bool = True
+
+
+#: The optimisers that `FERClassifier(optimizer=name)` knows.
+OPTIMIZERS = {
+    "muon": OptimizerChoice(Muon, 0.03, {}, can_fuse=False),
+    "adam": OptimizerChoice(Adam, 2e-3, {}),
+    "adamw": OptimizerChoice(AdamW, 2e-3, {}),
+    "sgd": OptimizerChoice(SGD, 0.05, {"momentum": 0.9, "nesterov": True}),
+}
+
+
+def usual_learning_rate(optimizer: str, *, fine_tuning: bool) -> float:
+    """Return the learning rate where none is stated."""
+    rate = OPTIMIZERS[optimizer].learning_rate
+    return rate * FINE_TUNING_RATE if fine_tuning else rate
+
+
+def optimizer_kwargs(name: str, device: torch.device) -> dict:
+    """Return skorch's arguments for the optimiser; its fastest form on the device."""
+    choice = OPTIMIZERS[name]
+    fast = {"fused": device.type in ("cpu", "cuda")} if choice.can_fuse else {}
+    named = {f"optimizer__{key}": value for key, value in {**choice.options, **fast}.items()}
+    return {"optimizer": choice.optimizer, **named}

@@ -1,0 +1,245 @@
+"""One training: its settings, its net, and what it has recorded."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+import torch
+from skorch.helper import predefined_split
+from torch import nn
+
+from ..model import FaceModel, FacePredictor
+from ._checkpoint import Checkpoint
+from ._epochs import PlainEnd, StopEarly, move_rate
+from ._loss import FaceLoss
+from ._net import FaceNet, StopTraining
+from ._optimizers import optimizer_kwargs, usual_learning_rate
+from ._progress import Progress
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; the parameters of the same names of `FERClassifier`.
+
+    They are equal if a net made for one can be trained by the other.
+    """
+
+    optimizer: str
+    learning_rate: float
+    freeze: int
+    weight_decay: float
+    schedule: str | None
+    label_smoothing: float
+    mixup: float
+    plain_fraction: float
+    batch_size: int = field(compare=False)
+    max_epochs: int
+    class_balance: str | None
+    patience: int | None
+    precision: str
+    device: torch.device
+    seed: int = field(compare=False)
+    verbose: int = field(default=0, compare=False)
+    callbacks: list = field(default_factory=list, compare=False)
+    checkpoint: Checkpoint | None = field(default=None, compare=False)
+
+    @classmethod
+    def from_params(cls, params: dict, *, n_faces: int, **others) -> Settings:
+        """Take the parameters of a classifier; what it leaves open is settled here.
+
+        Parameters
+        ----------
+        params : dict
+            Of `FERClassifier`.
+        n_faces : int
+            Faces to train on.
+        **others
+            Fields that are no parameters, or are settled already: "device", "seed".
+        """
+        batch_size, rate = params["batch_size"], params["learning_rate"]
+        if batch_size == "auto":  # 20 steps an epoch, if they are not tiny
+            batch_size = min(128, max(16, n_faces // 20))
+        if rate is None:
+            fine_tuning = params["pretrained"] is not None
+            rate = usual_learning_rate(params["optimizer"], fine_tuning=fine_tuning)
+        settled = {
+            "batch_size": batch_size,
+            "learning_rate": rate,
+            "patience": params["n_iter_no_change"] if params["early_stopping"] else None,
+            "verbose": int(params["verbose"]),
+            "callbacks": list(params["callbacks"] or []),
+            "checkpoint": None,
+            **others,
+        }
+        named = {f.name: params[f.name] for f in fields(cls) if f.name in params}
+        return cls(**{**named, **settled})
+
+    def for_one_epoch(self) -> Settings:
+        """Return the settings of `partial_fit`: nothing that depends on the epochs to come."""
+        return replace(self, max_epochs=1, schedule=None, plain_fraction=0.0, patience=None)
+
+
+class Trainer:
+    """Trains the network of a predictor; keeps the state of its optimiser.
+
+    Parameters
+    ----------
+    predictor : FacePredictor
+        Its model is trained in place.
+    settings : Settings
+    data : TrainingFaces
+        Faces to train on first; their augmenter has made the model's layers.
+    net : FaceNet or None
+        One that has trained the predictor's model before; None makes one.
+    """
+
+    def __init__(
+        self,
+        predictor: FacePredictor,
+        settings: Settings,
+        data,
+        net: FaceNet | None = None,
+    ) -> None:
+        self.settings = settings
+        self._made_from = settings, data.augmenter.get_params()
+        self._trained = predictor
+        self.net = _make_net(predictor.model, settings) if net is None else net
+
+    @property
+    def predictor(self) -> FacePredictor:
+        """The predictor as it is by now, ready to be asked."""
+        self._trained.model.eval()
+        return self._trained
+
+    def continued(self, settings: Settings, data) -> Trainer | None:
+        """Return a copy that continues, its optimiser's state included.
+
+        The copy is trained, so that this trainer stays as it is if the training fails. None if a
+        parameter of the training has changed: then a new optimiser has to start.
+        """
+        if (settings, data.augmenter.get_params()) != self._made_from:
+            return None
+        net = copy.deepcopy(self.net)
+        net.batch_size = settings.batch_size
+        return Trainer(replace(self._trained, model=net.module_), settings, data, net)
+
+    def train(self, train, valid=None, callbacks=()) -> None:
+        """Train for `settings.max_epochs` epochs, fewer if a callback stops it.
+
+        Parameters
+        ----------
+        train : TrainingFaces
+        valid : TrainingFaces or None
+            Faces to validate on after every epoch.
+        callbacks : sequence of skorch callbacks
+            Told beside those of the settings.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C; the model is then half trained.
+        ValueError
+            If the loss is no longer finite.
+        """
+        faces = train.faces(self._trained)
+        valid = None if valid is None else valid.faces(self._trained)
+        net, checkpoint = self.net, self.settings.checkpoint
+        # A run that was killed has left its state; this one trains the epochs that remain.
+        state = checkpoint.load() if checkpoint else None
+        done = len(state["history"]) if state else 0
+        # skorch takes callbacks and validation faces from the net, whose history starts here.
+        steps = len(net.get_iterator(faces, training=True))
+        progress = Progress(steps, self.settings.max_epochs, done, self.settings.verbose > 1)
+        net.callbacks = self._callbacks(steps, progress, callbacks)
+        net.train_split = None if valid is None else predefined_split(valid)
+        net.initialize_callbacks()
+        net.initialize_history()
+        net.notify("on_train_begin", X=faces, y=None)
+        if state:
+            checkpoint.restore(net, state)
+        try:
+            net.fit_loop(faces, epochs=self.settings.max_epochs - done)
+        except StopTraining:
+            pass
+        finally:
+            progress.close()
+        net.notify("on_train_end", X=faces, y=None)
+        # A kept net is copied, and callbacks need not be copyable.
+        net.callbacks = net.callbacks_ = []
+        if checkpoint:
+            checkpoint.remove()
+
+    def epochs(self) -> dict[str, list]:
+        """Return what the last `train` recorded, a list of one value an epoch under each name."""
+        names = {
+            "train_loss": "train_loss",
+            "train_accuracy": "train_acc",
+            "valid_loss": "valid_loss",
+            "valid_accuracy": "valid_acc",
+            "learning_rate": "lr",
+            "seconds": "dur",
+        }
+        history = self.net.history
+        recorded = history[-1] if history else {}
+        return {ours: history[:, name] for ours, name in names.items() if name in recorded}
+
+    def _callbacks(self, steps: int, progress: Progress, others) -> list:
+        """Return all callbacks in their order: the checkpoint, last, stores what the rest did."""
+        settings, callbacks = self.settings, []
+        if settings.schedule is not None:
+            rate = {"peak": settings.learning_rate, "epochs": settings.max_epochs, "steps": steps}
+            callbacks.append(move_rate(settings.schedule, **rate))
+        if settings.plain_fraction:
+            callbacks.append(PlainEnd(settings.max_epochs, settings.plain_fraction))
+        if settings.patience is not None:
+            callbacks.append(StopEarly(settings.patience))
+        if settings.verbose:
+            callbacks.append(progress)
+        callbacks += [*settings.callbacks, *others]
+        return [*callbacks, settings.checkpoint] if settings.checkpoint else callbacks
+
+
+def _make_net(model: FaceModel, settings: Settings) -> FaceNet:
+    """Build a net, with a fresh optimiser, that trains `model` on the device of `settings`."""
+    device = settings.device
+    model.freeze(settings.freeze)
+    model.autocast = _autocast_dtype(settings.precision, device)
+    generator = torch.Generator(device).manual_seed(settings.seed)
+    _give_generator(model, generator)
+    net = FaceNet(
+        model,
+        generator=generator,
+        rng=np.random.default_rng(settings.seed),
+        oversample=settings.class_balance == "oversample",
+        mixup=settings.mixup,
+        criterion=FaceLoss,
+        criterion__label_smoothing=settings.label_smoothing,
+        lr=settings.learning_rate,
+        optimizer__weight_decay=settings.weight_decay,
+        batch_size=settings.batch_size,
+        device=str(device),
+        train_split=None,
+        verbose=0,
+        **optimizer_kwargs(settings.optimizer, device),
+    )
+    return net.initialize()
+
+
+def _give_generator(model: nn.Module, generator: torch.Generator | None) -> None:
+    """Let the layers draw from `generator` whose class has an attribute of this name."""
+    for layer in model.modules():
+        if hasattr(type(layer), "generator"):
+            layer.generator = generator
+
+
+def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """bfloat16 where the machine multiplies it faster than float32."""
+    if precision == "auto":
+        fast = {
+            "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
+            "cpu": lambda: getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False),
+        }.get(device.type, lambda: False)
+        precision = "bfloat16" if fast() else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else None
