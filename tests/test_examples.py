@@ -138,6 +138,7 @@ def test_rows_of_other_code_count_for_nothing(run, tmp_path, monkeypatch, capsys
     capsys.readouterr()
     rows.show(["lever"], sort="score")
     shown = capsys.readouterr().out
+    assert "1 rows of other code are not shown" in shown
     assert "0.2500" not in shown
     assert shown.index("0.4000") < shown.index("0.5000")
 
@@ -410,6 +411,14 @@ def commands_of(path):
         return re.findall(r"`[^`]*?python (examples/benchmarks/[^`]*)`", path.read_text())
     text = "".join(script.read_text() for script in path.glob("*.py"))
     return re.findall(r"^ *(?:\w+=1 )?python (examples/benchmarks/.*)$", text, re.MULTILINE)
+
+
+def test_a_benchmark_imports_no_other_script():
+    names = "|".join(path.stem for path in EXAMPLES.rglob("*.py") if path.stem != "_study")
+    for script in BENCHMARKS.glob("*.py"):
+        text = script.read_text()
+        assert not re.search(rf"^ *(?:from|import) (?:{names})\b", text, re.MULTILINE), script
+        assert "sys.path" not in text, script
 
 
 def test_every_script_is_run_here():

@@ -5,6 +5,7 @@ has none.
 """
 
 import argparse
+import hashlib
 import inspect
 import os
 import platform
@@ -155,9 +156,15 @@ def proxy_search(args, splits):
 def code_of(package):
     """Return a short name for a package's sources and what they run on."""
     files = sorted(path for kind in ("*.py", "*.npz") for path in package.rglob(kind))
-    sources = [(path.relative_to(package).as_posix(), path.read_bytes()) for path in files]
+    contents = [(path.relative_to(package).as_posix(), digest_of(path)) for path in files]
     versions = [version(name) for name in ("numpy", "scikit-learn", "skorch", "torch")]
-    return joblib.hash((sources, versions))[:8]
+    return joblib.hash((contents, versions))[:8]
+
+
+def digest_of(path):
+    """Return a file's hash; read at once, it would raise the peak of the memory."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 #: Read at the start: a file that is changed later does not change what this process runs.
@@ -208,12 +215,16 @@ class Rows:
 
     def table(self):
         """Return the rows of this code; text that looks like a number or like nothing stays so."""
+        rows = self._all()
+        return rows[rows["code"] == CODE].drop(columns="code")
+
+    def _all(self):
         if not self.path.exists():
-            return pd.DataFrame()
+            return pd.DataFrame(columns=["code"])
         text = dict.fromkeys(("recipe", "widths", "code"), str)
         rows = pd.read_csv(self.path, dtype=text, keep_default_na=False, na_values=[""])
         self._check_columns(rows.columns, ["code"])
-        return rows[rows["code"] == CODE].drop(columns="code")
+        return rows
 
     def __contains__(self, key):
         rows = self.table()
@@ -235,7 +246,10 @@ class Rows:
 
     def show(self, by, sort=None):
         """Print mean and deviation over the seeds, for each combination of the columns `by`."""
-        groups = self.table().drop(columns="seed").groupby(by, sort=False)
+        rows = self.table()
+        if others := len(self._all()) - len(rows):
+            print(f"{self.path}: {others} rows of other code are not shown")
+        groups = rows.drop(columns="seed").groupby(by, sort=False)
         means = groups.mean()
         order = means.sort_values(sort).index if sort else means.index
         print(with_deviation(groups).assign(seeds=groups.size()).loc[order].to_string())

@@ -7,7 +7,8 @@
 Every lever is the base with one change, so that rows can be compared. Narrow widths and
 six epochs keep a run short; ``--faces`` trains on fewer faces for more epochs, which shows what
 helps against overfitting. The hold-out is a tenth of Training that shares no image with the rest.
-Rows are appended to ``runs/ablation.csv``; a row that is there is not computed again.
+Rows are appended to ``runs/ablation.csv``; a row of the same code, faces and lever that is there
+is not computed again.
 """
 
 import math
@@ -201,7 +202,7 @@ class SkipEasy(Callback):
             yield self.faces.faces(self.rows), Targets(codes, weights[part])
 
     def on_batch_end(self, net, batch, y_pred, **kwargs):
-        codes = batch[1]
+        codes = Targets.of(batch[1]).codes
         losses = nn.functional.cross_entropy(y_pred.detach(), codes, reduction="none")
         self.losses[self.rows] = losses
         self.schedule.step()

@@ -8,11 +8,12 @@
 
 The proxy trains a narrow network on 10,000 faces of Training for 10 epochs; every trial is scored
 on the same tenth of Training, of which no face has a copy among the rest. ``search`` started
-several times shares the study, and goes on where it was stopped. ``confirm`` trains the preset,
+several times shares the study, and continues where it was stopped. ``confirm`` trains the preset,
 and the preset with the best parameters found, on all the rest of Training, at the preset's own
 width and length; with ``--as-proxy`` both as the trials were. It takes the parameters from the
 study or, with ``--params``, from what ``search`` and ``show`` print, so that the study need not be
-kept. A confirmation that was stopped goes on from its last epoch. PublicTest is not touched.
+kept: it belongs to the code of the package, and other code begins another. A confirmation that was
+stopped continues from its last epoch. PublicTest is not touched.
 """
 
 import json
