@@ -1,22 +1,29 @@
 """The scripts of examples/ run, on a few faces and with the smallest networks."""
 
+import argparse
 import contextlib
 import csv
 import importlib
 import io
 import json
+import linecache
 import os
+import re
 import runpy
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from small_fer2013 import write_fer2013, write_votes
 
+import fer_sklearn
 from fer_sklearn import FaceAugmenter, FERClassifier
-from fer_sklearn.datasets import load_fer2013
+from fer_sklearn.datasets import load_fer2013, make_faces
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 BENCHMARKS = EXAMPLES / "benchmarks"
@@ -84,7 +91,7 @@ def run(small_files, tmp_path, monkeypatch):
 @pytest.fixture
 def here(run, monkeypatch):
     """Run in this process what benchmarks run in new ones: torch is imported already."""
-    monkeypatch.setattr("_common.in_new_process", run)
+    monkeypatch.setattr("_study.in_new_process", run)
 
 
 @pytest.mark.parametrize("line", RUNS)
@@ -109,14 +116,59 @@ def test_rows_that_are_there_are_not_computed_again(run, line):
     assert all(recipe in shown for recipe in recipes)
 
 
-def test_rows_are_found_whatever_their_text_looks_like(run):
-    from _common import append, done, rows_of
+def test_rows_are_found_whatever_their_text_looks_like(run, tmp_path):
+    from _study import Rows
 
-    key = {"widths": "None", "recipe": "12345678", "seed": 0}
-    append(Path("runs/rows.csv"), key | {"score": 0.5}, key | {"seed": 1, "score": np.nan})
-    assert done(Path("runs/rows.csv"), key)
-    assert not done(Path("runs/rows.csv"), key | {"recipe": "1234e678"})
-    assert rows_of("runs/rows.csv").groupby(["widths", "recipe"]).size().tolist() == [2]
+    rows, key = Rows(tmp_path / "rows.csv"), {"widths": "None", "recipe": "12345678", "seed": 0}
+    rows.append(key | {"score": 0.5}, key | {"seed": 1, "score": np.nan})
+    assert key in rows
+    assert key | {"recipe": "1234e678"} not in rows
+    assert rows.table().groupby(["widths", "recipe"]).size().tolist() == [2]
+
+
+def test_rows_of_other_code_count_for_nothing(run, tmp_path, monkeypatch, capsys):
+    from _study import Rows
+
+    rows = Rows(tmp_path / "rows.csv")
+    rows.append({"lever": "base", "seed": 0, "score": 0.25})
+    monkeypatch.setattr("_study.CODE", "0000e000")
+    assert {"lever": "base", "seed": 0} not in rows
+    rows.append({"lever": "base", "seed": 0, "score": 0.5}, {"lever": "x", "seed": 0, "score": 0.4})
+    assert {"lever": "base", "seed": 0} in rows
+    capsys.readouterr()
+    rows.show(["lever"], sort="score")
+    shown = capsys.readouterr().out
+    assert "1 rows of other code are not shown" in shown
+    assert "0.2500" not in shown
+    assert shown.index("0.4000") < shown.index("0.5000")
+
+
+def test_rows_with_other_columns_are_refused(run, tmp_path):
+    """Appended, their values would be in columns of other names."""
+    from _study import Rows
+
+    rows = Rows(tmp_path / "rows.csv")
+    rows.append({"lever": "base", "seed": 0, "score": 0.5})
+    before = rows.path.read_text()
+    with pytest.raises(SystemExit, match="expected lever, seed, accuracy, code"):
+        rows.append({"lever": "base", "seed": 1, "accuracy": 0.5})
+    with pytest.raises(SystemExit, match="state another --output"):
+        _ = {"lever": "base", "widths": "4-8"} in rows
+    assert rows.path.read_text() == before
+    rows.path.write_text("lever,seed,score\nbase,0,0.5\n")
+    with pytest.raises(SystemExit, match="expected code"):
+        rows.show(["lever"])
+
+
+def test_a_fit_that_is_kept_is_not_computed_again_nor_half_written(run, tmp_path):
+    from _study import kept
+
+    path = tmp_path / "new" / "fit.joblib"
+    with pytest.raises(ZeroDivisionError):
+        kept(path, lambda: 1 / 0)
+    assert not path.exists()
+    assert kept(path, lambda: 1) == kept(path, lambda: 2) == 1
+    assert [file.name for file in path.parent.iterdir()] == ["fit.joblib"]
 
 
 @pytest.mark.filterwarnings("default")
@@ -148,6 +200,7 @@ def test_what_the_ablation_adds_trains(run):
         *("no identity at the start", "whitening", "alternating mirrors"),
         "easy faces skipped, a third more epochs",
         *("a third of the resolution, wider", "pool first, wider", "four stages"),
+        *("mixup 1", "erase area", "light", "dropout .4"),
     ]
     line = f"--faces 35 {SMALL} --output special.csv".split()
     run("benchmarks/ablation.py", "fer2013.csv", *levers, *line)
@@ -171,6 +224,21 @@ def test_a_study_is_searched_shown_and_confirmed(run):
     again = pd.read_csv("runs/tuning_study.csv")
     assert again["seed"].tolist() == [0, 0, 1, 1]
     assert again["recipe"].tolist() == 2 * rows["recipe"].tolist()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_study_that_is_not_there_is_not_shown(run):
+    """It would be one of a single trial."""
+    for made in (False, True):
+        if made:
+            optuna.create_study(storage=journal("runs/fer2013-study.log"), study_name="of old code")
+        with pytest.raises(SystemExit, match="has no study of this code"):
+            run("benchmarks/tuning_study.py", "fer2013.csv", "show")
+
+
+def journal(path):
+    Path(path).parent.mkdir()
+    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(path))
 
 
 @pytest.mark.filterwarnings("default")
@@ -215,21 +283,94 @@ def test_an_oversampled_fit_sees_as_many_faces(run):
 
 
 def test_a_fingerprint_is_that_of_the_recipe_but_for_the_seed(run):
-    from _common import fingerprint
+    from _study import fingerprint
 
     clf = FERClassifier(random_state=0)
     other = FERClassifier(random_state=1, augment=FaceAugmenter(flip=0.0))
-    assert fingerprint(clf, range(9)) == fingerprint(FERClassifier(random_state=1), range(9))
-    names = [fingerprint(clf, range(9)), fingerprint(clf, range(8)), fingerprint(other, range(9))]
-    assert len({*names, fingerprint(other.set_params(augment__flip=0.1), range(9))}) == 4
+    assert fingerprint(clf) == fingerprint(FERClassifier(random_state=1))
+    names = [fingerprint(clf), fingerprint(other)]
+    assert len({*names, fingerprint(other.set_params(augment__flip=0.1))}) == 3
+
+
+def test_a_fingerprint_is_that_of_the_faces_and_labels(run, tmp_path):
+    from _study import fingerprint
+
+    X, y = make_faces(14, random_state=0, return_X_y=True)
+    np.save(tmp_path / "faces.npy", X)
+    same = [X.copy(), np.load(tmp_path / "faces.npy", mmap_mode="r"), np.repeat(X, 2, axis=0)[::2]]
+    assert {fingerprint(faces, y.copy()) for faces in same} == {fingerprint(X, y)}
+    brighter = X.copy()
+    brighter[-1, -1, -1] += 1
+    others = [(brighter, y), (X[::-1], y), (X, np.roll(y, 1)), (X[:-1], y[:-1])]
+    assert len({fingerprint(X, y), *(fingerprint(*other) for other in others)}) == 5
+
+
+def test_a_fingerprint_is_that_of_the_packages_sources(run, tmp_path, monkeypatch):
+    from _study import CODE, code_of, fingerprint
+
+    assert code_of(Path(fer_sklearn.__file__).parent) == CODE
+    package = tmp_path / "package"
+    (package / "training").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    loss = package / "training" / "loss.py"
+    loss.write_text("smoothing = 0.1")
+    codes = [code_of(package), code_of(package)]
+    loss.write_text("smoothing = 0.2")
+    codes.append(code_of(package))
+    loss.rename(package / "training" / "_loss.py")
+    codes.append(code_of(package))
+    assert [codes.index(code) for code in codes] == [0, 0, 2, 3]
+    names = {fingerprint(FERClassifier())}
+    for code in codes:
+        monkeypatch.setattr("_study.CODE", code)
+        names.add(fingerprint(FERClassifier()))
+    assert len(names) == 4
+
+
+def test_a_fingerprint_is_that_of_a_levers_own_code(run, tmp_path, monkeypatch):
+    """A class of the script is hashed by its source; joblib alone would take its name."""
+    from _study import fingerprint
+
+    monkeypatch.syspath_prepend(tmp_path)
+    names = []
+    for decay in (0.9, 0.9, 0.5):
+        Path("lever.py").write_text(
+            f"class Mean:\n    decay = {decay}\n    def __init__(self, n): self.n = n\n"
+            f"def measure(): return {decay}\n"
+        )
+        lever = reloaded("lever")
+        for n in (1, 2):
+            names.append(fingerprint(FERClassifier(callbacks=[lever.Mean(n)])))
+        names += [fingerprint(FERClassifier(network=lever.Mean)), fingerprint(lever.measure)]
+    assert names[:4] == names[4:8]
+    assert len(set(names)) == 8
+
+
+def reloaded(name):
+    """Import a module whose file has just been written."""
+    sys.modules.pop(name, None)
+    linecache.clearcache()
+    importlib.invalidate_caches()
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def test_the_harness_brings_no_torch_along(monkeypatch):
+    """Scripts that measure memory would measure torch's."""
+    monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS), prepend=os.pathsep)
+    command = "import sys, _study; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", command], check=True)
 
 
 def test_peak_memory_is_not_the_parents(run, monkeypatch):
-    from _common import in_new_process, peak_memory
+    from _study import in_new_process, peak_memory
 
     np.ones(50_000_000)  # 400 MB
     monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS), prepend=os.pathsep)
-    Path("peak.py").write_text("from _common import peak_memory\nprint(peak_memory())")
+    Path("peak.py").write_text("from _study import peak_memory\nprint(peak_memory())")
     assert float(in_new_process("peak.py")) < peak_memory() - 100
 
 
@@ -243,8 +384,45 @@ def test_the_notebook_is_that_of_the_script_and_of_todays_defaults():
     assert notebook["metadata"]["defaults"] == repr(FERClassifier().get_params())
 
 
+@pytest.mark.parametrize("page", ["docs/benchmarks.md", "examples/benchmarks"])
+def test_commands_that_are_written_down_are_understood(monkeypatch, page):
+    class UnderstoodError(Exception):
+        pass
+
+    def parse(self, *args):
+        parse_args(self, *args)
+        raise UnderstoodError
+
+    parse_args = argparse.ArgumentParser.parse_args
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    commands = commands_of(EXAMPLES.parent / page)
+    assert len(commands) > 15
+    for command in commands:
+        script, *arguments = shlex.split(command, comments=True)
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        with pytest.raises(UnderstoodError):
+            runpy.run_path(str(EXAMPLES.parent / script), run_name="__main__")
+
+
+def commands_of(path):
+    """Return what follows "python " in backticks of a page, or on lines of scripts."""
+    if path.is_file():
+        return re.findall(r"`[^`]*?python (examples/benchmarks/[^`]*)`", path.read_text())
+    text = "".join(script.read_text() for script in path.glob("*.py"))
+    return re.findall(r"^ *(?:\w+=1 )?python (examples/benchmarks/.*)$", text, re.MULTILINE)
+
+
+def test_a_benchmark_imports_no_other_script():
+    names = "|".join(path.stem for path in EXAMPLES.rglob("*.py") if path.stem != "_study")
+    for script in BENCHMARKS.glob("*.py"):
+        text = script.read_text()
+        assert not re.search(rf"^ *(?:from|import) (?:{names})\b", text, re.MULTILINE), script
+        assert "sys.path" not in text, script
+
+
 def test_every_script_is_run_here():
-    elsewhere = {"build_notebook.py", "_common.py"}
+    elsewhere = {"build_notebook.py", "_study.py"}
     gallery = {path.name for path in EXAMPLES.glob("plot_*.py")}  # sphinx runs it
     scripts = {path.name for path in EXAMPLES.rglob("*.py")} - elsewhere - gallery
     text = Path(__file__).read_text()

@@ -7,28 +7,25 @@
 Every lever is the base with one change, so that rows can be compared. Narrow widths and
 six epochs keep a run short; ``--faces`` trains on fewer faces for more epochs, which shows what
 helps against overfitting. The hold-out is a tenth of Training that shares no image with the rest.
-Rows are appended to ``runs/ablation.csv``; a row that is there is not computed again.
+Rows are appended to ``runs/ablation.csv``; a row of the same code, faces and lever that is there
+is not computed again.
 """
 
-import argparse
 import math
-import sys
-import time
-from pathlib import Path
+from functools import partial
 
+import _study as study
 import numpy as np
 import torch
-from _common import append, describe_machine, done, fingerprint, rows_of
 from skorch.callbacks import Callback
 from torch import nn
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
 from fer_sklearn.networks import ResNet
+
+# The only private names: a callback that cuts batches itself, and layers, need them.
 from fer_sklearn.networks._layers import conv3x3, conv_block
 from fer_sklearn.training._batches import Targets
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from train_fer2013 import load
 
 
 class Progressive(ResNet):
@@ -205,7 +202,7 @@ class SkipEasy(Callback):
             yield self.faces.faces(self.rows), Targets(codes, weights[part])
 
     def on_batch_end(self, net, batch, y_pred, **kwargs):
-        codes = batch[1]
+        codes = Targets.of(batch[1]).codes
         losses = nn.functional.cross_entropy(y_pred.detach(), codes, reduction="none")
         self.losses[self.rows] = losses
         self.schedule.step()
@@ -231,11 +228,8 @@ class MeanOfWeights(Callback):
 
 
 def levers(epochs, widths):
-    """Return {name: changed parameters}."""
-
-    def times(factor):
-        return tuple(4 * round(width * factor / 4) for width in widths)
-
+    """Return {name: changed parameters}; new objects at every call."""
+    longer, times = round(4 / 3 * epochs), partial(study.scaled, widths)
     return {
         "base": {},
         "adamw": {"optimizer": "adamw", "learning_rate": 4e-3},
@@ -251,13 +245,16 @@ def levers(epochs, widths):
         "dropout .4": {"dropout": 0.4},
         "mixup .2": {"mixup": 0.2},
         "mixup .4": {"mixup": 0.4},
+        "mixup 1": {"mixup": 1.0},
         "mixup .4, plain end": {"mixup": 0.4, "plain_fraction": 0.1},
         "no augmentation": {"augment": "off"},
         "no flip": {"augment": FaceAugmenter(flip=0.0)},
         "no light": {"augment": FaceAugmenter(brightness=0.0, contrast=0.0)},
+        "light": {"augment": FaceAugmenter(brightness=0.2, contrast=0.3)},
         "strong light": {"augment": FaceAugmenter(brightness=0.3, contrast=0.3)},
         "strong warp": {"augment": FaceAugmenter(rotation=15.0, shift=0.15, scale=0.15)},
         "erase .5": {"augment": FaceAugmenter(erase=0.5)},
+        "erase area": {"augment": FaceAugmenter(erase=0.5, erase_area=0.33)},
         "erase .5, plain end": {"augment": FaceAugmenter(erase=0.5), "plain_fraction": 0.1},
         "mixup .2, erase .5, plain end": {
             "mixup": 0.2,
@@ -274,8 +271,8 @@ def levers(epochs, widths):
         },
         "easy faces skipped, a third more epochs": {
             "schedule": None,
-            "max_epochs": round(4 / 3 * epochs),
-            "callbacks": [SkipEasy(round(4 / 3 * epochs))],
+            "max_epochs": longer,
+            "callbacks": [SkipEasy(longer)],
         },
         "moving average": {"callbacks": [MeanOfWeights(0.998)]},
         "small first": {"network": Progressive, "callbacks": [Grow(epochs)]},
@@ -311,61 +308,29 @@ def main():
     unknown = set(args.levers) - set(known)
     if unknown:
         raise SystemExit(f"Unknown: {', '.join(sorted(unknown))}. See --list.")
-    X, y, X_test, y_test = load(args)
-    if args.faces:
-        some = np.random.default_rng(0).permutation(len(X))[: args.faces]
-        X, y = X[some], y[some]
-    print(describe_machine("torch", "scikit-learn"), flush=True)
-    for seed in range(args.seed, args.seed + args.seeds):
+    study.show_machine("torch", "scikit-learn")
+    faces = study.hold_out(args)
+    data = study.fingerprint(*faces, study.fit_and_score)
+    rows = study.Rows(args.output)
+    for seed in study.seeds_of(args):
         for lever in args.levers:
             params = {"widths": args.widths, "max_epochs": args.epochs, "precision": args.precision}
             params |= levers(args.epochs, args.widths)[lever]  # new callbacks for every fit
             clf = FERClassifier(**params, random_state=seed)
-            key = {"lever": lever, "faces": len(X), "epochs": args.epochs, "seed": seed}
-            key |= {"widths": "-".join(map(str, args.widths)), "recipe": fingerprint(clf, X)}
-            if not done(args.output, key):
-                row = key | run(clf, X, y, X_test, y_test)
-                append(args.output, row)
-                print(row, flush=True)
-    print(summary(rows_of(args.output)))
-
-
-def run(clf, X, y, X_test, y_test, **fit_params):
-    start = time.perf_counter()
-    clf.fit(X, y, **fit_params)
-    row = {"seconds": round(time.perf_counter() - start)}
-    row["train"] = round(clf.history_["train_accuracy"][-1], 4)
-    for views in (None, "flip", "ten-crop"):
-        clf.set_params(predict_augment=views)
-        row[str(views)] = round(clf.score(X_test, y_test), 4)
-    return row
-
-
-def summary(rows):
-    """Return mean, deviation and number of seeds of each lever."""
-    widths = rows.columns.intersection(["widths"])
-    groups = rows.groupby(["faces", "epochs", *widths, "recipe", "lever"])
-    table = groups[["seconds", "train", "None", "flip", "ten-crop"]].mean()
-    return (
-        table.assign(sd=groups["flip"].std(), seeds=groups.size()).sort_values("flip").to_string()
-    )
+            key = {"lever": lever, "faces": len(faces[0]), "epochs": args.epochs, "seed": seed}
+            key["widths"] = "-".join(map(str, args.widths))
+            key["recipe"] = study.fingerprint(clf, data)
+            if key not in rows:
+                rows.append(key | study.fit_and_score(clf, *faces))
+    rows.show(["faces", "epochs", "widths", "recipe", "lever"], sort="flip")
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = study.make_parser(
+        __doc__, "path --faces --precision --output", widths=[48, 96, 192], epochs=6, seeds=1
     )
-    parser.add_argument("path", help="fer2013.csv")
     parser.add_argument("levers", nargs="*", default=["base"], help="see --list")
     parser.add_argument("--list", action="store_true", help="name the levers and stop")
-    parser.add_argument("--faces", type=int, help="train on so many only")
-    parser.add_argument("--widths", type=int, nargs="+", default=[48, 96, 192])
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--output", type=Path, default=Path("runs/ablation.csv"))
-    parser.set_defaults(hold_out=True)
     return parser.parse_args()
 
 

@@ -10,12 +10,11 @@ the classifier with the temperature of all of it, for a face and its mirror imag
 takes them by default.
 """
 
-import argparse
 from pathlib import Path
 
+import _study as study
 import joblib
 import numpy as np
-from _common import describe_machine
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
@@ -42,7 +41,7 @@ class AsTheyAre(ClassifierMixin, BaseEstimator):
 
 def main():
     args = parse_arguments()
-    print(describe_machine("torch", "scikit-learn"), flush=True)
+    study.show_machine("torch", "scikit-learn")
     X_train, _ = load_fer2013(args.path, usage="Training", return_X_y=True)
     X, y = load_fer2013(args.path, usage="PublicTest", return_X_y=True)
     clf = joblib.load(args.classifier)
@@ -65,10 +64,7 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", help="fer2013.csv")
+    parser = study.make_parser(__doc__, "path")
     parser.add_argument("classifier", help="joblib file of a fitted FERClassifier")
     parser.add_argument("--weights", type=Path, help="file to write with save_pretrained")
     parser.add_argument("--note", default="", help="what the file says of its origin")

@@ -6,14 +6,11 @@ Serial, the search has as many threads as the cluster has workers; each worker h
 the proportional set size of this process and all its children, shared pages counted once.
 """
 
-import argparse
-import time
-
+import _study as study
 import dask
 import joblib
 import numpy as np
 import torch
-from _common import MemoryWatch, describe_machine
 from distributed import Client, LocalCluster
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
@@ -31,8 +28,11 @@ GRID = {"dropout": [0.0, 0.2], "learning_rate": [0.015, 0.03]}
 
 
 def main():
-    args = parse_arguments()
-    print(describe_machine("torch", "scikit-learn", "dask"), flush=True)
+    parser = study.make_parser(
+        __doc__, "path", faces=6000, widths=[16, 32, 64], epochs=3, workers=2
+    )
+    args = parser.parse_args()
+    study.show_machine("torch", "scikit-learn", "dask")
     faces = load_fer2013(args.path, usage="Training")
     X, y = faces.data[: args.faces], faces.target[: args.faces]
     splits = list(StratifiedKFold(2).split(X, y))
@@ -59,25 +59,10 @@ def main():
 
 def timed(name, search, X, y):
     """Return seconds and scores; print them with the peak of the memory."""
-    watch = MemoryWatch()
-    watch.start()
-    start = time.perf_counter()
-    search.fit(X, y)
-    seconds = time.perf_counter() - start
-    print(f"{name:18} {seconds:6.1f} s, peak {watch.stop():5.0f} MB", flush=True)
+    with study.MemoryWatch() as watch:
+        seconds, _ = study.seconds_of(search.fit, X, y)
+    print(f"{name:18} {seconds:6.1f} s, peak {watch.peak:5.0f} MB", flush=True)
     return seconds, search.cv_results_["mean_test_score"]
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", help="fer2013.csv")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--faces", type=int, default=6000)
-    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
-    parser.add_argument("--epochs", type=int, default=3)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

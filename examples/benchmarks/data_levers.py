@@ -11,17 +11,13 @@ times as many faces: "oversampling" has fewer epochs, so that it sees as many fa
 ``runs/data_levers.csv``; a row that is there is not computed again.
 """
 
-import argparse
-from pathlib import Path
-
+import _study as study
 import numpy as np
-from _common import append, describe_machine, done, fingerprint, rows_of, show_over_seeds
 from sklearn.metrics import f1_score
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import clean_faces, load_fer2013
 from fer_sklearn.metrics import evaluation_report
-from fer_sklearn.tuning import HoldOut
 
 LEVERS = {
     "nothing": {},
@@ -34,30 +30,34 @@ STRENGTHS = np.linspace(0, 1.2, 13)
 
 
 def main():
-    args = parse_arguments()
-    print(describe_machine("torch", "scikit-learn"), flush=True)
-    X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
+    parser = study.make_parser(__doc__, "path --output", widths=[48, 96, 192], epochs=6, seeds=3)
+    parser.add_argument("--levers", nargs="+", choices=LEVERS, default=list(LEVERS))
+    args = parser.parse_args()
+    study.show_machine("torch", "scikit-learn")
+    X, y, train, rest = study.split_training(args)
     X_test, y_test = load_fer2013(args.path, usage="PublicTest", return_X_y=True)
-    train, rest = next(HoldOut(0.1).split(X, y))
-    for seed in range(args.seeds):
+    code = (as_many_faces, faces_to_train, fitted_strength, measure)
+    data = study.fingerprint(X, y, X_test, y_test, *code)
+    rows = study.Rows(args.output)
+    for seed in study.seeds_of(args):
         for lever in args.levers:
             clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=seed)
             clf.set_params(**LEVERS[lever])
             if lever == "oversampling":
                 clf.set_params(max_epochs=as_many_faces(args.epochs, y[train]))
             key = {"lever": lever, "widths": str(args.widths), "epochs": args.epochs, "seed": seed}
-            key["recipe"] = fingerprint(clf, train)
-            if done(args.output, key):
+            key["recipe"] = study.fingerprint(clf, data)
+            if key in rows:
                 continue
             clf.fit(*faces_to_train(lever, X[train], y[train]))
-            rows = [key | measure(clf, X_test, y_test, X)]
+            new = [key | measure(clf, X_test, y_test, X)]
             if lever == "nothing":
                 strength = fitted_strength(clf, X[rest], y[rest])
                 clf.set_params(logit_adjustment=strength)
-                rows.append(key | measure(clf, X_test, y_test, X))
-                rows[1] |= {"lever": "logit adjustment", "strength": strength}
-            append(args.output, *rows)
-    show_over_seeds(rows_of(args.output), ["widths", "epochs", "lever", "recipe"])
+                new.append(key | measure(clf, X_test, y_test, X))
+                new[1] |= {"lever": "logit adjustment", "strength": strength}
+            rows.append(*new)
+    rows.show(["widths", "epochs", "lever", "recipe"])
 
 
 def as_many_faces(epochs, y):
@@ -96,25 +96,12 @@ def measure(clf, X_test, y_test, X):
         "accuracy": free.accuracy,
         "macro_f1": free.macro_f1,
         "balanced_accuracy": free.balanced_accuracy,
-        "disgust": free.by_class.loc["disgust", "recall"],
-        "fear": free.by_class.loc["fear", "recall"],
+        "disgust": float(free.by_class.loc["disgust", "recall"]),
+        "fear": float(free.by_class.loc["fear", "recall"]),
         "accuracy_all": report.accuracy,
         "macro_f1_all": report.macro_f1,
         "seconds": sum(clf.history_["seconds"]),
     }
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", help="fer2013.csv")
-    parser.add_argument("--levers", nargs="+", choices=LEVERS, default=list(LEVERS))
-    parser.add_argument("--widths", type=int, nargs="+", default=[48, 96, 192])
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=Path("runs/data_levers.csv"))
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -10,61 +10,50 @@ other epochs, say of the same faces; with ``--folds`` each face has a teacher th
 without it. A row that is in ``--output`` is not computed again.
 """
 
-import argparse
-import sys
-import time
-from pathlib import Path
-
+import _study as study
 import numpy as np
-from _common import append, describe_machine, done, fingerprint, rows_of, show_over_seeds
-from ablation import run
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import label_binarize
 
 from fer_sklearn import FERClassifier
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from train_fer2013 import load
+#: Options that a row of "distilled" belongs to; a plain row has 0.
+TAUGHT = ["teachers", "folds", "teacher_epochs", "share"]
 
 
 def main():
     args = parse_arguments()
-    print(describe_machine("torch", "scikit-learn"), flush=True)
-    X, y, X_test, y_test = load(args)
-    some = np.random.default_rng(0).permutation(len(X))[: args.faces]
-    X, y = X[some], y[some]
-    plain = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=args.seed)
-    students = {
-        "plain": plain,
-        "distilled": clone(plain).set_params(label_smoothing=0.0),
-    }
-    for name, student in students.items():
-        taught = ["teachers", "folds", "teacher_epochs", "share"]
-        key = {"student": name, "faces": len(X), "epochs": args.epochs, "seed": args.seed}
-        key |= {part: getattr(args, part) if name == "distilled" else 0 for part in taught}
-        key |= {"recipe": fingerprint(student, X)}
-        if done(args.output, key):
-            continue
-        start = time.perf_counter()
-        shares = lessons(args, X, y) if name == "distilled" else None
-        of_teachers = round(time.perf_counter() - start)
-        row = key | run(student, X, y, X_test, y_test, label_distribution=shares)
-        row["seconds"] += of_teachers
-        append(args.output, row)
-        print(row, flush=True)
-    show_over_seeds(rows_of(args.output), ["faces", "epochs", "student", *taught, "recipe"])
+    study.show_machine("torch", "scikit-learn")
+    X, y, *_ = faces = study.hold_out(args)
+    data = study.fingerprint(*faces, lessons, study.fit_and_score)
+    rows = study.Rows(args.output)
+    for seed in study.seeds_of(args):
+        plain = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=seed)
+        students = {"plain": plain, "distilled": clone(plain).set_params(label_smoothing=0.0)}
+        for name, student in students.items():
+            key = {"student": name, "faces": len(X), "epochs": args.epochs, "seed": seed}
+            key |= {part: getattr(args, part) if name == "distilled" else 0 for part in TAUGHT}
+            key |= {"recipe": study.fingerprint(student, data)}
+            if key in rows:
+                continue
+            shares, of_teachers = None, 0
+            if name == "distilled":
+                of_teachers, shares = study.seconds_of(lessons, args, seed, X, y)
+            scores = study.fit_and_score(student, *faces, label_distribution=shares)
+            scores["seconds"] += round(of_teachers)
+            rows.append(key | scores)
+    rows.show(["faces", "epochs", "student", *TAUGHT, "recipe"])
 
 
-def lessons(args, X, y):
+def lessons(args, seed, X, y):
     """Return what the student learns: labels, and the teachers' mean answer."""
     teacher = FERClassifier(widths=args.widths, max_epochs=args.teacher_epochs)
     answers = []
     for number in range(args.teachers):
-        seed = 1000 * (args.seed + 1) + number
-        teacher.set_params(random_state=seed)
+        teacher.set_params(random_state=1000 * (seed + 1) + number)
         if args.folds:
-            folds = StratifiedKFold(args.folds, shuffle=True, random_state=seed)
+            folds = StratifiedKFold(args.folds, shuffle=True, random_state=teacher.random_state)
             shares = cross_val_predict(teacher, X, y, cv=folds, method="predict_proba")
         else:
             shares = teacher.fit(X, y).predict_proba(X)
@@ -74,20 +63,13 @@ def lessons(args, X, y):
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = study.make_parser(
+        __doc__, "path --faces --output", widths=[64, 128, 256], epochs=16, seeds=1
     )
-    parser.add_argument("path", help="fer2013.csv")
-    parser.add_argument("--faces", type=int, help="train on so many only")
-    parser.add_argument("--widths", type=int, nargs="+", default=[64, 128, 256])
-    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--teachers", type=int, default=1)
-    parser.add_argument("--folds", type=int, default=0, help="teach by classifiers of other folds")
     parser.add_argument("--teacher-epochs", type=int, default=10)
+    parser.add_argument("--folds", type=int, default=0, help="teach by classifiers of other folds")
     parser.add_argument("--share", type=float, default=0.5, help="of the teachers in the targets")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("runs/distillation.csv"))
-    parser.set_defaults(hold_out=True)
     return parser.parse_args()
 
 

@@ -9,39 +9,36 @@ its images and on those without an exact copy in Training. Rows are appended to
 ``runs/ferplus.csv``; a row that is there is not computed again.
 """
 
-import argparse
-from pathlib import Path
+import _study as study
 
-from _common import append, describe_machine, done, fingerprint, rows_of, show_over_seeds
-
-from fer_sklearn import FERClassifier, preset
 from fer_sklearn.datasets import load_ferplus
 from fer_sklearn.metrics import evaluation_report
-from fer_sklearn.presets import PRESETS
+
+TARGETS = ("majority", "distribution")
 
 
 def main():
-    args = parse_arguments()
-    print(describe_machine("torch", "scikit-learn"), flush=True)
-    paths = (args.fer2013, args.votes)
+    parser = study.make_parser(__doc__, "path votes --preset --widths --epochs --output", seeds=3)
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
+    parser.add_argument("--classes", type=int, choices=(7, 8), default=8)
+    args = parser.parse_args()
+    study.show_machine("torch", "scikit-learn")
+    paths = (args.path, args.votes)
     test = load_ferplus(*paths, usage="PublicTest", classes=args.classes)
-    faces = {
-        target: load_ferplus(*paths, target=target, classes=args.classes) for target in args.targets
-    }
-    for seed in range(args.seeds):
-        for target in args.targets:
-            clf = FERClassifier(**preset(args.preset), random_state=seed)
-            if args.widths:
-                clf.set_params(widths=args.widths)
-            if args.epochs:
-                clf.set_params(max_epochs=args.epochs)
+    rows = study.Rows(args.output)
+    for target in args.targets:
+        faces = load_ferplus(*paths, target=target, classes=args.classes)
+        data = study.fingerprint(
+            *(faces.data, faces.target, faces.distribution, test.data, test.target, run)
+        )
+        for seed in study.seeds_of(args):
+            clf = study.from_preset(args, seed)
             key = {"target": target, "classes": args.classes, "preset": args.preset}
             key |= {"widths": str(clf.widths), "epochs": clf.max_epochs, "seed": seed}
-            key["recipe"] = fingerprint(clf, faces[target].data)
-            if not done(args.output, key):
-                append(args.output, key | run(clf, faces[target], target, test))
-    keys = ["preset", "widths", "epochs", "classes", "target", "recipe"]
-    show_over_seeds(rows_of(args.output), keys)
+            key["recipe"] = study.fingerprint(clf, data)
+            if key not in rows:
+                rows.append(key | run(clf, faces, target, test))
+    rows.show(["preset", "widths", "epochs", "classes", "target", "recipe"])
 
 
 def run(clf, faces, target, test):
@@ -60,23 +57,6 @@ def run(clf, faces, target, test):
         "n_free": report.leak_free.n_samples,
         "seconds": sum(clf.history_["seconds"]),
     }
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("fer2013", help="fer2013.csv")
-    parser.add_argument("votes", help="fer2013new.csv of FER+")
-    targets = ("majority", "distribution")
-    parser.add_argument("--targets", nargs="+", choices=targets, default=targets)
-    parser.add_argument("--classes", type=int, choices=(7, 8), default=8)
-    parser.add_argument("--preset", choices=PRESETS, default="fast")
-    parser.add_argument("--widths", type=int, nargs="+", help="instead of the preset's")
-    parser.add_argument("--epochs", type=int, help="instead of the preset's")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=Path("runs/ferplus.csv"))
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

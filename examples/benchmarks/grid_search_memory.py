@@ -7,11 +7,10 @@ Sums the proportional set size of the process and all its children every half se
 memory that processes share, such as joblib's memory map of the faces, counts once.
 """
 
-import argparse
 import os
 
+import _study as study
 import numpy as np
-from _common import MemoryWatch, describe_machine, shared_out
 from sklearn.model_selection import GridSearchCV
 
 from fer_sklearn import FERClassifier
@@ -19,31 +18,27 @@ from fer_sklearn.datasets import load_fer2013, make_faces
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = study.make_parser(__doc__, jobs=2)
     parser.add_argument("--data", help="fer2013.csv; without it, as many synthetic faces")
     parser.add_argument("--dtype", default="uint8", help="of the faces given to the search")
-    parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     if args.data:
         X, y = load_fer2013(args.data, return_X_y=True)
     else:
         X, y = make_faces(28_709, class_balance="fer2013", random_state=0, return_X_y=True)
     X = X.astype(args.dtype, copy=False)
-    before = shared_out(os.getpid())
+    before = study.shared_out(os.getpid())
 
-    watch = MemoryWatch()
-    watch.start()
     clf = FERClassifier(widths=(8, 16), max_epochs=1, random_state=0)
     search = GridSearchCV(clf, {"learning_rate": [1e-3, 3e-3]}, cv=2, n_jobs=args.jobs)
-    search.fit(X, y)
-    peak = watch.stop()
+    with study.MemoryWatch() as watch:
+        search.fit(X, y)
 
-    print(describe_machine("scikit-learn", "joblib", "torch"))
+    study.show_machine("scikit-learn", "joblib", "torch")
     print(f"{len(X)} faces, {X.dtype}: {X.nbytes / 1e6:.0f} MB; scores finite: "
           f"{np.isfinite(search.cv_results_['mean_test_score']).all()}")  # fmt: skip
-    print(f"before the search {before:.0f} MB, peak with n_jobs={args.jobs}: {peak:.0f} MB in all")
+    print(f"before the search {before:.0f} MB, ", end="")
+    print(f"peak with n_jobs={args.jobs}: {watch.peak:.0f} MB in all")
 
 
 if __name__ == "__main__":

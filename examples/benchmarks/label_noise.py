@@ -7,12 +7,8 @@ and among all, those whose label is not the emotion that most of the ten taggers
 probabilities are kept in ``runs/``.
 """
 
-import argparse
-from pathlib import Path
-
-import joblib
+import _study as study
 import numpy as np
-from _common import describe_machine, fingerprint
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import find_label_noise, load_fer2013, load_ferplus
@@ -20,15 +16,15 @@ from fer_sklearn.plots import FaceGridDisplay
 
 
 def main():
-    args = parse_arguments()
-    print(describe_machine("torch", "scikit-learn", "cleanlab"), flush=True)
-    X, y = load_fer2013(args.fer2013, usage="Training", return_X_y=True)
+    parser = study.make_parser(
+        __doc__, "path votes --folder --plot", widths=[48, 96, 192], epochs=6, folds=4
+    )
+    args = parser.parse_args()
+    study.show_machine("torch", "scikit-learn", "cleanlab")
+    X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
     clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
-    path = args.folder / f"label_noise-{args.folds}-{fingerprint(clf, X)}.joblib"
-    if not path.exists():
-        args.folder.mkdir(parents=True, exist_ok=True)
-        joblib.dump(find_label_noise(clf, X, y, cv=args.folds), path)
-    found = joblib.load(path)
+    path = study.fit_path(clf, X, y, args.folder, f"label_noise-{args.folds}")
+    found = study.kept(path, lambda: find_label_noise(clf, X, y, cv=args.folds))
     chosen = taggers_choice(args, y)
     known = chosen != ""
     disputed = y != chosen
@@ -46,7 +42,7 @@ def main():
 
 def taggers_choice(args, y):
     """Return the emotion with most votes of each face, "" where none has a vote."""
-    faces = load_ferplus(args.fer2013, args.votes, usage="Training", target="votes")
+    faces = load_ferplus(args.path, args.votes, usage="Training", target="votes")
     chosen = np.full(len(y), "", dtype=object)
     chosen[faces.rows] = faces.target
     return chosen
@@ -58,20 +54,6 @@ def plot(X, worst, path):
         X[worst["row"]], worst["label"], worst["suggested"], worst["suggested_probability"]
     )
     display.plot().figure_.savefig(path, dpi=130)
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("fer2013", help="fer2013.csv")
-    parser.add_argument("votes", help="fer2013new.csv of FER+")
-    parser.add_argument("--widths", type=int, nargs="+", default=[48, 96, 192])
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--folds", type=int, default=4)
-    parser.add_argument("--folder", type=Path, default=Path("runs"))
-    parser.add_argument("--plot", type=Path, help="file to draw into")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

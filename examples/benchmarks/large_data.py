@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import _study as study
 import numpy as np
-from _common import describe_machine, in_new_process, labels_of, peak_memory, write_faces
 
 from fer_sklearn import FERClassifier
 
@@ -27,7 +27,7 @@ def main():
     args = parse_arguments()
     if args.one:
         return train(*args.one)
-    print(describe_machine("torch", "numpy"))
+    study.show_machine("torch", "numpy")
     print(
         f"{'faces':>8}  {'way':12}{'s per 1,000 faces':>18}{'peak MB':>9}{'above':>7}{'file MB':>9}"
     )
@@ -43,13 +43,13 @@ def main():
 def measure(folder, n, way):
     path = Path(folder) / f"{n}.npy"
     if not path.exists():
-        write_faces(path, n)
-    return [float(word) for word in in_new_process(__file__, "--one", path, way).split()]
+        study.write_faces(path, n)
+    return [float(word) for word in study.in_new_process(__file__, "--one", path, way).split()]
 
 
 def train(path, way):
     """Print the seconds of an epoch and the peak of the memory in MB."""
-    X, y = np.load(path, mmap_mode="r"), np.load(labels_of(path))
+    X, y = np.load(path, mmap_mode="r"), np.load(study.labels_of(path))
     clf = FERClassifier(widths=(8, 16), max_epochs=1, random_state=0)
     start = time.perf_counter()
     if way == "fit":
@@ -58,13 +58,11 @@ def train(path, way):
         for part in np.array_split(np.arange(len(X)), -(-len(X) // PART)):
             rows = slice(part[0], part[-1] + 1)
             clf.partial_fit(X[rows], y[rows], classes=np.unique(y))
-    print(time.perf_counter() - start, peak_memory())
+    print(time.perf_counter() - start, study.peak_memory())
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = study.make_parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 500_000])
     parser.add_argument("--base", type=int, default=1000, help="faces that 'above' starts from")
     parser.add_argument("--folder", help="where the faces are written; 2.3 kB each")

@@ -8,13 +8,11 @@ seconds are of the load alone. The file is read once before, so that both find i
 
 import argparse
 import json
-import time
-from pathlib import Path
 from statistics import median
 
+import _study as study
 import numpy as np
 import pandas as pd
-from _common import describe_machine, in_new_process, peak_memory
 
 from fer_sklearn.datasets import load_fer2013
 
@@ -33,11 +31,7 @@ WAYS = {"tutorial": by_tutorial, "fer_sklearn": by_fer_sklearn}
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", type=Path, help="fer2013.csv")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser = study.make_parser(__doc__, "path", repeats=5)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.way:
@@ -47,10 +41,9 @@ def main():
 
 
 def measure(args):
-    before, start = peak_memory(), time.perf_counter()
-    data = WAYS[args.way](args.path)
-    seconds = time.perf_counter() - start
-    result = {"seconds": seconds, "MB": peak_memory() - before, "sum": int(data.sum())}
+    before = study.peak_memory()
+    seconds, data = study.seconds_of(WAYS[args.way], args.path)
+    result = {"seconds": seconds, "MB": study.peak_memory() - before, "sum": int(data.sum())}
     print(json.dumps(result))
 
 
@@ -61,10 +54,10 @@ def compare(args):
     runs = {way: [] for way in WAYS}
     for _ in range(args.repeats):
         for way, results in runs.items():
-            results.append(json.loads(in_new_process(__file__, args.path, "--way", way)))
+            results.append(json.loads(study.in_new_process(__file__, args.path, "--way", way)))
     assert len({run["sum"] for results in runs.values() for run in results}) == 1
     seconds = {way: median(run["seconds"] for run in results) for way, results in runs.items()}
-    print(describe_machine("numpy", "pandas"))
+    study.show_machine("numpy", "pandas")
     for way, results in runs.items():
         memory = median(run["MB"] for run in results)
         print(f"{way:12} {seconds[way]:6.2f} s, {memory:5.0f} MB above the imports")

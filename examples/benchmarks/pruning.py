@@ -11,31 +11,28 @@ or half of the epochs are spent. The same for the better half of the trials alon
 has learned where to look draws such ones.
 """
 
-import argparse
-
+import _study as study
 import numpy as np
 import optuna
 import pandas as pd
-from _common import describe_machine
 from optuna.distributions import CategoricalDistribution
 from optuna.pruners import MedianPruner, NopPruner, PercentilePruner
 from optuna.trial import TrialState, create_trial
-from tuning_study import make_search
-
-from fer_sklearn.datasets import load_fer2013
-from fer_sklearn.tuning import HoldOut
-from fer_sklearn.tuning._study import WorstQuarterPruner
 
 
 def main():
-    args = parse_arguments()
+    parser = study.make_parser(
+        __doc__, "path", trials=48, faces=4000, widths=[16, 32, 64], epochs=10, orders=100
+    )
+    parser.add_argument("--storage", default="runs/pruning.log")
+    args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    print(describe_machine("torch", "optuna", "scikit-learn"), flush=True)
-    X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
-    train, test = next(HoldOut(0.1).split(X, y))
-    some = np.random.default_rng(0).permutation(train)[: args.faces]
-    search = make_search(args, [(some, test)])
+    study.show_machine("torch", "optuna", "scikit-learn")
+    X, y, some, test = study.split_training(args, args.faces)
+    search = study.proxy_search(args, [(some, test)])
     search.set_params(sampler=optuna.samplers.RandomSampler(), pruner=NopPruner()).fit(X, y)
+    # No trial is missing, so that this trains none: it opens the study with the usual pruner.
+    usual = search.set_params(pruner=None).fit(X, y).study_.pruner
     trials = search.study_.get_trials(states=(TrialState.COMPLETE,))
     curves = np.array([list(trial.intermediate_values.values()) for trial in trials])
     show_curves(curves, trials)
@@ -43,21 +40,22 @@ def main():
     for name, group in (("all", curves), ("the better half", better)):
         rng = np.random.default_rng(0)
         orders = [rng.permutation(len(group)) for _ in range(args.orders)]
-        rows = [{name: rule, **judge(group, make(), orders)} for rule, make in rules(args.epochs)]
+        rules = rules_of(args.epochs, usual)
+        rows = [{name: rule, **judge(group, pruner, orders)} for rule, pruner in rules.items()]
         print(pd.DataFrame(rows).to_string(index=False, float_format="{:.4f}".format))
 
 
-def rules(epochs):
-    """Return names, and functions that make the pruner."""
-    return (
-        ("none", NopPruner),
-        ("Optuna's median", MedianPruner),
-        ("Optuna's median after 1/3", lambda: MedianPruner(5, epochs // 3)),
-        ("Optuna's worst quarter after 1/3", lambda: PercentilePruner(75, 5, epochs // 3)),
-        ("worst quarter after 1/3", lambda: WorstQuarterPruner(epochs // 3)),
-        ("worst quarter after 1/2", lambda: WorstQuarterPruner(epochs // 2)),
-        ("worst quarter after 4/5", lambda: WorstQuarterPruner(4 * epochs // 5)),
-    )
+def rules_of(epochs, usual):
+    """Return {name: pruner}; `usual` is the default of `FERSearchCV`."""
+    return {
+        "none": NopPruner(),
+        "Optuna's median": MedianPruner(),
+        "Optuna's median after 1/3": MedianPruner(5, epochs // 3),
+        "Optuna's worst quarter after 1/3": PercentilePruner(75, 5, epochs // 3),
+        "worst quarter after 1/3": usual,
+        "worst quarter after 1/2": type(usual)(epochs // 2),
+        "worst quarter after 4/5": type(usual)(4 * epochs // 5),
+    }
 
 
 def show_curves(curves, trials):
@@ -80,11 +78,11 @@ def judge(curves, rule, orders):
 
 def replay(curves, rule):
     """Search through the trials in this order; say what was spent, and what was found by when."""
-    study = optuna.create_study(direction="maximize", pruner=rule)
+    replayed = optuna.create_study(direction="maximize", pruner=rule)
     spent, best = [0], [0.0]
     for number, curve in enumerate(curves):
-        steps = seen(study, rule, number, curve)
-        study.add_trial(trial_of(number, curve[:steps], steps == len(curve)))
+        steps = seen(replayed, rule, number, curve)
+        replayed.add_trial(trial_of(number, curve[:steps], steps == len(curve)))
         spent.append(spent[-1] + steps)
         best.append(max(best[-1], curve[-1] if steps == len(curve) else 0.0))
     found = {"trained": spent[-1] / curves.size, "best kept": best[-1] == curves[:, -1].max()}
@@ -94,10 +92,10 @@ def replay(curves, rule):
     return found
 
 
-def seen(study, rule, number, curve):
+def seen(replayed, rule, number, curve):
     """Return how many values of a trial the rule lets come; the last one ends it anyway."""
     for steps in range(1, len(curve)):
-        if rule.prune(study, trial_of(number, curve[:steps], None)):
+        if rule.prune(replayed, trial_of(number, curve[:steps], None)):
             return steps
     return len(curve)
 
@@ -116,20 +114,6 @@ def trial_of(number, values, is_complete):
     if not is_complete:
         trial.value = None
     return trial
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", help="fer2013.csv")
-    parser.add_argument("--trials", type=int, default=48, help="in all, over all processes")
-    parser.add_argument("--faces", type=int, default=4000, help="to train on")
-    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--orders", type=int, default=100)
-    parser.add_argument("--storage", default="runs/pruning.log")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

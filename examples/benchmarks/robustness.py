@@ -5,17 +5,14 @@
 Trains two classifiers, with the default augmentation and with none, on Training, and evaluates
 both, and the network that comes with the package, on the same faces of PublicTest, damaged in
 nine ways at five strengths. All three average a face and its mirror image. Fits are kept in
-``runs/``: a stopped run goes on.
+``runs/``: a stopped run continues.
 """
 
-import argparse
 import io
-from pathlib import Path
 
-import joblib
+import _study as study
 import numpy as np
 import pandas as pd
-from _common import describe_machine, fingerprint
 from PIL import Image, ImageFilter
 
 from fer_sklearn import FERClassifier
@@ -36,10 +33,12 @@ DAMAGES = {
 
 
 def main():
-    args = parse_arguments()
-    print(describe_machine("torch", "scikit-learn"), flush=True)
+    parser = study.make_parser(__doc__, "path --folder --plot", widths=[48, 96, 192], epochs=6)
+    parser.add_argument("--faces", type=int, default=1500, help="of PublicTest, at random")
+    args = parser.parse_args()
+    study.show_machine("torch", "scikit-learn")
     X, y = load_fer2013(args.path, usage="PublicTest", return_X_y=True)
-    some = np.random.default_rng(0).permutation(len(X))[: args.faces]
+    some = study.some_of(np.arange(len(X)), args.faces)
     X, y = X[some], y[some]
     rows = []
     for name, clf in classifiers(args).items():
@@ -63,11 +62,7 @@ def classifiers(args):
     for name, augment in (("augmented", None), ("not augmented", "off")):
         clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
         clf.set_params(augment=augment)
-        path = args.folder / f"robustness-{name.replace(' ', '-')}-{fingerprint(clf, X)}.joblib"
-        if not path.exists():
-            args.folder.mkdir(parents=True, exist_ok=True)
-            joblib.dump(clf.fit(X, y), path)
-        found[name] = joblib.load(path)
+        found[name] = study.fitted(clf, X, y, args.folder, f"robustness-{name}")
     return {name: clf.set_params(predict_augment="flip") for name, clf in found.items()}
 
 
@@ -153,19 +148,6 @@ def plot(table, path):
     with Image.open(path) as picture:  # a quarter of the size in 64 colours
         reduced = picture.convert("RGB").quantize(64)
     reduced.save(path, optimize=True)
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", help="fer2013.csv")
-    parser.add_argument("--faces", type=int, default=1500, help="of PublicTest, at random")
-    parser.add_argument("--widths", type=int, nargs="+", default=[48, 96, 192])
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--folder", type=Path, default=Path("runs"), help="where fits are kept")
-    parser.add_argument("--plot", type=Path, help="PNG to draw the accuracies into")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -8,32 +8,26 @@ network on some of the faces keeps it short. "Best" is the best score of a setti
 that was trained to the end.
 """
 
-import argparse
-import time
-
+import _study as study
 import numpy as np
 import optuna
 import torch
-from _common import describe_machine
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingRandomSearchCV
 
 from fer_sklearn import FaceAugmenter, FERClassifier
-from fer_sklearn.datasets import load_fer2013
-from fer_sklearn.tuning import FERSearchCV, HoldOut, search_space
+from fer_sklearn.tuning import FERSearchCV, search_space
 
 
 def main():
     args = parse_arguments()
-    print(describe_machine("torch", "optuna", "scikit-learn"), flush=True)
-    X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
-    train, test = next(HoldOut(0.1).split(X, y))
+    study.show_machine("torch", "optuna", "scikit-learn")
+    X, y, train, test = study.split_training(args)
     cv = [(train[: args.faces], test[: args.faces // 4])]
     clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
     clf.set_params(augment=FaceAugmenter())
     space = search_space().only("learning_rate", "dropout", "batch_size", "augment__rotation")
 
-    start = time.perf_counter()
     halving = HalvingRandomSearchCV(
         clf,
         space.to_scipy()[0],
@@ -45,8 +39,8 @@ def main():
         cv=cv,
         random_state=0,
         refit=False,
-    ).fit(X, y)
-    seconds = time.perf_counter() - start
+    )
+    seconds, _ = study.seconds_of(halving.fit, X, y)
     full = halving.cv_results_["n_resources"] == args.epochs
     scores = halving.cv_results_["mean_test_score"][full]
     print(f"{seconds:.0f} s each, {torch.get_num_threads()} threads")
@@ -71,12 +65,8 @@ def report(name, n_settings, scores):
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", help="fer2013.csv")
+    parser = study.make_parser(__doc__, "path", widths=[16, 32, 64])
     parser.add_argument("--faces", type=int, default=4000, help="to train on; a quarter to score")
-    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--epochs", type=int, default=8, help="of a setting that is not stopped")
     parser.add_argument("--settings", type=int, default=24, help="that halving begins with")
     return parser.parse_args()

@@ -12,16 +12,14 @@ All train in turns, in one process, on synthetic faces; the first round is not c
 ``--profile`` one more fit shows which of torch's operations take its time.
 """
 
-import argparse
-import time
 from statistics import median
 
+import _study as study
 import numpy as np
 import torch
-from _common import describe_machine, peak_memory
 from PIL import Image, ImageEnhance
 from skorch import NeuralNetClassifier
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.profiler import ProfilerActivity, profile
@@ -35,7 +33,6 @@ BATCH = 128
 
 
 def by_fer_sklearn(args, X, y):
-    start = time.perf_counter()
     clf = FERClassifier(
         args.network,
         widths=args.widths,
@@ -45,7 +42,6 @@ def by_fer_sklearn(args, X, y):
         precision=args.precision,
     )
     clf.fit(X, y)
-    return time.perf_counter() - start
 
 
 def network(args, X):
@@ -54,7 +50,6 @@ def network(args, X):
 
 
 def by_bare_loop(args, X, y):
-    start = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images = torch.tensor(X, device=device).unsqueeze(1)
     codes = torch.tensor(np.unique(y, return_inverse=True)[1], device=device)
@@ -83,7 +78,6 @@ def by_bare_loop(args, X, y):
             schedule.step()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 class PILFaces(torch.utils.data.Dataset):
@@ -115,7 +109,6 @@ class PILFaces(torch.utils.data.Dataset):
 
 
 def by_notebook(args, X, y):
-    start = time.perf_counter()
     steps = -(-len(X) // BATCH)
     net = NeuralNetClassifier(
         network(args, X),
@@ -138,7 +131,6 @@ def by_notebook(args, X, y):
         verbose=0,
     )
     net.fit(PILFaces(X, y), y=None)
-    return time.perf_counter() - start
 
 
 WAYS = {"fer_sklearn": by_fer_sklearn, "bare loop": by_bare_loop, "notebook": by_notebook}
@@ -147,15 +139,13 @@ WAYS = {"fer_sklearn": by_fer_sklearn, "bare loop": by_bare_loop, "notebook": by
 def main():
     args = parse_arguments()
     X, y = make_faces(args.faces, image_size=args.size, random_state=0, return_X_y=True)
-    clf = FERClassifier(args.network, widths=args.widths, precision=args.precision, max_epochs=1)
-    clf.fit(X[:BATCH], y[:BATCH])
-    args.bfloat16 = clf._model.autocast is not None
+    args.bfloat16 = trains_in_bfloat16(args, X[:BATCH], y[:BATCH])
     ways = {name: way for name, way in WAYS.items() if name not in args.without}
     seconds = {name: [] for name in ways}
     for _ in range(args.repeats + 1):
         for name, way in ways.items():
-            seconds[name].append(way(args, X, y))
-    print(describe_machine("torch", "skorch", "scikit-learn"))
+            seconds[name].append(study.seconds_of(way, args, X, y)[0])
+    study.show_machine("torch", "skorch", "scikit-learn")
     precision = "bfloat16" if args.bfloat16 else "float32"
     print(f"{args.network} in {precision} (the notebook: float32), batches of {BATCH}")
     print(f"{args.epochs} epochs of {args.faces} faces of {args.size} x {args.size} pixels")
@@ -164,24 +154,31 @@ def main():
         rate = args.faces * args.epochs / median(taken[1:])
         ratio = median(theirs / mine for theirs, mine in zip(taken[1:], ours, strict=True))
         print(f"{name:12} {rate:7.0f} faces/s; fer_sklearn is {ratio:.2f} times as fast")
-    print(f"peak memory of the process {peak_memory():.0f} MB")
+    print(f"peak memory of the process {study.peak_memory():.0f} MB")
     if args.profile:
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
             by_fer_sklearn(args, X, y)
         print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=16))
 
 
+def trains_in_bfloat16(args, X, y):
+    """Tell what `FERClassifier` makes of ``args.precision`` on this machine."""
+    found = []
+
+    class Ask(Callback):
+        def on_train_begin(self, net, **kwargs):
+            found.append(net.module_.autocast is not None)
+
+    params = {"widths": args.widths, "precision": args.precision, "max_epochs": 1}
+    FERClassifier(args.network, **params, callbacks=[Ask()]).fit(X, y)
+    return found[0]
+
+
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = study.make_parser(
+        __doc__, "--widths --precision", network="resnet", faces=4096, epochs=2, repeats=5
     )
-    parser.add_argument("--network", default="resnet")
-    parser.add_argument("--widths", type=int, nargs="+", help="instead of the network's own")
-    parser.add_argument("--faces", type=int, default=4096)
     parser.add_argument("--size", type=int, default=48, help="side of the faces in pixels")
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--precision", default="auto", help="of fer_sklearn and the bare loop")
     parser.add_argument("--workers", type=int, default=0, help="of the notebook's DataLoader")
     parser.add_argument("--without", nargs="*", default=[], choices=WAYS)
     parser.add_argument("--profile", action="store_true")
