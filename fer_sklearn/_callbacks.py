@@ -85,11 +85,11 @@ def fit_task(estimator, X, y, *, max_subtasks=None):
 
 
 def epoch_tasks(context, estimator, X, y, attributes):
-    """Return what tells callbacks of an epoch: that it begins, and that it has ended.
+    """Return what tells callbacks of an epoch; nothing where nobody listens.
 
     Parameters
     ----------
-    context : CallbackContext
+    context : CallbackContext or None
         Of the fit.
     estimator : estimator
         Whose fit it is.
@@ -100,9 +100,12 @@ def epoch_tasks(context, estimator, X, y, attributes):
 
     Returns
     -------
-    begin, end : callables
-        Both take the net; `end` returns True if the training shall stop.
+    pairs : list of (begin, end)
+        One or none: functions of the net that say that an epoch begins, and that it has ended.
+        The second returns True if the training shall stop.
     """
+    if not has_callbacks(estimator):
+        return []
     tasks = []
 
     def begin(net):
@@ -113,4 +116,4 @@ def epoch_tasks(context, estimator, X, y, attributes):
         told = {"estimator": estimator, "X": X, "y": y}
         return tasks[-1].call_on_fit_task_end(**told, reconstruction_attributes=attributes)
 
-    return begin, end
+    return [(begin, end)]

@@ -20,6 +20,7 @@ from ._labels import (
     make_loss_weights,
 )
 from .augment import FaceAugmenter, augmenter_for
+from .training import needs_validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +173,7 @@ def take_in_batch(estimator, X, y, classes, sample_weight, start) -> TrainingFac
 
 
 def split(
-    estimator, data: TrainingFaces, X_val, y_val, seed: int, *, needed: bool
+    estimator, data: TrainingFaces, X_val, y_val, seed: int
 ) -> tuple[TrainingFaces, TrainingFaces | None]:
     """Return the faces to train on, and those to validate on: given, set aside, or None.
 
@@ -182,9 +183,7 @@ def split(
     data : TrainingFaces
     X_val, y_val : as in `FERClassifier.fit`
     seed : int
-        Chooses what is set aside.
-    needed : bool
-        Whether to set faces aside if none are given.
+        Chooses what is set aside, where none are given and the training needs some.
 
     Raises
     ------
@@ -196,7 +195,9 @@ def split(
         raise ValueError(f"{came} came without {lacks}: pass both or neither.")
     if X_val is not None:
         return data, _given(estimator, data, X_val, y_val)
-    return data.set_aside(estimator.validation_fraction, seed) if needed else (data, None)
+    if needs_validation(estimator.schedule, early_stopping=estimator.early_stopping):
+        return data.set_aside(estimator.validation_fraction, seed)
+    return data, None
 
 
 def rows_to_predict(estimator, X) -> np.ndarray:

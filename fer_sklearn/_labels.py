@@ -91,8 +91,13 @@ def make_batch_weights(codes, classes, sample_weight, class_weight) -> np.ndarra
     Raises
     ------
     ValueError
-        If a weight is negative, or `class_weight` names an unknown class.
+        If a weight is negative, or `class_weight` is "balanced" or names an unknown class.
     """
+    if isinstance(class_weight, str):
+        raise ValueError(
+            "class_weight='balanced' needs all labels at once; pass a dict to "
+            "partial_fit, e.g. from sklearn.utils.class_weight.compute_class_weight."
+        )
     weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
     by_class = compute_class_weight(class_weight, classes=classes, y=classes)
     _refuse_negative(by_class, class_weight)

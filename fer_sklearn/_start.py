@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import clone
 
+from ._labels import ClassTotals
 from ._pretrained import Pretrained, read_pretrained
 from .model import FacePredictor, Recipe
+from .networks import default_params
 from .normalize import FaceNormalizer
 
 
@@ -260,3 +262,56 @@ class WarmStart(Start):
             key: self.history.get(key, [np.nan] * n_before) + epochs.get(key, [np.nan] * n_new)
             for key in {**self.history, **epochs}
         }
+
+
+def to_file(
+    predictor: FacePredictor,
+    classes: np.ndarray,
+    totals: ClassTotals | None,
+    *,
+    note: str,
+    temperature: float,
+) -> Pretrained:
+    """Return a trained network as plain values, that another training can begin with.
+
+    Parameters
+    ----------
+    predictor : FacePredictor
+    classes : ndarray of shape (n_classes,)
+    totals : ClassTotals or None
+        What it was trained on, where that is known.
+    note : str
+        Where it comes from.
+    temperature : float
+        What its logits are divided by.
+
+    Raises
+    ------
+    TypeError
+        If the network has no name.
+    ValueError
+        If the faces came normalised, or the logits cannot be divided.
+    """
+    recipe, normalizer = predictor.recipe, predictor.normalizer
+    params = default_params(recipe.network) | recipe.params
+    if normalizer is None:
+        raise ValueError(
+            "save_pretrained stores how faces are normalised, but this classifier was fitted "
+            "with normalize='upstream'. Fit one with a FaceNormalizer of its own."
+        )
+    return Pretrained(
+        network=recipe.network,
+        network_params=params,
+        classes=classes.tolist(),
+        image_shape=recipe.image_shape,
+        normalization={
+            "method": normalizer.method,
+            "mean": normalizer.mean_,
+            "scale": normalizer.scale_,
+        },
+        mirrored=predictor.mirrored,
+        note=note,
+        class_count=None if totals is None else np.asarray(totals.counts).tolist(),
+        class_totals=None if totals is None else np.asarray(totals.amounts).tolist(),
+        weights=predictor.weights(temperature),
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 from scipy.special import log_softmax, softmax
@@ -15,29 +14,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import training
-from ._callbacks import (
-    CallbackSupportMixin,
-    epoch_tasks,
-    fit_task,
-    has_callbacks,
-    with_callbacks,
-)
+from ._callbacks import CallbackSupportMixin, epoch_tasks, fit_task, with_callbacks
 from ._device import resolve_device, resolve_device_or_cpu
 from ._globals import global_state_preserved
 from ._intake import rows_to_predict, split, take_in, take_in_batch
 from ._labels import ClassTotals
-from ._pretrained import Pretrained, read_pretrained, write_pretrained
-from ._start import FileStart, choose_start
-from ._state import defaults_of, fingerprint, pack_state, unchanged_on_failure, unpack_state
+from ._parts import with_parts
+from ._pretrained import read_pretrained, write_pretrained
+from ._start import FileStart, choose_start, to_file
+from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
 from .augment import FaceAugmenter
 from .model import VIEWS, FacePredictor, Faces, Recipe
-from .networks import default_params
 from .normalize import FaceNormalizer
-
-#: Parameters that a fit does not depend on.
-_SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
-#: Parameters that may be an estimator, and are None by default.
-_PARTS = ("augment", "normalize")
 
 
 class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
@@ -189,12 +177,31 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     See Also
     --------
     make_fer_pipeline : The same as three steps of a scikit-learn Pipeline.
+    preset : Values of these parameters that were chosen together.
+    fer_sklearn.tuning.FERSearchCV : Searches for better ones.
+    fer_sklearn.embedding.FaceEmbedder : The features of a fitted classifier.
 
     Notes
     -----
     `sample_weight` and `class_weight` are scaled to mean 1 over the training data and
     multiply each face's loss; a face of weight 0 is left out. A fit that is stopped by
     Ctrl-C or by an error leaves the classifier as it was before.
+
+    References
+    ----------
+    K. He et al., "Deep residual learning for image recognition", CVPR 2016: "resnet".
+
+    K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
+    recognition", ICLR 2015: "cnn".
+
+    K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+
+    H. Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018.
+
+    A. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+
+    E. Barsoum et al., "Training deep networks for facial expression recognition with
+    crowd-sourced label distribution", ICMI 2016: `label_distribution` of `fit`.
 
     Examples
     --------
@@ -360,14 +367,17 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             data = take_in(self, X, y, sample_weight, label_distribution, start)
             # One draw a fit, whatever happens next: a RandomState stays in step.
             seed = _draw_seed(self.random_state)
-            train, valid = split(self, data, X_val, y_val, seed, needed=_needs_validation(self))
-            checkpoint = _checkpoint_of(self, start, X, data, X_val, y_val)
+            train, valid = split(self, data, X_val, y_val, seed)
+            checkpoint = training.checkpoint_of(self, X, data, (X_val, y_val), start.file)
             settings = self._settings(start, train, seed, checkpoint=checkpoint)
             # One block builds and trains: a network's own dropout draws on where its weights ended.
             with global_state_preserved(settings.device):
                 trainer = training.Trainer(start.predictor(train, settings), settings, train)
                 learned = partial(self._learned, start, train, trainer)
-                trainer.train(train, valid, _tellers(self, task, X, y, learned))
+                told = [
+                    training.TellEpochs(*pair) for pair in epoch_tasks(task, self, X, y, learned)
+                ]
+                trainer.train(train, valid, told)
             vars(self).update(learned(), _trainer=None)
         return self
 
@@ -399,15 +409,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """
         with unchanged_on_failure(self):
             self._validate_params()
-            if self.class_weight == "balanced":
-                raise ValueError(
-                    "class_weight='balanced' needs all labels at once; pass a dict to "
-                    "partial_fit, e.g. from sklearn.utils.class_weight.compute_class_weight."
-                )
             start = choose_start(self, self._predictor)
             data = take_in_batch(self, X, y, classes, sample_weight, start)
-            if not len(data):
-                return self  # there is nothing to learn from
+            if not len(data):  # all faces weigh nothing
+                return self
             settings = self._settings(start, data, _draw_seed(self.random_state)).for_one_epoch()
             with global_state_preserved(settings.device):
                 # The last call's optimiser continues, unless a parameter of the training changed.
@@ -507,6 +512,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def set_params(self, **params):
         """Set parameters, those of `augment` and `normalize` too where these are None.
 
+        .. versionchanged:: 0.2
+           Parameters of `augment` and `normalize` can be set where these are None.
+
         Parameters
         ----------
         **params
@@ -525,11 +533,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         FileNotFoundError
             If a parameter of `normalize` is set and `pretrained` names no file.
         """
-        for part in _PARTS:
-            nested = [name for name in params if name.startswith(f"{part}__")]
-            if nested:
-                params[part] = _part_to_set(self, part, nested, params)
-        return super().set_params(**params)
+        return super().set_params(**with_parts(self, params))
 
     @classmethod
     def from_pretrained(cls, source="fer2013", **params):
@@ -611,22 +615,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         if not temperature > 0:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
-        predictor, totals = self._predictor, _totals_of(self)
-        write_pretrained(
-            path,
-            Pretrained(
-                network=predictor.recipe.network,
-                network_params=default_params(predictor.recipe.network) | predictor.recipe.params,
-                classes=self.classes_.tolist(),
-                image_shape=self.image_shape_,
-                normalization=_normalization(predictor.normalizer),
-                mirrored=predictor.mirrored,
-                note=note,
-                class_count=None if totals is None else np.asarray(totals.counts).tolist(),
-                class_totals=None if totals is None else np.asarray(totals.amounts).tolist(),
-                weights=predictor.weights(temperature),
-            ),
+        file = to_file(
+            self._predictor, self.classes_, _totals_of(self), note=note, temperature=temperature
         )
+        write_pretrained(path, file)
 
     def _settings(self, start, data, seed, **others):
         return training.Settings.from_params(
@@ -741,58 +733,5 @@ def _totals_of(classifier) -> ClassTotals | None:
     return ClassTotals(counts, getattr(classifier, "_class_totals", counts))
 
 
-def _normalization(normalizer: FaceNormalizer | None) -> dict:
-    if normalizer is None:
-        raise ValueError(
-            "save_pretrained stores how faces are normalised, but this classifier was fitted "
-            "with normalize='upstream'. Fit one with a FaceNormalizer of its own."
-        )
-    return {"method": normalizer.method, "mean": normalizer.mean_, "scale": normalizer.scale_}
-
-
-def _part_to_set(classifier, part: str, nested: list[str], params: dict):
-    """Return the estimator that `nested`, parameters of a part, are set on."""
-    stated = params.get(part, getattr(classifier, part))
-    if isinstance(stated, str):
-        raise ValueError(
-            f"{part}={stated!r} has no parameters, got {', '.join(nested)}. Set {part} to None or "
-            f"to {'FaceAugmenter()' if part == 'augment' else 'FaceNormalizer()'} too."
-        )
-    if stated is not None:
-        return stated
-    if part == "augment":
-        return FaceAugmenter()
-    source = params.get("pretrained", classifier.pretrained)
-    if source is None:
-        return FaceNormalizer()
-    return FaceNormalizer(read_pretrained(source).normalization["method"])
-
-
-def _needs_validation(classifier) -> bool:
-    return training.needs_validation(classifier.schedule, early_stopping=classifier.early_stopping)
-
-
 def _draw_seed(random_state) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _checkpoint_of(classifier, start, X, data, *validation):
-    """Return what writes and reads `checkpoint`, or None."""
-    if classifier.checkpoint is None:
-        return None
-    if classifier.warm_start or not isinstance(classifier.random_state, Integral):
-        raise ValueError(
-            "checkpoint needs random_state to be an int and warm_start=False, or the fit could "
-            f"not be repeated; got random_state={classifier.random_state!r}, "
-            f"warm_start={classifier.warm_start}."
-        )
-    given = X, data.y, data.weights, data.shares, validation, start.file
-    said = fingerprint([classifier, data.augmenter], _SILENT, given)
-    return training.Checkpoint(Path(classifier.checkpoint), said)
-
-
-def _tellers(classifier, task, X, y, learned) -> list:
-    """Return what tells scikit-learn's callbacks of every epoch, a task of the fit."""
-    if not has_callbacks(classifier):
-        return []
-    return [training.TellEpochs(*epoch_tasks(task, classifier, X, y, learned))]

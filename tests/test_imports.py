@@ -27,12 +27,13 @@ ALLOWED = {
     "augment": {"_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "networks"},
-    "training": {"_globals", "model"},
-    "_intake": {"_images", "_labels", "augment"},
-    "_start": {"_pretrained", "model", "normalize"},
+    "training": {"_globals", "_state", "model"},
+    "_intake": {"_images", "_labels", "augment", "training"},
+    "_start": {"_labels", "_pretrained", "model", "networks", "normalize"},
+    "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
-        *("_callbacks", "_device", "_globals", "_intake", "_labels", "_pretrained", "_start"),
-        *("_state", "augment", "model", "networks", "normalize", "training"),
+        *("_callbacks", "_device", "_globals", "_intake", "_labels", "_parts", "_pretrained"),
+        *("_start", "_state", "augment", "model", "normalize", "training"),
     },
     # what asks the estimator
     "pipeline": {"augment", "classifier", "normalize"},

@@ -21,11 +21,11 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
+from fer_sklearn.model import Targets
 from fer_sklearn.networks import ResNet
 
 # The only private names: a callback that cuts batches itself, and layers, need them.
 from fer_sklearn.networks._layers import conv3x3, conv_block
-from fer_sklearn.training._batches import Targets
 
 
 class Progressive(ResNet):
@@ -128,7 +128,7 @@ class Whiten(Callback):
     @torch.no_grad()
     def on_train_begin(self, net, X, **kwargs):
         normalize, network = net.module_.normalize, net.module_.network
-        patches = nn.functional.unfold(normalize(X.faces(np.arange(min(len(X), 2000)))), 4)
+        patches = nn.functional.unfold(normalize(X.pixels(np.arange(min(len(X), 2000)))), 4)
         variances, axes = torch.linalg.eigh(patches.transpose(0, 1).flatten(1).cov())
         filters = (axes / (variances + 1e-3).sqrt()).T.reshape(16, 1, 4, 4)
         network.whitening.weight.copy_(torch.cat([filters, -filters]))
@@ -199,7 +199,7 @@ class SkipEasy(Callback):
         for part in np.array_split(order, self.batches(len(index))):
             self.rows = index[part]
             codes = self.faces.targets(self.rows)
-            yield self.faces.faces(self.rows), Targets(codes, weights[part])
+            yield self.faces.pixels(self.rows), Targets(codes, weights[part])
 
     def on_batch_end(self, net, batch, y_pred, **kwargs):
         codes = Targets.of(batch[1]).codes

@@ -9,7 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOMES = {
-    "Checkpoint": "_checkpoint",
     "FINE_TUNING_RATE": "_optimizers",
     "FaceLoss": "_loss",
     "FaceNet": "_net",
@@ -18,6 +17,7 @@ _HOMES = {
     "Settings": "_run",
     "TellEpochs": "_epochs",
     "Trainer": "_run",
+    "checkpoint_of": "_checkpoint",
     "needs_validation": "_schedules",
 }
 

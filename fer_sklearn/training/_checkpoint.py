@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -10,9 +11,12 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
 from .._globals import global_generators
+from .._state import fingerprint
 from ._net import OwnCallback
 
 _FORMAT = 2
+#: Parameters of the classifier that a fit does not depend on.
+_SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
 
 
 class Checkpoint(OwnCallback):
@@ -102,6 +106,39 @@ class Checkpoint(OwnCallback):
     @property
     def _part(self) -> Path:
         return self.path.with_name(self.path.name + ".part")
+
+
+def checkpoint_of(classifier, X, data, validation, file) -> Checkpoint | None:
+    """Return what writes and reads the checkpoint of a fit; None if it has none.
+
+    Parameters
+    ----------
+    classifier : FERClassifier
+    X : array-like
+        As it came: a memory map is not read twice.
+    data : TrainingFaces
+        What was made of it and of the labels.
+    validation : tuple
+        X_val and y_val as they came.
+    file : Pretrained or None
+        What the weights come from.
+
+    Raises
+    ------
+    ValueError
+        If the fit could not be repeated.
+    """
+    if classifier.checkpoint is None:
+        return None
+    if classifier.warm_start or not isinstance(classifier.random_state, Integral):
+        raise ValueError(
+            "checkpoint needs random_state to be an int and warm_start=False, or the fit could "
+            f"not be repeated; got random_state={classifier.random_state!r}, "
+            f"warm_start={classifier.warm_start}."
+        )
+    given = X, data.y, data.weights, data.shares, validation, file
+    said = fingerprint([classifier, data.augmenter], _SILENT, given)
+    return Checkpoint(Path(classifier.checkpoint), said)
 
 
 def _deciding(net) -> list[Callback]:

@@ -75,9 +75,12 @@ class Muon(Optimizer):
         state = self.state[filters]
         if not state:
             state["momentum"] = torch.zeros_like(filters)
+        # Nesterov's form: the gradient as it would be after the momentum's next step.
         momentum = state["momentum"].mul_(group["momentum"]).add_(filters.grad)
         ahead = filters.grad.add(momentum, alpha=group["momentum"])
+        # Behind batch norm only the direction of a filter counts; unit norm makes steps relative.
         filters.mul_(len(filters) ** 0.5 / filters.norm().clamp_min(1e-12))
+        # A matrix of one row a filter: rare directions of the gradient get a full step too.
         direction = orthogonalize(ahead.flatten(1)).reshape(filters.shape)
         filters.add_(direction, alpha=-group["lr"])
 
@@ -88,11 +91,14 @@ class Muon(Optimizer):
             state["mean"] = torch.zeros_like(parameter)
             state["square"] = torch.zeros_like(parameter)
         state["step"] += 1
+        # One learning rate, moved by one schedule, serves both kinds of parameters.
         rate = group["lr"] * group["adam_factor"]
+        # Decay pulls matrices alone: shrunken biases and batch norm would only lose fit.
         if parameter.ndim > 1:
             parameter.mul_(1 - rate * group["weight_decay"])
         state["mean"].lerp_(gradient, 1 - _BETAS[0])
         state["square"].lerp_(gradient.square(), 1 - _BETAS[1])
+        # Both averages began at zero, which the first steps have to make up for.
         mean = state["mean"] / (1 - _BETAS[0] ** state["step"])
         square = state["square"] / (1 - _BETAS[1] ** state["step"])
         parameter.addcdiv_(mean, square.sqrt_().add_(1e-8), value=-rate)
@@ -107,8 +113,10 @@ def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
     Every step multiplies the matrix X by a polynomial of X X^T, so the steps are gathered in
     the small square space of X X^T, and X itself is multiplied only once.
     """
+    # The square space is as large as the shorter side.
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonalize(matrix.T, steps).T
+    # The iteration converges for singular values of at most 1.
     x = matrix / matrix.norm().clamp_min(1e-7)
     square = x @ x.T
     identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
