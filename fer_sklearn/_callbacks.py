@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -11,7 +16,7 @@ except ImportError:  # scikit-learn 1.8
     class CallbackSupportMixin:
         """Adds nothing: this scikit-learn has no callbacks."""
 
-    def with_callbacks(method):
+    def with_callbacks(method: Callable) -> Callable:
         """Return the method as it is."""
         return method
 
@@ -27,12 +32,19 @@ __all__ = [
 ]
 
 
-def has_callbacks(estimator) -> bool:
+def has_callbacks(estimator: BaseEstimator) -> bool:
     """Tell whether callbacks were set on the estimator, or handed down to it."""
     return bool(getattr(estimator, "_skl_callbacks", None))
 
 
-def open_context(estimator, *, X, y, metadata=None, max_subtasks=None):
+def open_context(
+    estimator: BaseEstimator,
+    *,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    metadata: Any = None,
+    max_subtasks: int | None = None,
+) -> Any:
     """Tell callbacks that a fit begins; return the context of its tasks.
 
     None where nobody listens.
@@ -44,7 +56,14 @@ def open_context(estimator, *, X, y, metadata=None, max_subtasks=None):
 
 
 @contextmanager
-def subtask(context, name: str, estimator, *, runs=None, max_subtasks=0):
+def subtask(
+    context: Any,
+    name: str,
+    estimator: BaseEstimator,
+    *,
+    runs: BaseEstimator | None = None,
+    max_subtasks: int | None = 0,
+) -> Iterator[Any]:
     """Tell callbacks that a task below `context` begins and ends, and yield its context.
 
     Parameters
@@ -71,7 +90,9 @@ def subtask(context, name: str, estimator, *, runs=None, max_subtasks=0):
 
 
 @contextmanager
-def fit_task(estimator, X, y, *, max_subtasks=None):
+def fit_task(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike | None, *, max_subtasks: int | None = None
+) -> Iterator[Any]:
     """Tell callbacks that a fit begins and, if the block gets to its end, that it has ended.
 
     Yields the context of its tasks; None where nobody listens.
@@ -84,7 +105,13 @@ def fit_task(estimator, X, y, *, max_subtasks=None):
         )
 
 
-def epoch_tasks(context, estimator, X, y, attributes):
+def epoch_tasks(
+    context: Any,
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    attributes: Callable[[], dict],
+) -> list[tuple[Callable, Callable]]:
     """Return what tells callbacks of an epoch; nothing where nobody listens.
 
     Parameters
@@ -108,11 +135,11 @@ def epoch_tasks(context, estimator, X, y, attributes):
         return []
     tasks = []
 
-    def begin(net):
+    def begin(net: Any) -> None:
         tasks.append(context.subcontext("epoch"))
         tasks[-1].call_on_fit_task_begin(estimator=estimator, X=X, y=y)
 
-    def end(net):
+    def end(net: Any) -> bool:
         told = {"estimator": estimator, "X": X, "y": y}
         return tasks[-1].call_on_fit_task_end(**told, reconstruction_attributes=attributes)
 

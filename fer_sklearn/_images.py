@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from math import isqrt
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -25,7 +27,7 @@ _EXPECTED = (
 )
 
 
-def as_rows(X):
+def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
     """Return X as rows and, where X came as images, their (height, width).
 
     Parameters
@@ -54,7 +56,7 @@ def as_rows(X):
     return images.reshape(len(images), height * width), (height, width)
 
 
-def _as_array(X) -> np.ndarray:
+def _as_array(X: Any) -> np.ndarray:
     try:
         return np.asarray(X)
     except ValueError as error:
@@ -91,7 +93,7 @@ def _rgb_to_gray(images: np.ndarray) -> np.ndarray:
     return gray
 
 
-def infer_image_shape(n_features: int, image_shape=None) -> tuple[int, int]:
+def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None) -> tuple[int, int]:
     """Return the (height, width) of rows of `n_features` pixels.
 
     Raises
@@ -129,7 +131,7 @@ def infer_image_shape(n_features: int, image_shape=None) -> tuple[int, int]:
     return 1, n_features
 
 
-def gray_images(X, image_shape=None) -> np.ndarray:
+def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
     """Return faces of any shape that a classifier takes as (n, height, width).
 
     Raises
@@ -163,7 +165,7 @@ class PixelValues:
         return float(self._rows.min()), float(self._rows.max())
 
 
-def infer_pixel_range(values: PixelValues, pixel_range="auto") -> tuple[float, float]:
+def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[float, float]:
     """Return the (black, white) that values are measured between.
 
     "auto": unsigned bytes and values that exceed 1 lie in [0, 255], floats up to 1 and
@@ -193,7 +195,7 @@ def infer_pixel_range(values: PixelValues, pixel_range="auto") -> tuple[float, f
     return low, high if high > low else low + 1.0
 
 
-def check_pixel_range(values: PixelValues, pixel_range) -> None:
+def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:
     """Raise if a value lies outside the stated range.
 
     Raises
@@ -212,7 +214,7 @@ def check_pixel_range(values: PixelValues, pixel_range) -> None:
         )
 
 
-def match_pixel_range(values: PixelValues, pixel_range) -> tuple[float, float]:
+def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, float]:
     """Return the range for faces seen after `fit`, which measured `pixel_range`.
 
     Bytes and bools mean the same wherever they come from, so a classifier fitted on floats
@@ -236,7 +238,7 @@ def match_pixel_range(values: PixelValues, pixel_range) -> tuple[float, float]:
     return pixel_range
 
 
-def to_unit(faces: np.ndarray, pixel_range) -> np.ndarray:
+def to_unit(faces: np.ndarray, pixel_range: Any) -> np.ndarray:
     """Map [black, white] to [0, 1] as float32; bytes stay bytes, the device scales them."""
     if pixel_range is None:  # normalised upstream
         return faces.astype(np.float32)
@@ -246,7 +248,7 @@ def to_unit(faces: np.ndarray, pixel_range) -> np.ndarray:
     return ((faces.astype(np.float64) - black) / (white - black)).astype(np.float32)
 
 
-def mosaic(tiles, *, gap: int = 4, fill: float = 255) -> np.ndarray:
+def mosaic(tiles: np.ndarray, *, gap: int = 4, fill: float = 255) -> np.ndarray:
     """Lay tiles of one size out in a rectangle about twice as wide as high."""
     height, width = tiles[0].shape
     columns = max(1, round((2 * len(tiles) * height / width) ** 0.5))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -20,6 +23,7 @@ from ._labels import (
     make_loss_weights,
 )
 from .augment import FaceAugmenter, augmenter_for
+from .model import FacePredictor, Faces
 from .training import needs_validation
 
 
@@ -65,7 +69,7 @@ class TrainingFaces:
     def __len__(self) -> int:
         return len(self.index)
 
-    def faces(self, predictor):
+    def faces(self, predictor: FacePredictor) -> Faces:
         """Return them as the network of `predictor` takes them."""
         return predictor.faces(
             self.rows,
@@ -101,7 +105,14 @@ class TrainingFaces:
         return replace(self, index=kept), replace(self, index=held_out, weights=None, shares=None)
 
 
-def take_in(estimator, X, y, sample_weight, label_distribution, start) -> TrainingFaces:
+def take_in(
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    label_distribution: ArrayLike | None,
+    start: Any,
+) -> TrainingFaces:
     """Check what `fit` was given.
 
     Parameters
@@ -137,7 +148,14 @@ def take_in(estimator, X, y, sample_weight, label_distribution, start) -> Traini
     )
 
 
-def take_in_batch(estimator, X, y, classes, sample_weight, start) -> TrainingFaces:
+def take_in_batch(
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    classes: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    start: Any,
+) -> TrainingFaces:
     """Check what `partial_fit` was given; the faces to train on may be none.
 
     Parameters
@@ -173,7 +191,11 @@ def take_in_batch(estimator, X, y, classes, sample_weight, start) -> TrainingFac
 
 
 def split(
-    estimator, data: TrainingFaces, X_val, y_val, seed: int
+    estimator: BaseEstimator,
+    data: TrainingFaces,
+    X_val: ArrayLike | None,
+    y_val: ArrayLike | None,
+    seed: int,
 ) -> tuple[TrainingFaces, TrainingFaces | None]:
     """Return the faces to train on, and those to validate on: given, set aside, or None.
 
@@ -200,12 +222,14 @@ def split(
     return data, None
 
 
-def rows_to_predict(estimator, X) -> np.ndarray:
+def rows_to_predict(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
     """Check what a fitted estimator is asked about, and return it as rows."""
     return _read(estimator, X, "no_validation", estimator.image_shape_)[0]
 
 
-def _given(estimator, data: TrainingFaces, X_val, y_val) -> TrainingFaces:
+def _given(
+    estimator: BaseEstimator, data: TrainingFaces, X_val: ArrayLike | None, y_val: ArrayLike | None
+) -> TrainingFaces:
     rows, y, image_shape = _read(estimator, X_val, y_val, data.image_shape)
     way_out = "Leave their faces out of X_val and y_val, or fit on such faces too."
     codes = encode_labels(y, data.classes, way_out)
@@ -226,7 +250,9 @@ def _encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return encode_labels(y, classes, way_out)
 
 
-def _read(estimator, X, y, known: tuple[int, int] | None):
+def _read(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, known: tuple[int, int] | None
+) -> tuple[np.ndarray, np.ndarray | None, tuple[int, int]]:
     """Return rows, labels and image shape; None as the known shape learns it, else it is compared.
 
     Images become rows since scikit-learn validates rows; their shape is kept beside.
@@ -244,7 +270,12 @@ def _read(estimator, X, y, known: tuple[int, int] | None):
     return rows, y, known
 
 
-def _refuse_single_face(estimator, rows, own_shape, known) -> None:
+def _refuse_single_face(
+    estimator: BaseEstimator,
+    rows: np.ndarray,
+    own_shape: tuple[int, int] | None,
+    known: tuple[int, int],
+) -> None:
     """Raise if one face came where several are expected."""
     shape = rows.shape if own_shape is None else (len(rows), *own_shape)
     single = [(*known, *channels) for channels in ((), (1,), (3,))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_array
 
@@ -53,7 +54,9 @@ def encode_labels(y: np.ndarray, classes: np.ndarray, way_out: str) -> np.ndarra
     return codes.astype(np.int64)
 
 
-def make_loss_weights(y, sample_weight, class_weight) -> np.ndarray | None:
+def make_loss_weights(
+    y: np.ndarray, sample_weight: ArrayLike | None, class_weight: dict | str | None
+) -> np.ndarray | None:
     """Return the product of both weights, scaled to mean 1; None if all are equal.
 
     Raises
@@ -74,7 +77,12 @@ def make_loss_weights(y, sample_weight, class_weight) -> np.ndarray | None:
     return (weights / weights[weights > 0].mean()).astype(np.float32)
 
 
-def make_batch_weights(codes, classes, sample_weight, class_weight) -> np.ndarray | None:
+def make_batch_weights(
+    codes: np.ndarray,
+    classes: np.ndarray,
+    sample_weight: ArrayLike | None,
+    class_weight: dict | str | None,
+) -> np.ndarray | None:
     """Return the product of both weights, for one batch of many; None if all are 1.
 
     They are not scaled: a batch of heavy faces counts more than one of light faces.
@@ -105,7 +113,7 @@ def make_batch_weights(codes, classes, sample_weight, class_weight) -> np.ndarra
     return None if (weights == 1).all() else weights.astype(np.float32)
 
 
-def _refuse_negative(weights, class_weight) -> None:
+def _refuse_negative(weights: np.ndarray, class_weight: dict | str | None) -> None:
     if not (weights >= 0).all():
         raise ValueError(
             f"Expected class_weight of numbers of at least 0, got {class_weight!r}. A weight of 0 "
@@ -113,7 +121,7 @@ def _refuse_negative(weights, class_weight) -> None:
         )
 
 
-def check_shares(distribution, n_faces: int, n_classes: int) -> np.ndarray | None:
+def check_shares(distribution: ArrayLike | None, n_faces: int, n_classes: int) -> np.ndarray | None:
     """Return a label distribution as float32 rows that sum to 1; None if there is none.
 
     Raises
@@ -139,7 +147,7 @@ def check_shares(distribution, n_faces: int, n_classes: int) -> np.ndarray | Non
     return (shares / totals).astype(np.float32)
 
 
-def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.ndarray):
+def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.ndarray) -> np.ndarray:
     """Return `index` without the faces of weight 0, which would only cost time.
 
     Raises
@@ -173,7 +181,15 @@ class ClassTotals:
     amounts: np.ndarray
 
     @classmethod
-    def of(cls, codes, n_classes: int, weights=None, shares=None, *, oversample=False):
+    def of(
+        cls,
+        codes: np.ndarray,
+        n_classes: int,
+        weights: np.ndarray | None = None,
+        shares: np.ndarray | None = None,
+        *,
+        oversample: bool = False,
+    ) -> ClassTotals:
         """Count the faces of one training.
 
         Parameters

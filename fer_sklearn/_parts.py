@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 from sklearn.base import BaseEstimator
 
 from ._pretrained import read_pretrained
@@ -11,7 +13,7 @@ from .normalize import FaceNormalizer
 _PARTS = {"augment": FaceAugmenter, "normalize": FaceNormalizer}
 
 
-def with_parts(classifier, params: dict) -> dict:
+def with_parts(classifier: BaseEstimator, params: dict) -> dict:
     """Return parameters to set, with the parts that they are set on.
 
     Parameters
@@ -43,7 +45,7 @@ def with_parts(classifier, params: dict) -> dict:
     return params
 
 
-def _usual(part: str, pretrained) -> BaseEstimator:
+def _usual(part: str, pretrained: str | PathLike | None) -> BaseEstimator:
     """Return what None stands for."""
     if part == "normalize" and pretrained is not None:
         return FaceNormalizer(read_pretrained(pretrained).normalization["method"])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from sklearn.base import clone
+from typing import Any
 
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from ._images import PixelValues
+from ._intake import TrainingFaces
 from ._labels import ClassTotals
 from ._pretrained import Pretrained, read_pretrained
 from .model import FacePredictor, Recipe
@@ -12,7 +16,7 @@ from .networks import default_params
 from .normalize import FaceNormalizer
 
 
-def choose_start(estimator, predictor: FacePredictor | None) -> Start:
+def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> Start:
     """Return where a training of `estimator` begins.
 
     Parameters
@@ -62,7 +66,7 @@ class Start:
         """Whether nothing is settled yet that faces can be compared with."""
         return self.image_shape is None
 
-    def predictor(self, data, settings) -> FacePredictor:
+    def predictor(self, data: TrainingFaces, settings: Any) -> FacePredictor:
         """Return the network to train: its normaliser fitted, its weights in place.
 
         Parameters
@@ -87,7 +91,7 @@ class Start:
         self.put_weights(predictor, data.classes)
         return predictor
 
-    def recipe(self, data) -> Recipe:
+    def recipe(self, data: TrainingFaces) -> Recipe:
         """Return what to build for these faces."""
         return Recipe(
             self.params["network"], self.network_params(), len(data.classes), data.image_shape
@@ -99,7 +103,7 @@ class Start:
         stated = {name: self.params[name] for name in names if self.params[name] is not None}
         return {**stated, **(self.params["network_params"] or {})}
 
-    def normalizer(self, data) -> FaceNormalizer | None:
+    def normalizer(self, data: TrainingFaces) -> FaceNormalizer | None:
         """Return the normaliser, fitted; None if the faces come normalised."""
         stated = self.params["normalize"]
         if stated == "upstream":
@@ -130,7 +134,7 @@ class FileStart(Start):
         super().__init__(params)
         self.file = file
 
-    def recipe(self, data) -> Recipe:
+    def recipe(self, data: TrainingFaces) -> Recipe:
         """Return what the file names, with the parameters that may differ."""
         self.check(data.image_shape)
         return super().recipe(data)
@@ -143,7 +147,7 @@ class FileStart(Start):
         """Return those of the file, and what the classifier states."""
         return {**self.file.network_params, **super().network_params()}
 
-    def normalizer(self, data) -> FaceNormalizer | None:
+    def normalizer(self, data: TrainingFaces) -> FaceNormalizer | None:
         """Return the file's, with the pixel range of these faces, if none is stated."""
         if self.params["normalize"] is not None:
             return super().normalizer(data)
@@ -157,7 +161,7 @@ class FileStart(Start):
             weights = self.file.weights_for(classes, predictor.weights(), last_layer)
         predictor.put(weights)
 
-    def as_stored(self, device) -> FacePredictor:
+    def as_stored(self, device: Any) -> FacePredictor:
         """Return the network of the file, for `FERClassifier.from_pretrained`."""
         self.check(self.file.image_shape)
         recipe = Recipe(
@@ -176,7 +180,7 @@ class FileStart(Start):
     def _stored_method(self) -> str:
         return self.file.normalization["method"]
 
-    def _stored(self, normalizer: FaceNormalizer, values) -> FaceNormalizer:
+    def _stored(self, normalizer: FaceNormalizer, values: PixelValues | None) -> FaceNormalizer:
         return normalizer.adopt(
             self.file.normalization["mean"], self.file.normalization["scale"], values
         )
@@ -208,11 +212,11 @@ class WarmStart(Start):
         self._check_network()
         self._check_normalizer()
 
-    def recipe(self, data) -> Recipe:
+    def recipe(self, data: TrainingFaces) -> Recipe:
         """Return the fitted network's."""
         return self.fitted.recipe
 
-    def normalizer(self, data) -> FaceNormalizer | None:
+    def normalizer(self, data: TrainingFaces) -> FaceNormalizer | None:
         """Return the fitted network's."""
         return self.fitted.normalizer
 

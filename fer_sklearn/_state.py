@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.base import BaseEstimator
 
 STATE_FORMAT = 2
 
@@ -103,7 +105,7 @@ def defaults_of(cls: type) -> dict:
 
 
 @contextmanager
-def unchanged_on_failure(estimator):
+def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
     """Give the estimator back its attributes if the block does not get to its end."""
     before = dict(vars(estimator))
     try:
@@ -114,7 +116,7 @@ def unchanged_on_failure(estimator):
         raise
 
 
-def fingerprint(parts, aside: set[str], data) -> str:
+def fingerprint(parts: Sequence, aside: set[str], data: Any) -> str:
     """Return a hash that is the same in every process, for the same work on the same data.
 
     Parameters
@@ -129,7 +131,7 @@ def fingerprint(parts, aside: set[str], data) -> str:
     return joblib.hash(([described(part, aside) for part in parts], data), coerce_mmap=True)
 
 
-def described(value, aside: set[str]):
+def described(value: Any, aside: set[str]) -> Any:
     """Return a parameter as texts and arrays that are the same in every process, to be hashed.
 
     Estimators are taken apart, in lists too; their parameters named in `aside` are left out.

@@ -26,10 +26,12 @@ ALLOWED = {
     "normalize": {"_images", "_state"},
     "augment": {"_images", "_state"},
     # the network, its training, and the estimator
-    "model": {"_globals", "_images", "networks"},
+    "model": {"_globals", "_images", "networks", "normalize"},
     "training": {"_globals", "_state", "model"},
-    "_intake": {"_images", "_labels", "augment", "training"},
-    "_start": {"_labels", "_pretrained", "model", "networks", "normalize"},
+    "_intake": {"_images", "_labels", "augment", "model", "training"},
+    "_start": {
+        *("_images", "_intake", "_labels", "_pretrained", "model", "networks", "normalize"),
+    },
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
         *("_callbacks", "_device", "_globals", "_intake", "_labels", "_parts", "_pretrained"),

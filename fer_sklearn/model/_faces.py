@@ -64,7 +64,15 @@ class Faces(Dataset):
     """
 
     def __init__(
-        self, images, codes=None, weights=None, index=None, *, shares=None, pixel_range, device
+        self,
+        images: np.ndarray,
+        codes: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        index: np.ndarray | None = None,
+        *,
+        shares: np.ndarray | None = None,
+        pixel_range: tuple[float, float] | None,
+        device: torch.device,
     ) -> None:
         self.index = np.arange(len(images)) if index is None else index
         self.pixel_range = pixel_range
@@ -102,7 +110,7 @@ class Faces(Dataset):
         parts = (self.y, self.weights, self.shares)
         return Targets(*(None if part is None else part[at] for part in parts))
 
-    def _cut(self, index) -> Tensor:
+    def _cut(self, index: np.ndarray | slice) -> Tensor:
         return torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
 
     def _moved(self) -> Tensor:
@@ -114,6 +122,6 @@ class Faces(Dataset):
             moved[piece] = self._cut(piece)
         return moved
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int | slice | np.ndarray) -> tuple:
         index = np.atleast_1d(np.arange(len(self))[i])
         return self.pixels(index), self.targets(index)

@@ -13,6 +13,7 @@ from torch import nn
 from .._globals import build_aside, build_seeded
 from .._images import PixelValues, match_pixel_range
 from ..networks import build_network
+from ..normalize import FaceNormalizer
 from ._face_model import FaceModel
 from ._faces import Faces
 from ._views import VIEWS, Views, ask, mean
@@ -43,7 +44,9 @@ class Recipe:
         # A list of widths is not equal to a tuple of the same, and JSON knows no arrays.
         object.__setattr__(self, "params", _plain_widths(self.params))
 
-    def build(self, normalizer, augment: nn.Module | None = None) -> FaceModel:
+    def build(
+        self, normalizer: FaceNormalizer | None, augment: nn.Module | None = None
+    ) -> FaceModel:
         """Build the model, on the CPU and with fresh weights.
 
         Parameters
@@ -84,7 +87,7 @@ class FacePredictor:
     """
 
     recipe: Recipe
-    normalizer: object
+    normalizer: FaceNormalizer | None
     model: FaceModel
     device: torch.device
     mirrored: bool
@@ -94,7 +97,14 @@ class FacePredictor:
 
     @classmethod
     def fresh(
-        cls, recipe: Recipe, normalizer, augment: nn.Module, *, device, seed: int, mirrored: bool
+        cls,
+        recipe: Recipe,
+        normalizer: FaceNormalizer | None,
+        augment: nn.Module,
+        *,
+        device: torch.device,
+        seed: int,
+        mirrored: bool,
     ) -> FacePredictor:
         """Build one to train, its weights drawn from `seed`, and take it to `device`."""
         model = build_seeded(lambda: recipe.build(normalizer, augment), seed, device)
@@ -102,7 +112,13 @@ class FacePredictor:
 
     @classmethod
     def from_weights(
-        cls, recipe: Recipe, normalizer, weights: dict, *, device, mirrored: bool
+        cls,
+        recipe: Recipe,
+        normalizer: FaceNormalizer | None,
+        weights: dict,
+        *,
+        device: torch.device,
+        mirrored: bool,
     ) -> FacePredictor:
         """Build one to ask, with weights that were stored, and take it to `device`."""
         model = build_aside(lambda: recipe.build(normalizer))
@@ -110,12 +126,14 @@ class FacePredictor:
         predictor.put(weights)
         return predictor
 
-    def asked(self, *, views: str | None, precision: str, adjustment) -> FacePredictor:
+    def asked(
+        self, *, views: str | None, precision: str, adjustment: np.ndarray | float
+    ) -> FacePredictor:
         """Return the same network, asked in the way that these parameters say."""
         low = torch.bfloat16 if precision == "bfloat16" else None
         return replace(self, views=views, low=low, adjustment=adjustment)
 
-    def faces(self, rows, values: PixelValues | None = None, **targets) -> Faces:
+    def faces(self, rows: np.ndarray, values: PixelValues | None = None, **targets) -> Faces:
         """Return faces that the network can be asked about, or trained on.
 
         Parameters

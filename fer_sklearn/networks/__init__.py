@@ -116,7 +116,7 @@ def default_params(name: str) -> dict:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def _look_up(network) -> Callable[..., nn.Module]:
+def _look_up(network: str | Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     if isinstance(network, nn.Module):
         raise TypeError(
             f"network is an instance of {type(network).__name__}; pass the class, or a "
@@ -132,7 +132,12 @@ def _look_up(network) -> Callable[..., nn.Module]:
     return network
 
 
-def _call(factory, n_classes, image_shape, params) -> nn.Module:
+def _call(
+    factory: Callable[..., nn.Module],
+    n_classes: int,
+    image_shape: tuple[int, int] | None,
+    params: dict,
+) -> nn.Module:
     try:
         return factory(n_classes=n_classes, image_shape=image_shape, **params)
     except TypeError as error:

@@ -28,7 +28,13 @@ class Batches:
         largest; which ones are repeated once more than others changes every epoch.
     """
 
-    def __init__(self, dataset: Faces, batch_size: int, rng=None, oversample: bool = False):
+    def __init__(
+        self,
+        dataset: Faces,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        oversample: bool = False,
+    ) -> None:
         self.dataset = dataset
         self.rng = rng
         self.members = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.utils import noop
 
-from ._net import OwnCallback, StopTraining
+from ._net import FaceNet, OwnCallback, StopTraining
 from ._schedules import SCHEDULES
 
 
@@ -20,15 +22,15 @@ class TellEpochs(OwnCallback):
         Called as ``end(net)``; the training stops if it returns True.
     """
 
-    def __init__(self, begin, end) -> None:
+    def __init__(self, begin: Callable | None, end: Callable) -> None:
         self.begin = begin
         self.end = end
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: FaceNet, **kwargs) -> None:
         if self.begin is not None:
             self.begin(net)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: FaceNet, **kwargs) -> None:
         if self.end(net):
             raise StopTraining
 
@@ -47,7 +49,7 @@ class PlainEnd(OwnCallback):
     def __init__(self, epochs: int, share: float) -> None:
         self.start = epochs - max(1, round(epochs * share))
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: FaceNet, **kwargs) -> None:
         net.module_.rest(len(net.history) > self.start)
 
 
@@ -71,7 +73,7 @@ class StopEarly(OwnCallback, EarlyStopping):
             sink=noop,
         )
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: FaceNet, **kwargs) -> None:
         try:
             super().on_epoch_end(net, **kwargs)
         except KeyboardInterrupt as stop:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -40,7 +43,7 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable,
         lr: float = 0.03,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
@@ -55,7 +58,7 @@ class Muon(Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Callable | None = None) -> Any:
         """Take one step, as every torch optimiser does."""
         loss = None
         if closure is not None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import Tensor
 
-from ..model import Blend, Faces, Targets
+from ..model import Blend, FaceModel, Faces, Targets
 from ._batches import Batches
 
 
@@ -49,7 +53,16 @@ class FaceNet(NeuralNetClassifier):
     #: Faces a batch of validation.
     validation_batch_size = 64
 
-    def __init__(self, module, *, rng=None, generator=None, oversample=False, mixup=0.0, **kwargs):
+    def __init__(
+        self,
+        module: FaceModel,
+        *,
+        rng: np.random.Generator | None = None,
+        generator: torch.Generator | None = None,
+        oversample: bool = False,
+        mixup: float = 0.0,
+        **kwargs,
+    ) -> None:
         self.rng = rng
         self.generator = generator
         self.oversample = oversample
@@ -57,7 +70,7 @@ class FaceNet(NeuralNetClassifier):
         super().__init__(module, **kwargs)
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> list:
         return []  # what they record is recorded in run_single_epoch
 
     def get_iterator(self, dataset: Faces, training: bool = False) -> Batches:
@@ -66,7 +79,7 @@ class FaceNet(NeuralNetClassifier):
             return Batches(dataset, self.batch_size, self.rng, self.oversample)
         return Batches(dataset, self.validation_batch_size)
 
-    def train_step_single(self, batch, **fit_params):
+    def train_step_single(self, batch: tuple, **fit_params) -> dict:
         """Run one batch forward and backward, its faces mixed if asked for."""
         self._set_training(True)
         faces, targets = unpack_data(batch)
@@ -82,7 +95,7 @@ class FaceNet(NeuralNetClassifier):
         share = self.rng.beta(self.mixup, self.mixup)
         return Blend(max(share, 1 - share))  # the face itself stays the larger part
 
-    def train_step(self, batch, **fit_params):
+    def train_step(self, batch: tuple, **fit_params) -> dict:
         """Run one batch and move the weights.
 
         Raises
@@ -99,11 +112,15 @@ class FaceNet(NeuralNetClassifier):
                 f"The network cannot be trained on one face alone ({error}). Pass two or more."
             ) from error
 
-    def get_loss(self, y_pred, y_true, X=None, training=False) -> Tensor:
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor | Targets, X: Any = None, training: bool = False
+    ) -> Tensor:
         """Compute the loss of a batch, validation's too."""
         return self.criterion_(y_pred, Targets.of(y_true))
 
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+    def run_single_epoch(
+        self, iterator: Batches | None, training: bool, prefix: str, step_fn: Callable, **fit_params
+    ) -> None:
         """Run over all batches once, and record the mean loss and the accuracy."""
         if iterator is None:
             return
@@ -135,7 +152,7 @@ class FaceNet(NeuralNetClassifier):
             f"learning_rate (it is {self.lr:g}) or check X for extreme values."
         )
 
-    def notify(self, method_name, **kwargs):
+    def notify(self, method_name: str, **kwargs) -> None:
         """Tell all callbacks; one that raises KeyboardInterrupt at an epoch's end stops the fit.
 
         That is skorch's convention for stopping early. Ours do not follow it: while they

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
+from torch import Tensor
 from tqdm.auto import tqdm
 
-from ._net import OwnCallback
+from ._net import FaceNet, OwnCallback
 
 
 class Progress(OwnCallback):
@@ -30,7 +31,7 @@ class Progress(OwnCallback):
         self.done = done
         self.lines = lines
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: FaceNet, **kwargs) -> None:
         steps, done = self.n_batches * self.epochs, self.n_batches * self.done
         self.bar_ = tqdm(
             total=steps,
@@ -42,10 +43,12 @@ class Progress(OwnCallback):
         self.first_epoch_ = len(net.history)
         self.shown_ = 0.0
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: FaceNet, **kwargs) -> None:
         self.bar_.set_description(f"epoch {len(net.history) - self.first_epoch_}/{self.epochs}")
 
-    def on_batch_end(self, net, training=False, loss=None, **kwargs):
+    def on_batch_end(
+        self, net: FaceNet, training: bool = False, loss: Tensor | None = None, **kwargs
+    ) -> None:
         if not training:
             return
         self.bar_.update()
@@ -53,7 +56,7 @@ class Progress(OwnCallback):
             self.bar_.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
             self.shown_ = time.monotonic() + self._refresh_seconds
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: FaceNet, **kwargs) -> None:
         row = net.history[-1]
         shown = {"loss": f"{row['train_loss']:.3f}", "accuracy": f"{row['train_acc']:.1%}"}
         if "valid_acc" in row:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from torch import nn
 
@@ -99,7 +102,7 @@ class Trainer:
         self,
         predictor: FacePredictor,
         settings: Settings,
-        data,
+        data: Any,
         net: FaceNet | None = None,
     ) -> None:
         self.settings = settings
@@ -113,7 +116,7 @@ class Trainer:
         self._trained.model.eval()
         return self._trained
 
-    def continued(self, settings: Settings, data) -> Trainer | None:
+    def continued(self, settings: Settings, data: Any) -> Trainer | None:
         """Return a copy that continues, its optimiser's state included.
 
         The copy is trained, so that this trainer stays as it is if the training fails. None if a
@@ -125,7 +128,12 @@ class Trainer:
         net.batch_size = settings.batch_size
         return Trainer(replace(self._trained, model=net.module_), settings, data, net)
 
-    def train(self, train, valid=None, callbacks=()) -> None:
+    def train(
+        self,
+        train: Any,
+        valid: Any | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
         """Train for `settings.max_epochs` epochs, fewer if a callback stops it.
 
         Parameters
@@ -185,7 +193,7 @@ class Trainer:
         recorded = history[-1] if history else {}
         return {ours: history[:, name] for ours, name in names.items() if name in recorded}
 
-    def _callbacks(self, steps: int, progress: Progress, others) -> list:
+    def _callbacks(self, steps: int, progress: Progress, others: Sequence[Callback]) -> list:
         """Return all callbacks in their order: the checkpoint, last, stores what the rest did."""
         settings, callbacks = self.settings, []
         if settings.schedule is not None:
