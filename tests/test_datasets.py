@@ -254,7 +254,7 @@ def test_folders_without_images_are_errors(tmp_path):
     with pytest.raises(ValueError, match="has no sub-folders"):
         load_image_folder(tmp_path)
     (tmp_path / "happy").mkdir()
-    with pytest.raises(ValueError, match="no readable image in 1 sub-folders"):
+    with pytest.raises(ValueError, match="no readable image in its sub-folders"):
         load_image_folder(tmp_path)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from ._duplicates import duplicate_groups, groups_and_copies
-from ._quality import _MIN_CONTRAST, _contrasts, _differs, _labels
+from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
 
 _RULES = {
     "blank": ("drop", "keep"),
@@ -87,7 +87,7 @@ def clean_faces(
     for name, value in (("blank", blank), ("copies", copies), ("contradictions", contradictions)):
         if value not in _RULES[name]:
             raise ValueError(f"{name} must be one of {_RULES[name]}, got {value!r}.")
-    y = _labels(X, y, "y")
+    y = check_labels(X, y, "y")
     groups, in_test = _groups(X, test, near, min_correlation)
     reasons = np.full(len(X), "", dtype=object)
 
@@ -95,7 +95,7 @@ def clean_faces(
         reasons[chosen & (reasons == "")] = reason
 
     if blank == "drop":
-        drop(_contrasts(X) < _MIN_CONTRAST, "blank")
+        drop(contrasts(X) < MIN_CONTRAST, "blank")
     drop(in_test, "copy of a test face")
     if contradictions != "keep":
         disputed = _differs_among(reasons == "", groups, y)
@@ -126,7 +126,7 @@ def _differs_among(open_, groups, y) -> np.ndarray:
     """Tell which open faces have copies, open too, of another label."""
     chosen = np.zeros(len(y), dtype=bool)
     if open_.any():
-        chosen[open_] = _differs(groups[open_], y[open_])
+        chosen[open_] = differs(groups[open_], y[open_])
     return chosen
 
 

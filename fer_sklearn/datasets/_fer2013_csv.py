@@ -60,6 +60,7 @@ def read_csv(path: Path, wanted: set[str]) -> tuple[np.ndarray, list[int], np.nd
     codes: list[int] = []
     usages: list[str] = []
     with _open(path) as stream:
+        # Blocks of whole lines are parsed while the next ones are read and decompressed.
         columns = _read_header(path, stream)
         parse = partial(_parse_block, path, columns, wanted)
         for rows in _map_in_threads(parse, _blocks(path, stream)):
@@ -139,9 +140,12 @@ def _damaged(path: Path, error: Exception, where: str = "") -> ValueError:
 
 def _parse_block(path, columns, wanted, block) -> Rows:
     number, text = block
+    # The fast way says nothing about faults: it gives up, and the slow way names them.
     rows = _parse_regular(text, columns)
     if rows is None:
         rows = _parse_lines(path, number, text, columns)
+
+    # Rows of other splits were checked too: a damaged file is damaged, whatever is asked of it.
     chosen = [usage in wanted for usage in rows.usages]
     if all(chosen):
         return rows
@@ -164,11 +168,16 @@ def _parse_regular(text: bytes, columns: list[str]) -> Rows | None:
     """
     if columns[0] != "emotion" or len(columns) != 3 or len(text) > _LONGEST:
         return None
+
+    # All numbers at once: a row has one for its code and 2304 for its pixels, so that the numbers
+    # of whole rows form a table. Rows of wrong lengths would shift it, which is seen below.
     numbers = _parser().parse(text)
     if numbers is None or len(numbers.ends) % (_N_PIXELS + 1):
         return None
     ends = numbers.ends.reshape(-1, _N_PIXELS + 1)
     values = numbers.values.reshape(ends.shape)
+
+    # The few other characters are looked at row by row, each at its place.
     usages, stop, n_other = [], -1, 0
     for code_end, first_end, last_end in ends[:, [0, 1, -1]].tolist():
         start, stop = stop + 1, text.find(b"\n", last_end)
@@ -180,6 +189,9 @@ def _parse_regular(text: bytes, columns: list[str]) -> Rows | None:
             return None
         usages.append(usage.decode())
         n_other += len(usage) + 3  # two commas and a line feed
+
+    # With these, the digits and one blank between two pixels the block is full: what is left
+    # over, or missing, is out of the ordinary, wherever it is.
     if (
         numbers.n_blanks != len(usages) * (_N_PIXELS - 1)
         or numbers.n_digits + numbers.n_blanks + n_other != len(text)

@@ -68,45 +68,51 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
         beside it, holds something else, which is left as it is.
     """
     root = Path(path)
+    files, labels = _find_files(root)
+    options = {"n_jobs": n_jobs, "verbose": verbose}
+    if out is None:
+        data, reasons = read_images(files, image_size, **options)
+    else:
+        data, reasons = store_images(files, image_size, out, **options)
+    table = pd.DataFrame(
+        {"filename": list(map(str, files)), "reason": np.array(reasons, dtype=object)}
+    )
+    return _make_bunch(root, data, np.array(labels, dtype=str), table)
+
+
+def _find_files(root: Path) -> tuple[list[Path], list[str]]:
+    """Return all files of the classes, and the name of the class of each."""
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder. Expected {root}/<class>/<image files>.")
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_visible(entry))
     if not folders:
         raise ValueError(f"{root} has no sub-folders. Expected {root}/<class>/<image files>.")
     found = [
-        (folder.name, file)
+        (file, folder.name)
         for folder in folders
         for file in sorted(f for f in folder.rglob("*") if f.is_file() and _is_visible(f))
     ]
-    files, options = [file for _, file in found], {"n_jobs": n_jobs, "verbose": verbose}
-    if out is None:
-        data, reasons = read_images(files, image_size, **options)
-    else:
-        data, reasons = store_images(files, image_size, out, **options)
-    table = pd.DataFrame(
-        {
-            "label": [name for name, _ in found],
-            "filename": [str(file) for file in files],
-            "reason": np.array(reasons, dtype=object),
-        }
-    )
-    good = table["reason"] == ""
-    errors = table.loc[~good, ["filename", "reason"]].reset_index(drop=True)
-    if not good.any():
-        first = errors.iloc[0].tolist() if len(errors) else None
-        raise ValueError(
-            f"{root} has no readable image in {len(folders)} sub-folders ({len(errors)} other "
-            f"files, the first: {first})."
-        )
-    target = table.loc[good, "label"].to_numpy(dtype=str)
-    return Bunch(
-        data=data,
-        target=target,
-        target_names=np.unique(target).tolist(),
-        filenames=table.loc[good, "filename"].to_numpy(dtype=str),
-        errors=errors,
-    )
+    return [file for file, _ in found], [label for _, label in found]
 
 
 def _is_visible(path: Path) -> bool:
     return not path.name.startswith(".")
+
+
+def _make_bunch(root: Path, data: np.ndarray, labels: np.ndarray, table: pd.DataFrame) -> Bunch:
+    """Return the images that were read, and what became of the other files."""
+    good = (table["reason"] == "").to_numpy()
+    errors = table[~good].reset_index(drop=True)
+    if not good.any():
+        first = errors.iloc[0].tolist() if len(errors) else None
+        raise ValueError(
+            f"{root} has no readable image in its sub-folders ({len(errors)} other files, the "
+            f"first: {first}). Expected {root}/<class>/<image files>."
+        )
+    return Bunch(
+        data=data,
+        target=labels[good],
+        target_names=np.unique(labels[good]).tolist(),
+        filenames=table.loc[good, "filename"].to_numpy(dtype=str),
+        errors=errors,
+    )

@@ -66,23 +66,40 @@ def store_images(files, size: int, out, *, n_jobs=None, verbose: int = 0):
     if out.suffix != ".npy":
         raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
     index = out.with_suffix(".csv")
-    part, part_index = (path.with_name(path.name + ".part") for path in (out, index))
-    if index.exists() and part.exists() and not out.exists():  # killed between the last two lines
-        _known(index, files, size, complete=True)
-        os.replace(part, out)
+    _finish_killed(out, index, files, size)
     if out.exists() or index.exists():
         return _stored(out, index, files, size)
     out.parent.mkdir(parents=True, exist_ok=True)
-    reasons = _known(part_index, files, size) if part.exists() and part_index.exists() else []
-    _write_index(part_index, files, size, reasons)
-    with (
-        part.open("r+b" if reasons else "wb") as raw,
-        part_index.open("a", newline="", **_TEXT) as text,
-    ):
+    reasons = _known(_part(index), files, size) if _part(out).exists() else []
+    _write_index(_part(index), files, size, reasons)
+    reasons = _continue(_part(out), _part(index), files, size, reasons, n_jobs, verbose)
+    os.replace(_part(index), index)
+    os.replace(_part(out), out)
+    return np.load(out, mmap_mode="r"), reasons
+
+
+def _part(path: Path) -> Path:
+    """Return where a file lies until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
+def _finish_killed(out: Path, index: Path, files, size: int) -> None:
+    """Do the last step of a run that was killed between its last two."""
+    if index.exists() and _part(out).exists() and not out.exists():
+        _known(index, files, size, complete=True)
+        os.replace(_part(out), out)
+
+
+def _continue(part, part_index, files, size, reasons, n_jobs, verbose) -> list[str]:
+    """Decode what is not decoded yet, behind what is, and return the reasons of all files."""
+    mode, done, reasons = "r+b" if reasons else "wb", len(reasons), [*reasons]
+    with part.open(mode) as raw, part_index.open("a", newline="", **_TEXT) as text:
+        # A kill may have left half a face, or faces that the list does not have.
         raw.truncate(_HEADER + reasons.count("") * size * size)
         raw.seek(0, os.SEEK_END)
-        rest, done = files[len(reasons) :], len(reasons)
-        for images, why in _decoded(rest, size, n_jobs, verbose, done=done, total=len(files)):
+        batches = _decoded(files[done:], size, n_jobs, verbose, done=done, total=len(files))
+        for images, why in batches:
+            # The faces first: a list that has more than the file could not be continued.
             raw.write(images.tobytes())
             raw.flush()
             names = files[len(reasons) : len(reasons) + len(why)]
@@ -90,9 +107,7 @@ def store_images(files, size: int, out, *, n_jobs=None, verbose: int = 0):
             text.flush()
             reasons += why
         _write_header(raw, (reasons.count(""), size, size))
-    os.replace(part_index, index)
-    os.replace(part, out)
-    return np.load(out, mmap_mode="r"), reasons
+    return reasons
 
 
 def _stored(out: Path, index: Path, files, size: int) -> tuple[np.ndarray, list]:
@@ -119,7 +134,9 @@ _TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 def _known(index: Path, files, size: int, complete: bool = False) -> list[str]:
-    """Return the reasons of the files that were decoded before."""
+    """Return the reasons of the files that were decoded before; none if there is no list."""
+    if not index.exists():
+        return []
     with index.open(newline="", **_TEXT) as file:
         text = file.read()
     text = text[: text.rfind("\n") + 1]  # the last line may be cut off

@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import column_or_1d
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from .._images import as_rows, gray_images, mosaic
+from .._images import gray_images, mosaic
 from ._duplicates import exact_groups, find_near_pairs, join_groups
+from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
 
-_CHUNK = 4096
-#: Faces of less contrast are blank; a part of the range of the values.
-_MIN_CONTRAST = 0.01
 _TITLES = {
     "blank": "blank or nearly so",
     "exact_duplicates": "exact copies",
@@ -166,9 +163,9 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     >>> report.to_frame()["faces"].tolist()
     [1, 4, 0, 0, 0]
     """
-    y, split = (_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
-    contrasts = _contrasts(X)
-    is_blank = contrasts < _MIN_CONTRAST
+    y, split = (check_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
+    deviations = contrasts(X)
+    is_blank = deviations < MIN_CONTRAST
     blank = np.flatnonzero(is_blank)
     exact = exact_groups(X)
     pairs, correlations = np.empty((0, 3), dtype=np.int64), np.empty(0)
@@ -178,7 +175,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
         groups = join_groups(exact, pairs)
     return FaceReport(
         n_faces=len(X),
-        blank=pd.DataFrame({"row": blank, "contrast": contrasts[blank]}),
+        blank=pd.DataFrame({"row": blank, "contrast": deviations[blank]}),
         exact_duplicates=_members(exact, _count(exact) > 1),
         near_duplicates=pd.DataFrame(
             {
@@ -188,44 +185,16 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
                 "mirrored": pairs[:, 2].astype(bool),
             }
         ).sort_values("correlation", ascending=False, ignore_index=True),
-        contradictions=_members(groups, _differs(groups, y) & ~is_blank),
-        leaks=_members(groups, _differs(groups, split) & ~is_blank),
+        contradictions=_members(groups, differs(groups, y) & ~is_blank),
+        leaks=_members(groups, differs(groups, split) & ~is_blank),
         class_counts=None if y is None else _class_counts(y, split),
         _X=X,
     )
 
 
-def _labels(X, given, name):
-    if given is None:
-        return None
-    given = column_or_1d(given)
-    if len(given) != len(X):
-        raise ValueError(f"X has {len(X)} faces, {name} {len(given)} values.")
-    return given
-
-
-def _contrasts(X) -> np.ndarray:
-    """Return the standard deviation of each face, as a part of the range of the values."""
-    deviations, low, high = np.empty(len(X)), np.inf, -np.inf
-    for start in range(0, len(X), _CHUNK):
-        chunk = np.asarray(as_rows(X[start : start + _CHUNK])[0])
-        deviations[start : start + _CHUNK] = chunk.std(axis=1)
-        low, high = min(low, chunk.min()), max(high, chunk.max())
-    return deviations / max(float(high) - float(low), 1e-12)
-
-
 def _count(groups) -> np.ndarray:
     """Members of the group of each face."""
     return np.bincount(groups)[groups]
-
-
-def _differs(groups, values) -> np.ndarray:
-    """Tell which faces are in a group with more than one value."""
-    if values is None:
-        return np.zeros(len(groups), dtype=bool)
-    codes = np.unique(values, return_inverse=True)[1]
-    kinds = np.unique(np.column_stack([groups, codes]), axis=0)[:, 0]
-    return np.bincount(kinds, minlength=groups.max() + 1)[groups] > 1
 
 
 def _members(groups, chosen) -> pd.DataFrame:
