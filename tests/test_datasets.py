@@ -258,6 +258,33 @@ def test_folders_without_images_are_errors(tmp_path):
         load_image_folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/happy", "validation/happy", "test/happy"),
+        ("Train/0", "Test/6"),
+        ("Training/a", "PublicTest/a", "PrivateTest/a"),
+        ("train/happy", "val/sad", "notes"),
+        ("valid", "train"),
+        ("train",),
+    ],
+    ids=" ".join,
+)
+def test_a_split_folder_is_not_taken_for_expressions(names, tmp_path):
+    for name in names:
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(GRAY).save(tmp_path / name / "face.png")
+    with pytest.raises(ValueError, match=r"holds splits .* load_image_folder\('.*load_fer2013"):
+        load_image_folder(tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("car", "train"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(GRAY).save(tmp_path / name / "1.png")
+    assert load_image_folder(tmp_path).target_names == ["car", "train"]
+
+
 # -- convert_emotions -----------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import small_classifier
+from PIL import Image
 from sklearn import config_context
 from sklearn.model_selection import cross_validate
 
@@ -212,3 +213,13 @@ def test_a_distribution_that_is_none_is_an_error(distribution, message):
     X, y, _ = two_faced()
     with pytest.raises(ValueError, match=message):
         small_classifier().fit(X, y, label_distribution=distribution)
+
+
+def test_votes_are_not_given_to_images_in_folders(paths, tmp_path):
+    """Folders order faces by class: as many images as votes, but not the same ones."""
+    images = tmp_path / "images" / "train" / "happy"
+    images.mkdir(parents=True)
+    for i, face in enumerate(make_faces(len(VOTES), random_state=0).data):
+        Image.fromarray(face).save(images / f"{i}.png")
+    with pytest.raises(ValueError, match="in another order than the votes"):
+        load_ferplus(tmp_path / "images", paths[1])

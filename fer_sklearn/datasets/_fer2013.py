@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from ._emotions import FER2013_NAMES, convert_emotions
-from ._fer2013_csv import SIDE, SPLITS, read_csv
+from ._fer2013_csv import SIDE, read_csv
 from ._folder import load_image_folder
+from ._paths import as_path, is_visible
+from ._splits import SPLIT_ORDER, split_of
 
-_FOLDERS = {"train": "Training", "test": "Test"}
+_TESTS = {"PublicTest", "PrivateTest", "Test"}
 _FILES = ("fer2013.csv", "icml_face_data.csv")
 
 _DESCR = """FER-2013: 48 x 48 gray faces in seven expressions.
@@ -34,10 +37,13 @@ def load_fer2013(path, *, usage="Training", return_X_y=False, as_frame=False):
         - ``fer2013.csv`` of the challenge or Kaggle's ``icml_face_data.csv``, plain or
           compressed (.gz, .xz, .bz2, .zip);
         - a folder that holds one of them;
-        - Kaggle's folder form: ``train/angry/*.jpg``, ``test/angry/*.jpg``, ...
+        - a folder form: ``train/angry/*.jpg``, ``test/angry/*.jpg``, ... The splits may be
+          called train or Training, val, valid or validation, PublicTest, PrivateTest and test;
+          the classes by any usual name, or by FER-2013's codes 0 to 6.
     usage : str or iterable of str, default="Training"
         The splits wanted: "Training", "PublicTest", "PrivateTest", "Test" (both test
-        splits; the folder form does not tell them apart), or "all".
+        splits, and a folder called test, which may hold either), "Validation" (a folder called
+        val or validation, likewise), or "all".
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -51,9 +57,10 @@ def load_fer2013(path, *, usage="Training", return_X_y=False, as_frame=False):
         target : ndarray of str of shape (n,), or Series
             Names of the emotions.
         target_names : list of str
-            The seven names in the order of FER-2013's codes.
+            The seven names in the order of FER-2013's codes; "contempt" too, if there is such
+            a folder.
         usage : ndarray of str of shape (n,)
-            Split of each image.
+            Split of each image, one of the names of `usage` but "all".
         frame : DataFrame
             Data and target; only if `as_frame`.
         errors : DataFrame
@@ -69,32 +76,39 @@ def load_fer2013(path, *, usage="Training", return_X_y=False, as_frame=False):
         If there is nothing at `path`, or no FER-2013 in the folder.
     ValueError
         If the file is damaged (names its row and column), has an unknown emotion
-        code, or has no image of the splits wanted.
+        code, or has no image of one of the splits wanted.
+
+    Warns
+    -----
+    UserWarning
+        If `usage` is "all" and a folder is left out because its name is that of no split.
     """
-    wanted = _wanted_splits(usage)
-    path = _find_file(Path(path))
-    bunch = _from_folders(path, wanted) if path.is_dir() else _from_csv(path, wanted)
-    if not len(bunch.data):
-        raise ValueError(f"{path} has no images of usage={usage!r}.")
+    names = _split_names(usage)
+    wanted = set().union(*map(_meant_by, names))
+    path = _find_file(as_path(path))
+    bunch = _from_folders(path, wanted, names) if path.is_dir() else _from_csv(path, wanted)
+    missing = [name for name in names if not _meant_by(name) & set(bunch.usage)]
+    if missing:
+        raise ValueError(f"{path} has no images of usage={', '.join(map(repr, missing))}.")
     bunch.DESCR = _DESCR
     if as_frame:
         _make_frame(bunch)
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
-def _wanted_splits(usage) -> set[str]:
-    known = (*SPLITS, "Test", "all")
-    names = {usage} if isinstance(usage, str) else set(usage)
-    unknown = names - set(known)
-    if unknown or not names:
+def _split_names(usage) -> list[str]:
+    known = (*SPLIT_ORDER, "all")
+    names = [usage] if isinstance(usage, str) else list(usage)
+    if set(names) - set(known) or not names:
         raise ValueError(
             f"usage must be one of {', '.join(known)}, or several of them, got {usage!r}."
         )
-    if "all" in names:
-        names |= {*SPLITS, "Test"}
-    if "Test" in names:
-        names |= {"PublicTest", "PrivateTest"}
     return names
+
+
+def _meant_by(name: str) -> set[str]:
+    """Return the splits that one of `usage` asks for."""
+    return {"all": set(SPLIT_ORDER), "Test": _TESTS}.get(name, {name})
 
 
 def _find_file(path: Path) -> Path:
@@ -109,7 +123,7 @@ def _find_file(path: Path) -> Path:
     for name in _FILES:
         for found in sorted(path.glob(f"{name}*")):
             return found
-    if any((path / folder).is_dir() for folder in _FOLDERS):
+    if _split_folders(path)[0]:
         return path
     raise FileNotFoundError(
         f"{path} holds neither {' nor '.join(_FILES)}, nor folders train/ and test/. For folders "
@@ -127,25 +141,56 @@ def _from_csv(path: Path, wanted: set[str]) -> Bunch:
     )
 
 
-def _from_folders(path: Path, wanted: set[str]) -> Bunch:
-    parts = {
-        usage: load_image_folder(path / folder, image_size=SIDE)
-        for folder, usage in _FOLDERS.items()
-        if usage in wanted and (path / folder).is_dir()
+def _split_folders(path: Path) -> tuple[dict[Path, str], list[str]]:
+    """Return the split of each sub-folder, in the order of the splits, and the other names."""
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and is_visible(entry))
+    known = {
+        folder: name for name in SPLIT_ORDER for folder in folders if split_of(folder.name) == name
     }
-    if not parts:
-        raise ValueError(
-            f"{path} has no images of the splits {sorted(wanted)}: the folder form knows "
-            f"'Training' ({path / 'train'}) and 'Test' ({path / 'test'})."
+    return known, [folder.name for folder in folders if folder not in known]
+
+
+def _from_folders(path: Path, wanted: set[str], names: list[str]) -> Bunch:
+    splits, others = _split_folders(path)
+    _check_folders(path, splits, names)
+    if others and "all" in names:
+        warnings.warn(
+            f"{path} has folders whose names are those of no split; they are left out: {others}.",
+            UserWarning,
+            stacklevel=3,
         )
-    targets = [convert_emotions(part.target, source="folder") for part in parts.values()]
+    chosen = {folder: split for folder, split in splits.items() if split in wanted}
+    parts = [load_image_folder(folder, image_size=SIDE) for folder in chosen]
+    target = np.concatenate([_read_names(part.target) for part in parts])
     return Bunch(
-        data=np.concatenate([part.data for part in parts.values()]),
-        target=np.concatenate(targets),
-        target_names=list(FER2013_NAMES),
-        usage=np.repeat(list(parts), [len(part.data) for part in parts.values()]),
-        errors=pd.concat([part.errors for part in parts.values()], ignore_index=True),
+        data=np.concatenate([part.data for part in parts]),
+        target=target,
+        target_names=_names_of(target),
+        usage=np.repeat(list(chosen.values()), [len(part.data) for part in parts]),
+        errors=pd.concat([part.errors for part in parts], ignore_index=True),
     )
+
+
+def _check_folders(path: Path, splits: dict[Path, str], names: list[str]) -> None:
+    """Raise, before anything is decoded, if a split that is wanted has no folder."""
+    missing = [name for name in names if not _meant_by(name) & set(splits.values())]
+    if missing:
+        there = ", ".join(f"{folder.name}/ ({split!r})" for folder, split in splits.items())
+        raise ValueError(
+            f"{path} has no images of usage={', '.join(map(repr, missing))}: its folders are "
+            f"{there}."
+        )
+
+
+def _read_names(folders: np.ndarray) -> np.ndarray:
+    """Return the emotions that folders are called by: by names, or by FER-2013's codes."""
+    by_code = all(name.isdigit() for name in folders)
+    return convert_emotions(folders, source="fer2013" if by_code else "folder")
+
+
+def _names_of(target: np.ndarray) -> list[str]:
+    """Return FER-2013's names in its order, and then what else there is."""
+    return [*FER2013_NAMES, *sorted(set(target.tolist()) - set(FER2013_NAMES))]
 
 
 def _make_frame(bunch: Bunch) -> None:

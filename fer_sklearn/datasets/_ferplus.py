@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 
 from ._emotions import EMOTIONS, convert_emotions
 from ._fer2013 import load_fer2013
+from ._paths import as_path
 
 _COLUMNS = [emotion.ferplus for emotion in EMOTIONS]
 _OTHERS = ["unknown", "NF"]
@@ -82,7 +83,12 @@ def load_ferplus(
     if classes not in (7, 8):
         raise ValueError(f"classes must be 7 or 8, got {classes!r}.")
     faces = load_fer2013(fer2013_path, usage=usage)
-    votes = _read_votes(Path(votes_path), faces.usage)
+    if "errors" in faces:  # of the folder form, whose order is another
+        raise ValueError(
+            f"{fer2013_path} holds images in folders, in another order than the votes. Expected "
+            "fer2013.csv, the rows of the challenge in its order."
+        )
+    votes = _read_votes(as_path(votes_path), faces.usage)
     emotions = _COLUMNS[:classes]
     chosen, shares = _RULES[target](votes[emotions + _OTHERS].to_numpy(dtype=float), classes)
     if classes == 7:
