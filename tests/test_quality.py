@@ -3,6 +3,7 @@
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 from sklearn.model_selection import GroupKFold
@@ -14,6 +15,7 @@ from fer_sklearn.datasets import (
     load_fer2013,
     make_faces,
     near_pairs,
+    resize_faces,
 )
 from fer_sklearn.datasets._duplicates import find_near_pairs
 
@@ -276,3 +278,46 @@ def test_one_colour_all_over_is_blank():
     X[2] = (255, 0, 0)
     assert inspect_faces(X).blank["row"].tolist() == [2]
     assert clean_faces(X, np.arange(6)).kept.tolist() == [0, 1, 3, 4, 5]
+
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (64, 50, 4), dtype=np.uint8)
+TAKERS = {
+    "resize_faces": resize_faces,
+    "inspect_faces": inspect_faces,
+    "clean_faces": lambda X: clean_faces(X, np.arange(64)),
+    "clean_faces(test=)": lambda X: clean_faces([PHOTO[..., 0]] * 2, [0, 1], test=X),
+    "duplicate_groups": duplicate_groups,
+    "near_pairs": near_pairs,
+}
+ONE_IMAGE = {
+    "RGB": PHOTO[..., :3],
+    "RGBA": PHOTO,
+    "floats": PHOTO[..., :3] / 255,
+    "lists": PHOTO[..., :3].tolist(),
+    "Pillow": Image.fromarray(PHOTO[..., :3]),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_IMAGE)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_one_colour_image_is_not_taken_for_its_rows(taker, kind):
+    with pytest.raises(ValueError, match=r"got one RGBA? image of shape \(64, 50, .*pass \[image"):
+        TAKERS[taker](ONE_IMAGE[kind])
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_flat_rows_of_rgba_are_not_taken_for_gray_faces_of_twice_the_side(white):
+    X = np.random.default_rng(0).random((6, 48, 48, 4)) * white
+    X[..., 3] = white
+    rows = X.reshape(6, -1)
+    for faces in (rows, rows.astype(np.float32), pd.DataFrame(rows), rows.tolist()):
+        with pytest.raises(ValueError, match="an alpha channel: RGBA"):
+            duplicate_groups(faces)
+    inspect_faces(X[..., :3])
+
+
+@pytest.mark.parametrize("period", [2, 3, 4])
+def test_stripes_are_not_taken_for_an_alpha_channel(period):
+    X = np.random.default_rng(0).integers(0, 255, (5, 48, 48), dtype=np.uint8)
+    X[:, :, 1::period] = 255
+    assert len(duplicate_groups(X.reshape(5, -1))) == 5

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._images import refuse_colour
 from ._duplicates import duplicate_groups, groups_and_copies
 from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
 
@@ -87,6 +88,7 @@ def clean_faces(
     for name, value in (("blank", blank), ("copies", copies), ("contradictions", contradictions)):
         if value not in _RULES[name]:
             raise ValueError(f"{name} must be one of {_RULES[name]}, got {value!r}.")
+    refuse_colour(X)
     y = check_labels(X, y, "y")
     groups, in_test = _groups(X, test, near, min_correlation)
     reasons = np.full(len(X), "", dtype=object)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from .._images import gray_images, mosaic
+from .._images import gray_images, mosaic, refuse_colour
 from ._duplicates import exact_groups, find_near_pairs, join_groups
 from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
 
@@ -163,6 +163,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     >>> report.to_frame()["faces"].tolist()
     [1, 4, 0, 0, 0]
     """
+    refuse_colour(X)
     y, split = (check_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
     deviations = contrasts(X)
     is_blank = deviations < MIN_CONTRAST
