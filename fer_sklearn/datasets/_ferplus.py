@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 
 from ._emotions import EMOTIONS, convert_emotions
 from ._fer2013 import load_fer2013
-from ._paths import as_path
+from ._paths import as_path, check_file
 
 _COLUMNS = [emotion.ferplus for emotion in EMOTIONS]
 _OTHERS = ["unknown", "NF"]
@@ -114,6 +114,7 @@ def _read_votes(path: Path, usage: np.ndarray) -> pd.DataFrame:
     """Return the ten columns of votes, a row for each image of `usage`."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Expected fer2013new.csv of FER+.")
+    check_file(path)
     table = pd.read_csv(path)
     missing = {"Usage", *_COLUMNS, *_OTHERS} - set(table.columns)
     if missing:

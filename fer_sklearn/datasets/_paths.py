@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import stat
+from pathlib import Path, PurePath
 
-_JUNK = "__MACOSX"  # what macOS adds to archives: no images, though named as such
+#: What macOS adds to archives: files that are named as the images are, and are none.
+_JUNK = "__MACOSX"
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a FIFO",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 
 
 def as_path(path) -> Path:
@@ -12,6 +21,28 @@ def as_path(path) -> Path:
     return Path(path).expanduser()
 
 
-def is_visible(path: Path) -> bool:
+def is_visible(path: PurePath) -> bool:
     """Tell whether a file or folder is meant to be seen."""
     return not path.name.startswith(".") and path.name != _JUNK
+
+
+def check_file(path: Path) -> None:
+    """Raise if there is something else than a file, which a program might wait for endlessly.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing.
+    ValueError
+        Says what there is.
+    """
+    kind = kind_of(path.stat().st_mode)
+    if kind != "a file":
+        raise ValueError(f"{path} is {kind}. Expected a file.")
+
+
+def kind_of(mode: int) -> str:
+    """Return what a file's mode says it is: "a file", "a folder", "a FIFO", ..."""
+    if stat.S_ISREG(mode):
+        return "a file"
+    return next((kind for is_kind, kind in _KINDS.items() if is_kind(mode)), "of an unknown kind")
