@@ -321,3 +321,45 @@ def test_stripes_are_not_taken_for_an_alpha_channel(period):
     X = np.random.default_rng(0).integers(0, 255, (5, 48, 48), dtype=np.uint8)
     X[:, :, 1::period] = 255
     assert len(duplicate_groups(X.reshape(5, -1))) == 5
+
+
+OFF_SCALE = {"huge": 1e6, "negative": -3.0, "not a number": np.nan, "infinite": np.inf}
+
+
+@pytest.mark.parametrize("value", OFF_SCALE.values(), ids=OFF_SCALE)
+@pytest.mark.parametrize("function", [inspect_faces, clean_faces])
+def test_values_that_fit_refuses_are_refused(function, value, drawn):
+    """One of them made all other faces blank, or none."""
+    X = drawn.data.astype(float)
+    X[3, 2, 2] = value
+    for faces in (X, X.reshape(60, -1), X.astype(np.float32)):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)|in \[0, 1\] or \[0, 255\]"):
+            function(faces, drawn.target)
+    with pytest.raises(ValueError, match=r"contains (NaN|inf)|Expected pixel values in \[0, 255\]"):
+        function(X, drawn.target, pixel_range=(0, 255))
+
+
+@pytest.mark.parametrize("black_to_white", [(0, 1), (-2, 2), (0, 4095)])
+def test_what_is_blank_does_not_depend_on_the_range(black_to_white, drawn):
+    X = np.concatenate([drawn.data, np.clip(drawn.data[:20], 120, 124)])
+    black, white = black_to_white
+    scaled = black + X / 255 * (white - black)
+    found = inspect_faces(scaled, pixel_range=black_to_white, near=False).blank
+    expected = inspect_faces(X, near=False).blank
+    assert expected["row"].tolist() == list(range(60, 80))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    cleaned = clean_faces(scaled, np.arange(80), pixel_range=black_to_white)
+    assert cleaned.kept.tolist() == list(range(60))
+
+
+def test_dark_faces_are_as_dark_alone_as_among_others(drawn):
+    dark = drawn.data // 64
+    together = inspect_faces(np.concatenate([dark, drawn.data]), near=False).blank
+    assert together["row"].tolist() == list(range(60))
+    assert inspect_faces(dark, near=False).blank["row"].tolist() == list(range(60))
+
+
+def test_no_faces_are_nothing_to_complain_of():
+    X, y = np.empty((0, 48, 48), np.uint8), np.empty(0, int)
+    assert inspect_faces(X, y, split=y).n_faces == 0
+    assert len(clean_faces(X, y).kept) == 0

@@ -27,6 +27,7 @@ def clean_faces(
     contradictions="drop",
     near=False,
     min_correlation=0.95,
+    pixel_range="auto",
 ):
     """Drop faces by stated rules, and say which and why.
 
@@ -52,6 +53,9 @@ def clean_faces(
         Whether near copies are copies; see `duplicate_groups`.
     min_correlation : float, default=0.95
         What counts as near.
+    pixel_range : "auto" or tuple of (float, float), default="auto"
+        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 1, lie
+        in [0, 255], floats up to 1 in [0, 1]; other values are an error.
 
     Returns
     -------
@@ -70,7 +74,8 @@ def clean_faces(
     Raises
     ------
     ValueError
-        If a rule is unknown, or X and y differ in length.
+        If a rule is unknown, X and y differ in length, or X has values that are not finite or lie
+        outside `pixel_range`.
 
     Examples
     --------
@@ -90,6 +95,7 @@ def clean_faces(
             raise ValueError(f"{name} must be one of {_RULES[name]}, got {value!r}.")
     refuse_colour(X)
     y = check_labels(X, y, "y")
+    deviations = contrasts(X, pixel_range)
     groups, in_test = _groups(X, test, near, min_correlation)
     reasons = np.full(len(X), "", dtype=object)
 
@@ -97,7 +103,7 @@ def clean_faces(
         reasons[chosen & (reasons == "")] = reason
 
     if blank == "drop":
-        drop(contrasts(X) < MIN_CONTRAST, "blank")
+        drop(deviations < MIN_CONTRAST, "blank")
     drop(in_test, "copy of a test face")
     if contradictions != "keep":
         disputed = _differs_among(reasons == "", groups, y)

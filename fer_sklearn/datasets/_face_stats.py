@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 
-from .._images import as_rows
+from .._images import as_rows, infer_pixel_range
 
 #: Faces of less contrast are blank; a part of the range of the values.
 MIN_CONTRAST = 0.01
@@ -28,19 +28,36 @@ def check_labels(X, given, name: str) -> np.ndarray | None:
     return given
 
 
-def contrasts(X) -> np.ndarray:
-    """Return the standard deviation of each face, as a part of the range of the values."""
-    deviations, low, high = np.empty(len(X)), np.inf, -np.inf
+def contrasts(X, pixel_range="auto") -> np.ndarray:
+    """Return the standard deviation of each face, as a part of the range from black to white.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or lies outside the range, as `FERClassifier.fit` does.
+    """
+    if not len(X):
+        return np.empty(0)
+    black, white = _range_of(X, pixel_range)
+    deviations = np.empty(len(X))
     for start in range(0, len(X), _CHUNK):
         chunk = np.asarray(as_rows(X[start : start + _CHUNK])[0])
         deviations[start : start + _CHUNK] = chunk.std(axis=1)
-        low, high = min(low, chunk.min()), max(high, chunk.max())
-    return deviations / max(float(high) - float(low), 1e-12)
+    return deviations / (white - black)
+
+
+def _range_of(X, pixel_range) -> tuple[float, float]:
+    """Return (black, white) by the same rule as fit, from all faces at once."""
+    if np.asarray(X[:1]).dtype == np.uint8 and pixel_range == "auto":
+        return 0.0, 255.0  # whatever the bytes are: they need not be read
+    rows = np.asarray(as_rows(X)[0])
+    assert_all_finite(rows, input_name="X")
+    return infer_pixel_range(rows, pixel_range)
 
 
 def differs(groups: np.ndarray, values: np.ndarray | None) -> np.ndarray:
     """Tell which faces are in a group with more than one value."""
-    if values is None:
+    if values is None or not len(groups):
         return np.zeros(len(groups), dtype=bool)
     codes = np.unique(values, return_inverse=True)[1]
     kinds = np.unique(np.column_stack([groups, codes]), axis=0)[:, 0]

@@ -127,13 +127,13 @@ class FaceReport:
         return np.concatenate([_to_bytes(image) for image in images], axis=1)
 
 
-def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
+def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pixel_range="auto"):
     """Find what is wrong in a set of faces.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
-        Faces, as bytes or in any other range. Memory maps are read in parts.
+        Faces. Memory maps are read in parts.
     y : array-like of shape (n_samples,) or None, default=None
         Labels, to find copies that contradict each other.
     split : array-like of shape (n_samples,) or None, default=None
@@ -143,6 +143,9 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
         mirrored.
     min_correlation : float, default=0.95
         What counts as a near copy: correlation of the two faces, shrunk to 16 x 16.
+    pixel_range : "auto" or tuple of (float, float), default="auto"
+        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 1, lie
+        in [0, 255], floats up to 1 in [0, 1]; other values are an error.
 
     Returns
     -------
@@ -151,7 +154,8 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     Raises
     ------
     ValueError
-        If X, y and split differ in length.
+        If X, y and split differ in length, or X has values that are not finite or lie outside
+        `pixel_range`.
 
     Examples
     --------
@@ -165,7 +169,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     """
     refuse_colour(X)
     y, split = (check_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
-    deviations = contrasts(X)
+    deviations = contrasts(X, pixel_range)
     is_blank = deviations < MIN_CONTRAST
     blank = np.flatnonzero(is_blank)
     exact = exact_groups(X)
