@@ -188,7 +188,7 @@ def _find_split_files(folder: Path) -> dict[Path, str]:
         file: split_of(file.name.lower().removesuffix(ending))
         for file in sorted(folder.iterdir())
         for ending in _ENDINGS
-        if file.name.lower().endswith(ending) and is_visible(file) and not file.is_dir()
+        if file.name.lower().endswith(ending) and is_visible(file.name) and not file.is_dir()
     }
     return {file: name for name in SPLIT_ORDER for file, split in splits.items() if split == name}
 
@@ -227,7 +227,9 @@ def _targets(codes: list[int] | None, emotions: EmotionCodes) -> dict:
 
 def _split_folders(path: Path) -> tuple[dict[Path, str], list[str]]:
     """Return the split of each sub-folder, in the order of the splits, and the other names."""
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and is_visible(entry))
+    entries = sorted(entry for entry in path.iterdir() if is_visible(entry.name))
+    # A link that leads nowhere is a folder that is missing: left out, nobody would miss it.
+    folders = [entry for entry in entries if entry.is_dir() or not entry.exists()]
     known = {
         folder: name for name in SPLIT_ORDER for folder in folders if split_of(folder.name) == name
     }

@@ -11,15 +11,19 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._image_files import read_images, store_images
-from ._paths import as_path, is_visible
+from ._paths import as_path
 from ._splits import SPLIT_ORDER, split_of
+from ._walk import Found, list_folder, walk
 
 
 @validate_params(
-    {"image_size": [Interval(Integral, 1, None, closed="left")]},
+    {
+        "image_size": [Interval(Integral, 1, None, closed="left")],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+    },
     prefer_skip_nested_validation=True,
 )
-def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
+def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=None, verbose=0):
     """Load images that lie in one sub-folder a class.
 
     Every file below a sub-folder is tried, but for hidden ones (``.name``). Images of any size
@@ -29,7 +33,7 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
 
     Of 16 bits the upper eight are taken. Integers of 32 bits count as 8 bits if they are up to
     255, else as 16; floats lie in [0, 1] if they are up to 1, else in [0, 255]. An image with
-    values outside stands in `errors`.
+    values outside is listed in `errors`.
 
     Parameters
     ----------
@@ -40,8 +44,13 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
         Height and width of the result in pixels.
     out : str, path-like or None, default=None
         Where to store the faces, an ``.npy`` file, for sets that are larger than the memory or
-        that are loaded again. A run that was stopped goes on, and a finished one is opened at
-        once. None keeps them in memory.
+        that are loaded again. A run that was stopped continues, and a finished one is opened at
+        once, if the files still have the size and the time that they had. None keeps the faces in
+        memory.
+    max_pixels : int or None, default=None
+        Images of more pixels are not decoded: a small file may hold a huge image. At most, and
+        by default, what Pillow allows, ``PIL.Image.MAX_IMAGE_PIXELS``, some 89 million. A process
+        takes up to 6 bytes a pixel.
     n_jobs : int or None, default=None
         Processes that decode, through joblib; None is 1.
     verbose : int, default=0
@@ -60,7 +69,9 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
         filenames : ndarray of str of shape (n,)
             Path of each image.
         errors : DataFrame with columns filename, reason
-            Files that are no readable image; they are left out.
+            What is left out: files that are not readable images, folders that cannot be read,
+            links to folders below the classes, which are not followed, links that lead nowhere,
+            and what is neither a file nor a folder.
 
     Raises
     ------
@@ -68,46 +79,48 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
         If `path` is not a folder.
     ValueError
         If it has no sub-folders, or not a single readable image; if its sub-folders are splits
-        (train, test, ...) instead of classes; or if `out`, or the ``.csv`` beside it, holds
+        (train, test, ...) instead of classes; if a file has changed since it was decoded into
+        `out`; or if `out`, or the ``.csv`` beside it, holds
         something else, which is left as it is.
     """
     root = as_path(path)
-    files, labels = _find_files(root)
-    options = {"n_jobs": n_jobs, "verbose": verbose}
+    files, labels, problems = _find_files(root)
+    options = {"max_pixels": max_pixels, "n_jobs": n_jobs, "verbose": verbose}
     if out is None:
         data, reasons = read_images(files, image_size, **options)
     else:
-        data, reasons = store_images(files, image_size, out, **options)
+        data, reasons = store_images(files, image_size, as_path(out), **options)
     table = pd.DataFrame(
         {"filename": list(map(str, files)), "reason": np.array(reasons, dtype=object)}
     )
-    return _make_bunch(root, data, np.array(labels, dtype=str), table)
+    return _make_bunch(root, data, np.array(labels, dtype=str), table, problems)
 
 
-def _find_files(root: Path) -> tuple[list[Path], list[str]]:
-    """Return all files of the classes, and the name of the class of each."""
+def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str]]]:
+    """Return all files of the classes, the class of each, and what cannot be looked at."""
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder. Expected {root}/<class>/<image files>.")
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and is_visible(entry))
+    _, folders, problems = list_folder(root, follow=True)
     if not folders:
         raise ValueError(f"{root} has no sub-folders. Expected {root}/<class>/<image files>.")
-    _refuse_splits(root, folders)
-    found = [
-        (file, folder.name)
-        for folder in folders
-        for file in sorted(f for f in folder.rglob("*") if f.is_file() and is_visible(f))
-    ]
-    return [file for file, _ in found], [label for _, label in found]
+    found = {folder: walk(folder) for folder in folders}
+    _refuse_splits(root, found)
+    files = [file for inside in found.values() for file in inside.files]
+    labels = [folder.name for folder, inside in found.items() for _ in inside.files]
+    for inside in found.values():
+        problems += inside.problems
+    return files, labels, problems
 
 
-def _refuse_splits(root: Path, folders: list[Path]) -> None:
+def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
     """Raise if the sub-folders are splits, whose names would be taken for the classes.
 
     A class may be called train: only where all names are splits, or one of them has folders
     inside, are they taken for splits.
     """
-    splits = [folder for name in SPLIT_ORDER for folder in folders if split_of(folder.name) == name]
-    if splits and (len(splits) == len(folders) or any(map(_has_folders, splits))):
+    splits = [folder for name in SPLIT_ORDER for folder in found if split_of(folder.name) == name]
+    all_are = len(splits) == len(found)
+    if splits and (all_are or any(len(found[folder].folders) > 1 for folder in splits)):
         names = ", ".join(folder.name for folder in splits)
         raise ValueError(
             f"{root} holds splits ({names}), which are no classes. Load one of them, "
@@ -116,18 +129,24 @@ def _refuse_splits(root: Path, folders: list[Path]) -> None:
         )
 
 
-def _has_folders(folder: Path) -> bool:
-    return any(entry.is_dir() and is_visible(entry) for entry in folder.iterdir())
-
-
-def _make_bunch(root: Path, data: np.ndarray, labels: np.ndarray, table: pd.DataFrame) -> Bunch:
-    """Return the images that were read, and what became of the other files."""
+def _make_bunch(
+    root: Path,
+    data: np.ndarray,
+    labels: np.ndarray,
+    table: pd.DataFrame,
+    problems: list[tuple[Path, str]],
+) -> Bunch:
+    """Return the images that were read, and what became of everything else."""
     good = (table["reason"] == "").to_numpy()
-    errors = table[~good].reset_index(drop=True)
+    others = pd.DataFrame(
+        {"filename": [str(path) for path, _ in problems], "reason": [why for _, why in problems]},
+        dtype=object,
+    )
+    errors = pd.concat([table[~good], others.astype(table.dtypes)], ignore_index=True)
     if not good.any():
         first = errors.iloc[0].tolist() if len(errors) else None
         raise ValueError(
-            f"{root} has no readable image in its sub-folders ({len(errors)} other files, the "
+            f"{root} has no readable image in its sub-folders ({len(errors)} others, the "
             f"first: {first}). Expected {root}/<class>/<image files>."
         )
     return Bunch(

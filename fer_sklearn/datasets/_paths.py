@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from pathlib import Path, PurePath
+from pathlib import Path
 
 #: What macOS adds to archives: files that are named as the images are, and are none.
 _JUNK = "__MACOSX"
@@ -21,9 +21,9 @@ def as_path(path) -> Path:
     return Path(path).expanduser()
 
 
-def is_visible(path: PurePath) -> bool:
-    """Tell whether a file or folder is meant to be seen."""
-    return not path.name.startswith(".") and path.name != _JUNK
+def is_visible(name: str) -> bool:
+    """Tell whether a file or folder of this name is meant to be seen."""
+    return not name.startswith(".") and name != _JUNK
 
 
 def check_file(path: Path) -> None:

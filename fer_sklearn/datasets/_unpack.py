@@ -126,7 +126,7 @@ def _any_error_is_damage() -> Iterator[None]:
 
 def _is_csv(name: str) -> bool:
     path = PurePosixPath(name)
-    return path.suffix.lower() == ".csv" and all(is_visible(part) for part in (path, *path.parents))
+    return path.suffix.lower() == ".csv" and all(map(is_visible, path.parts))
 
 
 def _is_called(name: str, names: tuple[str, ...]) -> bool:
