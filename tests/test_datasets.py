@@ -714,6 +714,27 @@ def test_a_run_that_was_stopped_does_not_keep_what_was_replaced(many, tmp_path, 
     assert_same_bunch(found, load_image_folder(many))
 
 
+@pytest.mark.parametrize("name", ["faces.npy", "faces.csv"])
+def test_a_damaged_stored_set_is_refused_or_the_same(name, happy, tmp_path):
+    out, rng = tmp_path / "faces.npy", np.random.default_rng(0)
+    Image.fromarray(GRAY).save(happy / "1.png")
+    (happy / "2.png").write_text("no image")
+    expected = load_image_folder(happy.parent, out=out)
+    whole = (tmp_path / name).read_bytes()
+    for attempt in range(60):
+        damaged = bytearray(whole)
+        damaged[rng.integers(min(len(whole), 128))] = rng.integers(256)
+        (tmp_path / name).write_bytes(damaged[: None if attempt % 3 else rng.integers(len(whole))])
+        try:
+            found = load_image_folder(happy.parent, out=out)
+        except ValueError as error:
+            message = str(error)
+        else:
+            message = str(tmp_path)
+            assert_same_bunch(found, expected)
+        assert str(tmp_path) in message
+
+
 def test_a_list_of_an_older_version_is_not_believed(many, tmp_path):
     out, index = tmp_path / "faces.npy", tmp_path / "faces.csv"
     load_image_folder(many, out=out)

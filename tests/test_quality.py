@@ -1,6 +1,7 @@
 """Copies, contradictions and blanks: found, shown, and cleaned by rules."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -337,6 +338,15 @@ def test_values_that_fit_refuses_are_refused(function, value, drawn):
             function(faces, drawn.target)
     with pytest.raises(ValueError, match=r"contains (NaN|inf)|Expected pixel values in \[0, 255\]"):
         function(X, drawn.target, pixel_range=(0, 255))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_near_copies_are_not_looked_for_among_values_that_are_none(value, drawn):
+    X = drawn.data.astype(float)
+    X[3, 2, 2] = value
+    for look in (near_pairs, partial(duplicate_groups, near=True)):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+            look(X)
 
 
 @pytest.mark.parametrize("black_to_white", [(0, 1), (-2, 2), (0, 4095)])

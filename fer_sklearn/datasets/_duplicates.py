@@ -10,6 +10,7 @@ import numpy as np
 from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from sklearn.utils import assert_all_finite
 
 from .._images import MIN_FACE_PIXELS, as_rows, gray_images, infer_pixel_range, refuse_colour
 
@@ -220,6 +221,7 @@ def _thumbnails(parts) -> tuple[np.ndarray, np.ndarray]:
         start, stop = stop, stop + len(X)
         own = thumbs[start:stop]
         _shrink(X, own)
+        assert_all_finite(own, input_name="X")  # with one that is not, no face would be textured
         span = own.max(initial=0) - own.min(initial=0)
         textured.append(start + np.flatnonzero(np.ptp(own, axis=(1, 2)) > _MIN_TEXTURE * span))
     return thumbs, np.concatenate(textured)

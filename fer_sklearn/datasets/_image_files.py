@@ -159,7 +159,7 @@ def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, li
                 "half of one. It is left as it is: move it away, or choose another out."
             )
     reasons = _known(index, task, stamps)
-    images = np.load(out, mmap_mode="r")
+    images = _map(out)
     expected = (reasons.count(""), task.size, task.size)
     if images.dtype != np.uint8 or images.shape != expected:
         raise ValueError(
@@ -167,6 +167,13 @@ def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, li
             f"uint8 of shape {expected}. {_AGAIN}"
         )
     return images, reasons
+
+
+def _map(out: Path) -> np.ndarray:
+    try:
+        return np.load(out, mmap_mode="r")
+    except Exception as error:  # numpy raises several kinds
+        raise ValueError(f"{out} is damaged or cut off: {error}. {_AGAIN}") from error
 
 
 #: File names need not be text: what is none comes back as it was.
@@ -210,7 +217,10 @@ def _read_index(index: Path, task: _Task) -> list[list[str]]:
     with index.open(newline="", **_TEXT) as file:
         text = file.read()
     text = text[: text.rfind("\n") + 1]  # the last line may be cut off
-    header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
+    except csv.Error as error:
+        raise ValueError(f"{index} is damaged: {error}. {_AGAIN}") from error
     if header == ["filename", "reason", str(task.size)]:
         raise ValueError(
             f"{index} was written by an older version, which did not keep the size and the time of "

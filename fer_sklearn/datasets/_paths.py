@@ -18,7 +18,10 @@ _KINDS = {
 
 def as_path(path) -> Path:
     """Return a path with the user's home in place of ``~``."""
-    return Path(path).expanduser()
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user: it is a name that begins with ~
+        return Path(path)
 
 
 def is_visible(name: str) -> bool:

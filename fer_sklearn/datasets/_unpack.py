@@ -86,7 +86,10 @@ class _Guarded(io.RawIOBase):
             raise DamageError(str(error) or type(error).__name__) from error
         self._left -= len(content)
         if self._left < 0:
-            raise DamageError(f"it unpacks to more than {self._limit:,} bytes, which no faces do")
+            raise DamageError(
+                f"it unpacks to more than {self._limit:,} bytes, which no faces do; if you know "
+                "what it is, unpack it first"
+            )
         buffer[: len(content)] = content
         return len(content)
 
