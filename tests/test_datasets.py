@@ -377,6 +377,15 @@ def test_a_folder_that_cannot_be_read_is_reported(name, happy, monkeypatch):
     assert error_of(happy, name) == "PermissionError: Permission denied"
 
 
+def test_a_set_of_which_nothing_can_be_read_names_the_first_reason(happy):
+    (happy.parent / "link").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=r"no readable image .*1 others, .*link', 'FileNotFound"):
+        load_image_folder(happy.parent)
+    happy.rmdir()
+    with pytest.raises(ValueError, match=r"no sub-folders \(but .*link: FileNotFoundError"):
+        load_image_folder(happy.parent)
+
+
 def test_folders_may_be_deeper_than_pythons_stack(happy):
     folders = [f"{happy}{n * '/d'}" for n in range(1101)]  # it has 1000
     for folder in folders[1:]:

@@ -97,7 +97,7 @@ def as_floats(text):
 
 TABLES = {
     "float pixels": FRAME.assign(pixels=FRAME["pixels"].map(as_floats)),
-    "points alone": FRAME.assign(pixels=FRAME["pixels"].str.replace(" ", ". ")),
+    "points alone": FRAME.assign(pixels=FRAME["pixels"].str.replace(" ", ". ") + "."),
     "float codes": FRAME.assign(emotion=FRAME["emotion"].astype(float)),
     "names": FRAME.assign(emotion=TARGET),
     "other names": FRAME.assign(emotion=FRAME["emotion"].map(dict(enumerate(
@@ -169,6 +169,19 @@ def test_a_file_that_says_no_split_is_read_as_a_whole_only(tmp_path):
     bunch = load_fer2013(path, usage="all")
     assert_is_whole(bunch)
     assert set(bunch.usage) == {""}
+
+
+@pytest.mark.parametrize(("old", "new"), [("emotion", "label"), ("Usage", "split")])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_column_of_an_unknown_name_is_not_taken_for_one_that_lacks(old, new, ending, tmp_path):
+    path = tmp_path / f"train.{ending}"
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+        FRAME.rename(columns={old: new}).to_parquet(path)
+    else:
+        write(path, FRAME.rename(columns={old: new}))
+    with pytest.raises(ValueError, match="expected the columns emotion, pixels, Usage"):
+        load_fer2013(path, usage="all")
 
 
 @pytest.mark.parametrize("name", ["icml_face_data.csv", "fer2013.csv", "fer2013"])
@@ -277,6 +290,8 @@ def test_the_column_of_pixels_is_read(pixels):
     [
         (["0 1 2 3", "0 1 2 256"], "Row 1 of pixels: value 4 is '256', not a number in 0..255"),
         (["0 1 2 3", "0 1 2 0.5"], "Row 1 of pixels: value 4 is '0.5'"),
+        (["0 1 2 3", "0 1 2 1.0"], "Row 1 of pixels: value 4 is '1.0'"),
+        (["0 1 2 3", "0.0 1.0 2.0 0.5"], "Row 1 of pixels: value 4 is '0.5'"),
         (["0 1 2 3", "0 1 2 . 3"], r"Row 1 of pixels: value 4 is '\.'"),
         (["0 1 2 3", "0 1 2"], "Row 1 of pixels has 3 values, the first has 4"),
         (["0 1 2"], "Expected square faces"),

@@ -24,11 +24,15 @@ class Columns(NamedTuple):
 def find_columns(names: list[str]) -> Columns | None:
     """Return where the columns are; None if these are not names of FER-2013's.
 
-    The pixels are in one column, or in 2304 in their order.
+    The pixels are in one column, or in 2304 in their order. A table may lack emotion or usage, but
+    not have a column of an unknown name instead, which may be meant for it.
     """
     names = [name.strip(' "\r\n').lower() for name in names]
     emotion, usage = (names.index(n) if n in names else None for n in ("emotion", "usage"))
     if "pixels" in names:
+        others = set(names) - {"pixels", "emotion", "usage", *_INDEX}
+        if others and None in (emotion, usage):
+            return None
         return Columns(len(names), emotion, [names.index("pixels")], usage)
     known = {emotion, usage}
     pixels = [at for at, name in enumerate(names) if at not in known and name not in _INDEX]

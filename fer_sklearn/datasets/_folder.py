@@ -90,10 +90,7 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
         data, reasons = read_images(files, image_size, **options)
     else:
         data, reasons = store_images(files, image_size, as_path(out), **options)
-    table = pd.DataFrame(
-        {"filename": list(map(str, files)), "reason": np.array(reasons, dtype=object)}
-    )
-    return _make_bunch(root, data, np.array(labels, dtype=str), table, problems)
+    return _make_bunch(root, data, files, labels, reasons, problems)
 
 
 def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str]]]:
@@ -102,7 +99,10 @@ def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str
         raise FileNotFoundError(f"{root} is not a folder. Expected {root}/<class>/<image files>.")
     _, folders, problems = list_folder(root, follow=True)
     if not folders:
-        raise ValueError(f"{root} has no sub-folders. Expected {root}/<class>/<image files>.")
+        first = f" (but {problems[0][0]}: {problems[0][1]})" if problems else ""
+        raise ValueError(
+            f"{root} has no sub-folders{first}. Expected {root}/<class>/<image files>."
+        )
     found = {folder: walk(folder) for folder in folders}
     _refuse_splits(root, found)
     files = [file for inside in found.values() for file in inside.files]
@@ -132,27 +132,25 @@ def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
 def _make_bunch(
     root: Path,
     data: np.ndarray,
-    labels: np.ndarray,
-    table: pd.DataFrame,
+    files: list[Path],
+    labels: list[str],
+    reasons: list[str],
     problems: list[tuple[Path, str]],
 ) -> Bunch:
     """Return the images that were read, and what became of everything else."""
-    good = (table["reason"] == "").to_numpy()
-    others = pd.DataFrame(
-        {"filename": [str(path) for path, _ in problems], "reason": [why for _, why in problems]},
-        dtype=object,
-    )
-    errors = pd.concat([table[~good], others.astype(table.dtypes)], ignore_index=True)
-    if not good.any():
-        first = errors.iloc[0].tolist() if len(errors) else None
+    failed = [(file, reason) for file, reason in zip(files, reasons, strict=True) if reason]
+    lost = [(str(path), reason) for path, reason in failed + problems]
+    good = [at for at, reason in enumerate(reasons) if not reason]
+    if not good:
         raise ValueError(
-            f"{root} has no readable image in its sub-folders ({len(errors)} others, the "
-            f"first: {first}). Expected {root}/<class>/<image files>."
+            f"{root} has no readable image in its sub-folders ({len(lost)} others, the first: "
+            f"{lost[0] if lost else None}). Expected {root}/<class>/<image files>."
         )
+    target = np.array([labels[at] for at in good], dtype=str)
     return Bunch(
         data=data,
-        target=labels[good],
-        target_names=np.unique(labels[good]).tolist(),
-        filenames=table.loc[good, "filename"].to_numpy(dtype=str),
-        errors=errors,
+        target=target,
+        target_names=np.unique(target).tolist(),
+        filenames=np.array([str(files[at]) for at in good], dtype=str),
+        errors=pd.DataFrame(lost, columns=["filename", "reason"], dtype=object),
     )

@@ -89,7 +89,9 @@ def read_levels(text: bytes) -> np.ndarray:
     ValueError
         Names the first that is not a whole number in 0..255.
     """
-    text = _ZEROS.sub(b"", text)
+    n_points = text.count(b".")
+    if n_points and n_points == len(text.split()):  # all are floats: a single one is damage
+        text = _ZEROS.sub(b"", text)
     numbers = _parser().parse(text) if len(text) <= _LONGEST_FACE else None
     if numbers is not None and numbers.n_digits + numbers.n_blanks == len(text):
         return numbers.values
