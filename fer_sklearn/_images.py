@@ -56,6 +56,47 @@ def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
     return images.reshape(len(images), height * width), (height, width)
 
 
+def refuse_colour(X: Any) -> None:
+    """Raise if X is a single colour image, or RGBA in flat rows, which would be read as gray.
+
+    The rows of an image of shape (h, w, 3) look like h narrow faces, and RGBA of s x s pixels in
+    a flat row like a gray face of 2s x 2s.
+
+    Raises
+    ------
+    ValueError
+        Says how to pass one image, or how to drop the alpha channel.
+    """
+    if hasattr(X, "iloc"):
+        X = X.iloc[:16].to_numpy()
+    if hasattr(X, "__array_interface__"):  # arrays, and Pillow's images
+        X = np.asarray(X)
+    if not isinstance(X, list | tuple | np.ndarray) or not len(X):
+        return
+    shapes = {np.shape(face) for face in X[:16]}
+    shape = shapes.pop()
+    if len(shape) == 2 and shape[1] in (3, 4):
+        kind, alpha = ("RGB", "") if shape[1] == 3 else ("RGBA", "[..., :3]")
+        raise ValueError(
+            f"{_EXPECTED}, got one {kind} image of shape {(len(X), *shape)}. As one face: "
+            f"pass [image{alpha}]."
+        )
+    if len(shape) == 1 and not shapes and _are_rgba(np.asarray(X[:16])):
+        raise ValueError(
+            f"{_EXPECTED}, got flat rows of {shape[0]} values of which every fourth is an alpha "
+            "channel: RGBA. Pass the images as RGB: X.reshape(-1, h, w, 4)[..., :3]."
+        )
+
+
+def _are_rgba(rows: np.ndarray) -> bool:
+    """Tell whether every fourth value is opaque while the three before it vary."""
+    if rows.shape[1] % 4 or rows.shape[1] < 4 * MIN_FACE_PIXELS or rows.dtype.kind not in "uif":
+        return False
+    pixels, white = rows.reshape(-1, 4), rows.max()
+    varies = (pixels < white).any(axis=0).tolist()
+    return white in (1, 255) and varies == [True, True, True, False]
+
+
 def _as_array(X: Any) -> np.ndarray:
     try:
         return np.asarray(X)

@@ -1,9 +1,13 @@
 """Synthetic faces, image folders, emotion names."""
 
 import io
+import os
 import re
+import shutil
+import socket
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,6 +236,56 @@ def test_a_file_that_may_not_be_read_is_reported(happy, monkeypatch):
     assert "PermissionError" in errors["reason"][0]
 
 
+def in_mode(mode):
+    """A picture of this mode with every kind of value in it, 40 x 30."""
+    rng = np.random.default_rng(0)
+    if mode in ("I;16", "I", "F", "F unit"):
+        kinds = {"I;16": np.uint16, "I": np.int32, "F": np.float32, "F unit": np.float32}
+        high = {"I;16": 65535, "I": 65535, "F": 255, "F unit": 1}[mode]
+        return Image.fromarray((rng.random((40, 30)) * high).astype(kinds[mode]))
+    if mode == "P with transparency":
+        image = in_mode("RGB").quantize(16)
+        image.info["transparency"] = 3
+        return image
+    return Image.fromarray(rng.integers(0, 256, (40, 30, 4), dtype=np.uint8)).convert(mode)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        *("1", "L", "LA", "P", "P with transparency", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"),
+        *("I;16", "I", "F", "F unit"),
+    ],
+)
+def test_a_large_image_in_strips_is_the_same_as_in_one_piece(mode, monkeypatch):
+    import fer_sklearn.datasets._image_files as module
+
+    image, sizes = in_mode(mode), []
+    convert = module._gray_converter(image)
+    whole = np.asarray(module._in_strips(image, convert))
+    monkeypatch.setattr(module, "_STRIP", 100)
+    strips = module._in_strips(image, lambda part: (sizes.append(part.size), convert(part))[1])
+    np.testing.assert_array_equal(np.asarray(strips), whole)
+    assert set(sizes) == {(30, 3), (30, 1)}
+
+
+@pytest.mark.parametrize("out", [None, "faces.npy"])
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.usefixtures("own_processes")
+def test_images_of_more_pixels_than_allowed_are_reported(n_jobs, out, happy, tmp_path_factory):
+    Image.fromarray(GRAY).save(happy / "face.png")
+    Image.fromarray(np.tile(GRAY, (2, 1))).save(happy / "large.png")
+    out = out and tmp_path_factory.mktemp("out") / out
+    bunch = load_image_folder(happy.parent, max_pixels=400, n_jobs=n_jobs, out=out)
+    assert bunch.filenames.tolist() == [str(happy / "face.png")]
+    assert "20 x 40 pixels are more than max_pixels=400" in bunch.errors["reason"][0]
+    if out:
+        with pytest.raises(ValueError, match="another image_size or max_pixels"):
+            load_image_folder(happy.parent, max_pixels=800, out=out)
+    with pytest.raises(ValueError, match="'max_pixels' parameter of load_image_folder"):
+        load_image_folder(happy.parent, max_pixels=0)
+
+
 def test_an_image_too_large_to_unpack_is_reported(folder):
     """A 900-megapixel PNG of a few bytes."""
     header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
@@ -254,8 +308,148 @@ def test_folders_without_images_are_errors(tmp_path):
     with pytest.raises(ValueError, match="has no sub-folders"):
         load_image_folder(tmp_path)
     (tmp_path / "happy").mkdir()
-    with pytest.raises(ValueError, match="no readable image in 1 sub-folders"):
+    with pytest.raises(ValueError, match="no readable image in its sub-folders"):
         load_image_folder(tmp_path)
+
+
+def error_of(happy, name):
+    """The reason that stands in errors for what is called so, beside one readable image."""
+    Image.fromarray(GRAY).save(happy / "face.png")
+    bunch = load_image_folder(happy.parent)
+    assert bunch.filenames.tolist() == [str(happy / "face.png")]
+    [(filename, reason)] = bunch.errors.to_numpy().tolist()
+    assert filename.endswith(name)
+    return reason
+
+
+def make_special(path, kind):
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    else:
+        path.symlink_to(
+            {"loop": path, "folder": path.parent.parent, "device": "/dev/zero"}.get(kind, kind)
+        )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+@pytest.mark.parametrize("place", ["happy/special", "special", "happy/deep/special"])
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("FIFO", "a FIFO, which is not an image file"),
+        ("socket", "a socket, which is not an image file"),
+        ("device", "a link to a device, which is not"),
+        ("nowhere", "FileNotFoundError"),
+        ("loop", "symbolic links"),
+    ],
+)
+def test_what_is_neither_a_file_nor_a_folder_is_reported(kind, reason, place, happy, monkeypatch):
+    path = happy.parent / place
+    path.parent.mkdir(exist_ok=True)
+    monkeypatch.chdir(path.parent)  # names of sockets are short
+    make_special(Path(path.name), kind)
+    assert reason in error_of(happy, place)
+
+
+def test_a_link_to_a_folder_is_a_class_or_is_reported(happy, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Image.fromarray(GRAY).save(elsewhere / "1.png")
+    make_special(happy / "back", "folder")
+    assert "a link to a folder" in error_of(happy, "happy/back")
+    (happy.parent / "sad").symlink_to(elsewhere)
+    assert load_image_folder(happy.parent).target.tolist() == ["happy", "sad"]
+
+
+@pytest.mark.parametrize("name", ["happy/deep", "sad"])
+def test_a_folder_that_cannot_be_read_is_reported(name, happy, monkeypatch):
+    (happy.parent / name).mkdir()
+    scandir = os.scandir
+
+    def refuses(path):
+        if Path(path) == happy.parent / name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuses)
+    assert error_of(happy, name) == "PermissionError: Permission denied"
+
+
+def test_a_set_of_which_nothing_can_be_read_names_the_first_reason(happy):
+    (happy.parent / "link").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=r"no readable image .*1 others, .*link', 'FileNotFound"):
+        load_image_folder(happy.parent)
+    happy.rmdir()
+    with pytest.raises(ValueError, match=r"no sub-folders \(but .*link: FileNotFoundError"):
+        load_image_folder(happy.parent)
+
+
+def test_folders_may_be_deeper_than_pythons_stack(happy):
+    folders = [f"{happy}{n * '/d'}" for n in range(1101)]  # it has 1000
+    for folder in folders[1:]:
+        os.mkdir(folder)
+    try:
+        Image.fromarray(GRAY).save(folders[-1] + "/face.png")
+        np.testing.assert_array_equal(load_one(happy.parent), GRAY)
+    finally:
+        os.unlink(folders[-1] + "/face.png")
+        for folder in reversed(folders):  # as deep as that, nothing else removes them
+            os.rmdir(folder)
+
+
+def test_a_path_longer_than_the_system_takes_is_reported(happy):
+    here, made = os.getcwd(), []
+    try:
+        os.chdir(happy)
+        for _ in range(25):
+            made.append("d" * 200)
+            os.mkdir(made[-1])
+            os.chdir(made[-1])
+        os.chdir(here)
+        assert "File name too long" in error_of(happy, "d" * 200)
+    finally:
+        os.chdir(here)
+        shutil.rmtree(happy)
+
+
+def test_hidden_files_and_folders_are_not_looked_at(happy):
+    for folder in (".ipynb_checkpoints", "__MACOSX"):
+        for place in (happy / folder, happy.parent / folder):
+            place.mkdir()
+            Image.fromarray(GRAY).save(place / "face.png")
+    Image.fromarray(GRAY).save(happy / "._face.png", format="PNG")
+    Image.fromarray(GRAY).save(happy / "face.png")
+    bunch = load_image_folder(happy.parent)
+    assert (len(bunch.data), len(bunch.errors)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/happy", "validation/happy", "test/happy"),
+        ("Train/0", "Test/6"),
+        ("Training/a", "PublicTest/a", "PrivateTest/a"),
+        ("train/happy", "val/sad", "notes"),
+        ("valid", "train"),
+        ("train",),
+    ],
+    ids=" ".join,
+)
+def test_a_split_folder_is_not_taken_for_expressions(names, tmp_path):
+    for name in names:
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(GRAY).save(tmp_path / name / "face.png")
+    with pytest.raises(ValueError, match=r"holds splits .* load_image_folder\('.*load_fer2013"):
+        load_image_folder(tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("car", "train"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(GRAY).save(tmp_path / name / "1.png")
+    assert load_image_folder(tmp_path).target_names == ["car", "train"]
 
 
 # -- convert_emotions -----------------------------------------------------------------
@@ -341,11 +535,11 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, monkeypatch):
     out, read = tmp_path / "faces.npy", module._read_gray
     decoded = []
 
-    def stops(file, size):
+    def stops(file, size, max_pixels):
         decoded.append(file)
         if len(decoded) == 400:
             raise KeyboardInterrupt
-        return read(file, size)
+        return read(file, size, max_pixels)
 
     monkeypatch.setattr(module, "_read_gray", stops)
     with pytest.raises(KeyboardInterrupt):
@@ -355,7 +549,7 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, monkeypatch):
         raw.write(b"half a face")  # as a kill in mid-write leaves it
     with (tmp_path / "faces.csv.part").open("a") as text:
         text.write(expected.filenames[256][:-3])
-    monkeypatch.setattr(module, "_read_gray", lambda f, s: (decoded.append(f), read(f, s))[1])
+    monkeypatch.setattr(module, "_read_gray", lambda f, *how: (decoded.append(f), read(f, *how))[1])
     assert_same_bunch(load_image_folder(many, out=out), expected)
     assert len(decoded) == 400 + 600 - 256  # the first batch was not decoded again
     assert sorted(f.name for f in tmp_path.glob("faces*")) == ["faces.csv", "faces.npy"]
@@ -474,6 +668,88 @@ def test_a_file_that_does_not_fit_its_list_is_refused(many, tmp_path):
     load_image_folder(many, out=out)
     np.save(out, np.zeros((2, 48, 48), np.uint8))
     with pytest.raises(ValueError, match=r"holds uint8 of shape \(2, 48, 48\), but .* lists"):
+        load_image_folder(many, out=out)
+
+
+def replace(file, level, *, same_size=False):
+    """Put another picture under the name of a file."""
+    size = file.stat().st_size
+    Image.fromarray(np.full((20, 20), level, np.uint8)).save(file)
+    if same_size:
+        content = file.read_bytes()
+        file.write_bytes(content + bytes(max(0, size - len(content))))
+        assert file.stat().st_size == size
+
+
+@pytest.mark.parametrize("same_size", [False, True])
+def test_a_stored_set_is_not_handed_back_after_a_file_was_replaced(same_size, happy, tmp_path):
+    out = tmp_path / "faces.npy"
+    Image.fromarray(make_faces(1, image_size=20, random_state=0).data[0]).save(happy / "1.png")
+    load_image_folder(happy.parent, out=out)
+    replace(happy / "1.png", 200, same_size=same_size)
+    with pytest.raises(ValueError, match=r"1\.png is another file than the one that was decoded"):
+        load_image_folder(happy.parent, out=out)
+    for file in tmp_path.glob("faces.*"):
+        file.unlink()
+    assert load_image_folder(happy.parent, out=out).data.mean() == 200
+
+
+def test_a_stored_set_is_opened_after_it_was_copied_with_its_times(happy, tmp_path):
+    out = tmp_path / "faces.npy"
+    Image.fromarray(GRAY).save(happy / "1.png")
+    expected = load_image_folder(happy.parent, out=out)
+    shutil.copy2(happy / "1.png", tmp_path / "copy.png")
+    shutil.move(tmp_path / "copy.png", happy / "1.png")
+    assert_same_bunch(load_image_folder(happy.parent, out=out), expected)
+
+
+def test_a_run_that_was_stopped_does_not_keep_what_was_replaced(many, tmp_path, monkeypatch):
+    import fer_sklearn.datasets._image_files as module
+
+    out, read, decoded = tmp_path / "faces.npy", module._read_gray, []
+
+    def stops(file, *how):
+        decoded.append(file)
+        if len(decoded) == 600:
+            raise KeyboardInterrupt
+        return read(file, *how)
+
+    monkeypatch.setattr(module, "_read_gray", stops)
+    with pytest.raises(KeyboardInterrupt):
+        load_image_folder(many, out=out)
+    monkeypatch.undo()
+    replace(decoded[300], 200)
+    found = load_image_folder(many, out=out)
+    assert_same_bunch(found, load_image_folder(many))
+
+
+@pytest.mark.parametrize("name", ["faces.npy", "faces.csv"])
+def test_a_damaged_stored_set_is_refused_or_the_same(name, happy, tmp_path):
+    out, rng = tmp_path / "faces.npy", np.random.default_rng(0)
+    Image.fromarray(GRAY).save(happy / "1.png")
+    (happy / "2.png").write_text("no image")
+    expected = load_image_folder(happy.parent, out=out)
+    whole = (tmp_path / name).read_bytes()
+    for attempt in range(60):
+        damaged = bytearray(whole)
+        damaged[rng.integers(min(len(whole), 128))] = rng.integers(256)
+        (tmp_path / name).write_bytes(damaged[: None if attempt % 3 else rng.integers(len(whole))])
+        try:
+            found = load_image_folder(happy.parent, out=out)
+        except ValueError as error:
+            message = str(error)
+        else:
+            message = str(tmp_path)
+            assert_same_bunch(found, expected)
+        assert str(tmp_path) in message
+
+
+def test_a_list_of_an_older_version_is_not_believed(many, tmp_path):
+    out, index = tmp_path / "faces.npy", tmp_path / "faces.csv"
+    load_image_folder(many, out=out)
+    lines = [line.split(",")[:2] for line in index.read_text().split("\n")[1:-1]]
+    index.write_text("".join(f"{','.join(line)}\n" for line in [["filename", "reason,48"], *lines]))
+    with pytest.raises(ValueError, match=r"older version.* Delete the \.csv and the \.npy"):
         load_image_folder(many, out=out)
 
 

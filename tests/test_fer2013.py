@@ -232,7 +232,7 @@ def test_what_is_not_fer2013_is_refused(tmp_path, csv):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"holds neither fer2013\.csv"):
         load_fer2013(tmp_path / "empty")
-    with pytest.raises(ValueError, match="usage must be one of Training, PublicTest"):
+    with pytest.raises(ValueError, match="usage must be one of Training, Validation"):
         load_fer2013(csv, usage="training")
 
 
@@ -256,8 +256,70 @@ def test_the_folder_form(tmp_path, images):
         np.testing.assert_array_equal(image, images[NAMES.index(name)])
     assert len(load_fer2013(tmp_path, usage="all").data) == 14
     assert set(load_fer2013(tmp_path, usage="Test").usage) == {"Test"}
-    with pytest.raises(ValueError, match="the folder form knows 'Training'"):
-        load_fer2013(tmp_path, usage="PublicTest")
+    with pytest.raises(ValueError, match=r"of usage='PublicTest': its folders are train/ \('Train"):
+        load_fer2013(tmp_path, usage=["Training", "PublicTest"])
+
+
+def split_folders(root, images, splits, label=lambda code: NAMES[code]):
+    """Seven faces a split, in folders called as `label` says."""
+    for split in splits:
+        for code in range(7):
+            folder = root / split / label(code)
+            folder.mkdir(parents=True)
+            Image.fromarray(images[code]).save(folder / "face.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("folders", "usages"),
+    [
+        (["train", "test"], ["Training", "Test"]),
+        (["Train", "TEST"], ["Training", "Test"]),
+        (["train", "validation", "test"], ["Training", "Validation", "Test"]),
+        (["training", "val"], ["Training", "Validation"]),
+        (["train", "valid"], ["Training", "Validation"]),
+        (["Training", "PublicTest", "PrivateTest"], ["Training", "PublicTest", "PrivateTest"]),
+        (["train", "public_test", "Private Test"], ["Training", "PublicTest", "PrivateTest"]),
+    ],
+    ids=" ".join,
+)
+def test_split_folders_by_any_usual_name_are_all_read(folders, usages, tmp_path, images):
+    split_folders(tmp_path, images, [*folders, "__MACOSX"])
+    bunch = load_fer2013(tmp_path, usage="all")
+    assert list(dict.fromkeys(bunch.usage)) == usages
+    assert len(bunch.data) == 7 * len(folders)
+    for usage in usages:
+        assert len(load_fer2013(tmp_path, usage=usage).data) == 7
+    tests = [usage for usage in usages if usage.endswith("Test")]
+    if tests:
+        assert len(load_fer2013(tmp_path, usage="Test").data) == 7 * len(tests)
+
+
+@pytest.mark.parametrize("label", [str, "0{}".format, lambda code: NAMES[code].upper()])
+def test_class_folders_may_be_codes(label, tmp_path, images):
+    bunch = load_fer2013(split_folders(tmp_path, images, ["train"], label))
+    assert sorted(bunch.target) == sorted(NAMES)
+    for image, name in zip(bunch.data, bunch.target, strict=True):
+        np.testing.assert_array_equal(image, images[NAMES.index(name)])
+
+
+def test_a_code_that_fer2013_does_not_have_is_no_class(tmp_path, images):
+    split_folders(tmp_path, images, ["train"], lambda code: str(code + 1))
+    with pytest.raises(ValueError, match=r"called by no emotion, \['7'\]; known are 0 angry"):
+        load_fer2013(tmp_path)
+
+
+def test_a_folder_that_all_leaves_out_is_named(tmp_path, images):
+    split_folders(tmp_path, images, ["train", "more"])
+    with pytest.warns(UserWarning, match=r"left out: \['more'\]"):
+        bunch = load_fer2013(tmp_path, usage="all")
+    assert len(bunch.data) == 7
+
+
+def test_each_split_of_a_list_has_to_be_there(csv, images):
+    csv.write_text("\n".join(text(images).split("\n")[:5]))
+    with pytest.raises(ValueError, match="has no images of usage='PublicTest'"):
+        load_fer2013(csv, usage=["Training", "PublicTest"])
 
 
 def test_the_real_file(fer2013):

@@ -1,8 +1,12 @@
 """FER+: its rules on known votes, and training on what they leave."""
 
+import gzip
+import zipfile
+
 import numpy as np
 import pytest
 from helpers import small_classifier
+from PIL import Image
 from sklearn import config_context
 from sklearn.model_selection import cross_validate
 
@@ -212,3 +216,39 @@ def test_a_distribution_that_is_none_is_an_error(distribution, message):
     X, y, _ = two_faced()
     with pytest.raises(ValueError, match=message):
         small_classifier().fit(X, y, label_distribution=distribution)
+
+
+def test_votes_are_not_given_to_images_in_folders(paths, tmp_path):
+    """Folders order faces by class: as many images as votes, but not the same ones."""
+    images = tmp_path / "images" / "train" / "happy"
+    images.mkdir(parents=True)
+    for i, face in enumerate(make_faces(len(VOTES), random_state=0).data):
+        Image.fromarray(face).save(images / f"{i}.png")
+    with pytest.raises(ValueError, match="in another order than the votes"):
+        load_ferplus(tmp_path / "images", paths[1])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".gz", ".zip"])
+def test_votes_may_be_packed_and_damage_to_them_is_named(ending, paths, tmp_path):
+    packed, content = tmp_path / f"packed{ending}", paths[1].read_bytes()
+    if ending == ".zip":
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.write(paths[1], "fer2013new.csv")
+    else:
+        packed.write_bytes(gzip.compress(content) if ending == ".gz" else content)
+    expected = load_ferplus(*paths).distribution
+    np.testing.assert_array_equal(load_ferplus(paths[0], packed).distribution, expected)
+    whole = packed.read_bytes()
+    for damaged in (whole[:-40], whole[:30] + b"\xff" * 9 + whole[39:], b""):
+        packed.write_bytes(damaged)
+        with pytest.raises(ValueError, match=str(packed)):
+            load_ferplus(paths[0], packed)
+
+
+@pytest.mark.parametrize("vote", ["x", "", "-1", "inf"])
+def test_votes_that_are_none_are_named_by_their_row(vote, paths):
+    lines = paths[1].read_text().split("\n")
+    lines[4] = lines[4].replace(",0", f",{vote}", 1)
+    paths[1].write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"face 3 of these splits has votes that are not numbers"):
+        load_ferplus(*paths)

@@ -1,8 +1,10 @@
 """Copies, contradictions and blanks: found, shown, and cleaned by rules."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 from sklearn.model_selection import GroupKFold
@@ -14,6 +16,7 @@ from fer_sklearn.datasets import (
     load_fer2013,
     make_faces,
     near_pairs,
+    resize_faces,
 )
 from fer_sklearn.datasets._duplicates import find_near_pairs
 
@@ -276,3 +279,97 @@ def test_one_colour_all_over_is_blank():
     X[2] = (255, 0, 0)
     assert inspect_faces(X).blank["row"].tolist() == [2]
     assert clean_faces(X, np.arange(6)).kept.tolist() == [0, 1, 3, 4, 5]
+
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (64, 50, 4), dtype=np.uint8)
+TAKERS = {
+    "resize_faces": resize_faces,
+    "inspect_faces": inspect_faces,
+    "clean_faces": lambda X: clean_faces(X, np.arange(64)),
+    "clean_faces(test=)": lambda X: clean_faces([PHOTO[..., 0]] * 2, [0, 1], test=X),
+    "duplicate_groups": duplicate_groups,
+    "near_pairs": near_pairs,
+}
+ONE_IMAGE = {
+    "RGB": PHOTO[..., :3],
+    "RGBA": PHOTO,
+    "floats": PHOTO[..., :3] / 255,
+    "lists": PHOTO[..., :3].tolist(),
+    "Pillow": Image.fromarray(PHOTO[..., :3]),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_IMAGE)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_one_colour_image_is_not_taken_for_its_rows(taker, kind):
+    with pytest.raises(ValueError, match=r"got one RGBA? image of shape \(64, 50, .*pass \[image"):
+        TAKERS[taker](ONE_IMAGE[kind])
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_flat_rows_of_rgba_are_not_taken_for_gray_faces_of_twice_the_side(white):
+    X = np.random.default_rng(0).random((6, 48, 48, 4)) * white
+    X[..., 3] = white
+    rows = X.reshape(6, -1)
+    for faces in (rows, rows.astype(np.float32), pd.DataFrame(rows), rows.tolist()):
+        with pytest.raises(ValueError, match="an alpha channel: RGBA"):
+            duplicate_groups(faces)
+    inspect_faces(X[..., :3])
+
+
+@pytest.mark.parametrize("period", [2, 3, 4])
+def test_stripes_are_not_taken_for_an_alpha_channel(period):
+    X = np.random.default_rng(0).integers(0, 255, (5, 48, 48), dtype=np.uint8)
+    X[:, :, 1::period] = 255
+    assert len(duplicate_groups(X.reshape(5, -1))) == 5
+
+
+OFF_SCALE = {"huge": 1e6, "negative": -3.0, "not a number": np.nan, "infinite": np.inf}
+
+
+@pytest.mark.parametrize("value", OFF_SCALE.values(), ids=OFF_SCALE)
+@pytest.mark.parametrize("function", [inspect_faces, clean_faces])
+def test_values_that_fit_refuses_are_refused(function, value, drawn):
+    """One of them made all other faces blank, or none."""
+    X = drawn.data.astype(float)
+    X[3, 2, 2] = value
+    for faces in (X, X.reshape(60, -1), X.astype(np.float32)):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)|in \[0, 1\] or \[0, 255\]"):
+            function(faces, drawn.target)
+    with pytest.raises(ValueError, match=r"contains (NaN|inf)|Expected pixel values in \[0, 255\]"):
+        function(X, drawn.target, pixel_range=(0, 255))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_near_copies_are_not_looked_for_among_values_that_are_none(value, drawn):
+    X = drawn.data.astype(float)
+    X[3, 2, 2] = value
+    for look in (near_pairs, partial(duplicate_groups, near=True)):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+            look(X)
+
+
+@pytest.mark.parametrize("black_to_white", [(0, 1), (-2, 2), (0, 4095)])
+def test_what_is_blank_does_not_depend_on_the_range(black_to_white, drawn):
+    X = np.concatenate([drawn.data, np.clip(drawn.data[:20], 120, 124)])
+    black, white = black_to_white
+    scaled = black + X / 255 * (white - black)
+    found = inspect_faces(scaled, pixel_range=black_to_white, near=False).blank
+    expected = inspect_faces(X, near=False).blank
+    assert expected["row"].tolist() == list(range(60, 80))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    cleaned = clean_faces(scaled, np.arange(80), pixel_range=black_to_white)
+    assert cleaned.kept.tolist() == list(range(60))
+
+
+def test_dark_faces_are_as_dark_alone_as_among_others(drawn):
+    dark = drawn.data // 64
+    together = inspect_faces(np.concatenate([dark, drawn.data]), near=False).blank
+    assert together["row"].tolist() == list(range(60))
+    assert inspect_faces(dark, near=False).blank["row"].tolist() == list(range(60))
+
+
+def test_no_faces_are_nothing_to_complain_of():
+    X, y = np.empty((0, 48, 48), np.uint8), np.empty(0, int)
+    assert inspect_faces(X, y, split=y).n_faces == 0
+    assert len(clean_faces(X, y).kept) == 0

@@ -7,6 +7,7 @@ from ._fer2013 import load_fer2013
 from ._ferplus import load_ferplus
 from ._folder import load_image_folder
 from ._label_noise import find_label_noise
+from ._pixel_text import parse_pixels
 from ._quality import FaceReport, inspect_faces
 from ._resize import resize_faces
 from ._synthetic import make_faces
@@ -25,5 +26,6 @@ __all__ = [
     "load_image_folder",
     "make_faces",
     "near_pairs",
+    "parse_pixels",
     "resize_faces",
 ]

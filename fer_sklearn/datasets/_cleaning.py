@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._images import refuse_colour
 from ._duplicates import duplicate_groups, groups_and_copies
-from ._quality import _MIN_CONTRAST, _contrasts, _differs, _labels
+from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
 
 _RULES = {
     "blank": ("drop", "keep"),
@@ -26,6 +27,7 @@ def clean_faces(
     contradictions="drop",
     near=False,
     min_correlation=0.95,
+    pixel_range="auto",
 ):
     """Drop faces by stated rules, and say which and why.
 
@@ -51,6 +53,9 @@ def clean_faces(
         Whether near copies are copies; see `duplicate_groups`.
     min_correlation : float, default=0.95
         What counts as near.
+    pixel_range : "auto" or tuple of (float, float), default="auto"
+        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 1, lie
+        in [0, 255], floats up to 1 in [0, 1]; other values are an error.
 
     Returns
     -------
@@ -69,7 +74,8 @@ def clean_faces(
     Raises
     ------
     ValueError
-        If a rule is unknown, or X and y differ in length.
+        If a rule is unknown, X and y differ in length, or X has values that are not finite or lie
+        outside `pixel_range`.
 
     Examples
     --------
@@ -87,7 +93,9 @@ def clean_faces(
     for name, value in (("blank", blank), ("copies", copies), ("contradictions", contradictions)):
         if value not in _RULES[name]:
             raise ValueError(f"{name} must be one of {_RULES[name]}, got {value!r}.")
-    y = _labels(X, y, "y")
+    refuse_colour(X)
+    y = check_labels(X, y, "y")
+    deviations = contrasts(X, pixel_range)
     groups, in_test = _groups(X, test, near, min_correlation)
     reasons = np.full(len(X), "", dtype=object)
 
@@ -95,7 +103,7 @@ def clean_faces(
         reasons[chosen & (reasons == "")] = reason
 
     if blank == "drop":
-        drop(_contrasts(X) < _MIN_CONTRAST, "blank")
+        drop(deviations < MIN_CONTRAST, "blank")
     drop(in_test, "copy of a test face")
     if contradictions != "keep":
         disputed = _differs_among(reasons == "", groups, y)
@@ -126,7 +134,7 @@ def _differs_among(open_, groups, y) -> np.ndarray:
     """Tell which open faces have copies, open too, of another label."""
     chosen = np.zeros(len(y), dtype=bool)
     if open_.any():
-        chosen[open_] = _differs(groups[open_], y[open_])
+        chosen[open_] = differs(groups[open_], y[open_])
     return chosen
 
 

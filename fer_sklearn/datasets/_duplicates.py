@@ -10,8 +10,16 @@ import numpy as np
 from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from sklearn.utils import assert_all_finite
 
-from .._images import MIN_FACE_PIXELS, PixelValues, as_rows, gray_images, infer_pixel_range
+from .._images import (
+    MIN_FACE_PIXELS,
+    PixelValues,
+    as_rows,
+    gray_images,
+    infer_pixel_range,
+    refuse_colour,
+)
 
 #: Side of the thumbnail that is compared, and of its block of low frequencies.
 _SIDE, _LOW = 16, 8
@@ -52,6 +60,7 @@ def duplicate_groups(X, *, near=False, min_correlation=0.95):
     >>> duplicate_groups(np.concatenate([faces, faces[:1]])).tolist()
     [0, 1, 2, 0]
     """
+    refuse_colour(X)
     groups = exact_groups(X)
     if not near:
         return groups
@@ -64,6 +73,8 @@ def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
     One may hold rows and the other images, one gray and the other RGB, or one bytes and the
     other numbers in [0, 1].
     """
+    for faces in (X, others):
+        refuse_colour(faces)
     parts = [np.asarray(X), np.asarray(others)]
     groups = exact_groups(*parts, forms=_common_form(*parts))
     if near:
@@ -158,6 +169,7 @@ def near_pairs(X, *, min_correlation=0.95):
         Two row numbers, the smaller first, and 1 if one is mirrored, else 0.
     correlations : ndarray of float of shape (n_pairs,)
     """
+    refuse_colour(X)
     return find_near_pairs([X], exact_groups(X), min_correlation)
 
 
@@ -216,6 +228,7 @@ def _thumbnails(parts) -> tuple[np.ndarray, np.ndarray]:
         start, stop = stop, stop + len(X)
         own = thumbs[start:stop]
         _shrink(X, own)
+        assert_all_finite(own, input_name="X")  # with one that is not, no face would be textured
         span = own.max(initial=0) - own.min(initial=0)
         textured.append(start + np.flatnonzero(np.ptp(own, axis=(1, 2)) > _MIN_TEXTURE * span))
     return thumbs, np.concatenate(textured)

@@ -38,6 +38,63 @@ _VOCABULARIES = {
 }
 
 
+class EmotionCodes:
+    """What the emotions of a table are: codes 0, 1, ... or names, for which `emotions` says.
+
+    Parameters
+    ----------
+    emotions : sequence of str
+        Names of the codes 0, 1, ...
+
+    Attributes
+    ----------
+    names : list of str
+        `emotions`, and behind them the other names that are known: those have no code in tables.
+    """
+
+    def __init__(self, emotions) -> None:
+        self.emotions = _check_names(emotions)
+        lower = {name.lower(): name for name in self.emotions}
+        called = {
+            emotion.name: next((lower[a] for a in emotion.aliases if a in lower), emotion.name)
+            for emotion in EMOTIONS
+        }
+        self.names = list(dict.fromkeys([*self.emotions, *called.values()]))
+        aliases = {a: called[emotion.name] for emotion in EMOTIONS for a in emotion.aliases}
+        self._places = {text: self.names.index(name) for text, name in {**aliases, **lower}.items()}
+
+    def find(self, text: str) -> int | None:
+        """Return the place in `names` of a name, in any case, or of a code; None if unknown."""
+        text = text.strip().lower()
+        number, _, zeros = text.partition(".")
+        if number.isascii() and number.isdigit() and not zeros.strip("0"):
+            number = number.lstrip("0") or "0"
+            return int(number) if len(number) < 4 and int(number) < len(self.emotions) else None
+        return self._places.get(text)
+
+    def present(self, codes) -> list[str]:
+        """Return `emotions`, and of the other names those that are among the codes."""
+        n = len(self.emotions)
+        return [
+            *self.emotions,
+            *(self.names[code] for code in sorted({c for c in codes if c >= n})),
+        ]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{code} {name}" for code, name in enumerate(self.emotions))
+
+
+def _check_names(emotions) -> list[str]:
+    names = [] if isinstance(emotions, str) else list(emotions)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(
+            f"Expected emotions as a list of names, those of the codes 0, 1, ..., got {emotions!r}."
+        )
+    if len({name.lower() for name in names}) < len(names):
+        raise ValueError(f"Expected each name once in emotions, got {emotions!r}.")
+    return names
+
+
 def convert_emotions(labels, *, source="name", target="name"):
     """Translate emotion labels from one vocabulary into another.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,12 +10,27 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ._emotions import FER2013_NAMES, convert_emotions
-from ._fer2013_csv import SIDE, SPLITS, read_csv
+from ._columns import SIDE, split_of_file
+from ._emotions import FER2013_NAMES, EmotionCodes
+from ._fer2013_csv import CSV_NAMES, read_csv
+from ._fer2013_parquet import read_parquet
 from ._folder import load_image_folder
+from ._paths import as_path, is_visible
+from ._splits import SPLIT_ORDER, split_of
 
-_FOLDERS = {"train": "Training", "test": "Test"}
-_FILES = ("fer2013.csv", "icml_face_data.csv")
+_TESTS = {"PublicTest", "PrivateTest", "Test"}
+_PACKED = ("", ".gz", ".xz", ".bz2", ".zip")
+#: What the file is called; those that come first are taken first.
+_FILES = (
+    *(name + packed for name in CSV_NAMES for packed in _PACKED),
+    *("fer2013" + ending for ending in (".tar.gz", ".tgz", ".tar", ".zip", ".parquet")),
+)
+#: Files of one split each: train.csv, test.csv.gz, ...
+_ENDINGS = (*(".csv" + packed for packed in _PACKED), ".parquet")
+#: Folders in which the file may lie; unpacking makes some that are called as the file is.
+_PARENTS = (*CSV_NAMES, "fer2013")
+#: What browsers call a file that they have not finished.
+_UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 
 _DESCR = """FER-2013: 48 x 48 gray faces in seven expressions.
 
@@ -25,23 +41,35 @@ challenge of the ICML 2013 workshop on representation learning (Goodfellow et al
 """
 
 
-def load_fer2013(path, *, usage="Training", return_X_y=False, as_frame=False):
+def load_fer2013(
+    path, *, usage="Training", return_X_y=False, as_frame=False, emotions=FER2013_NAMES
+):
     """Load FER-2013.
 
     Parameters
     ----------
     path : str or path-like
         - ``fer2013.csv`` of the challenge or Kaggle's ``icml_face_data.csv``, plain or
-          compressed (.gz, .xz, .bz2, .zip);
+          compressed (.gz, .xz, .bz2, .zip), or the challenge's ``fer2013.tar.gz``;
+        - the challenge's ``train.csv`` and ``test.csv``, which have no column Usage: the split is
+          that in the name of the file;
+        - tables with the same columns: .parquet (needs pyarrow), names of emotions instead of
+          codes, gray levels as ``70.0``, or a column for each pixel;
         - a folder that holds one of them;
-        - Kaggle's folder form: ``train/angry/*.jpg``, ``test/angry/*.jpg``, ...
+        - a folder form: ``train/angry/*.jpg``, ``test/angry/*.jpg``, ... The splits may be
+          called train or Training, val, valid or validation, PublicTest, PrivateTest and test;
+          the classes by any usual name, or by FER-2013's codes 0 to 6.
     usage : str or iterable of str, default="Training"
         The splits wanted: "Training", "PublicTest", "PrivateTest", "Test" (both test
-        splits; the folder form does not tell them apart), or "all".
+        splits, and a folder called test, which may hold either), "Validation" (a folder called
+        val or validation, likewise), or "all".
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
         Whether to return data as a DataFrame of one column a pixel, target as a Series.
+    emotions : sequence of str, default=FER2013_NAMES
+        Names of the codes 0, 1, ..., for files that have others than FER-2013's seven:
+        ``[*FER2013_NAMES, "contempt"]`` where 7 means contempt.
 
     Returns
     -------
@@ -49,11 +77,13 @@ def load_fer2013(path, *, usage="Training", return_X_y=False, as_frame=False):
         data : ndarray of uint8 of shape (n, 48, 48), or DataFrame (n, 2304)
             In the order of the file.
         target : ndarray of str of shape (n,), or Series
-            Names of the emotions.
+            Names of the emotions; None if the file has none, as ``test.csv``.
         target_names : list of str
-            The seven names in the order of FER-2013's codes.
+            `emotions`, in the order of the codes; "contempt" too, if a file or a folder has it by
+            name.
         usage : ndarray of str of shape (n,)
-            Split of each image.
+            Split of each image, one of the names of `usage` but "all"; "" if neither the file
+            nor its name says it.
         frame : DataFrame
             Data and target; only if `as_frame`.
         errors : DataFrame
@@ -67,85 +97,187 @@ def load_fer2013(path, *, usage="Training", return_X_y=False, as_frame=False):
     ------
     FileNotFoundError
         If there is nothing at `path`, or no FER-2013 in the folder.
+    ImportError
+        If the file is .parquet, and there is no pyarrow.
     ValueError
         If the file is damaged (names its row and column), has an unknown emotion
-        code, or has no image of the splits wanted.
+        code, has no image of one of the splits wanted, is an unfinished download, or unpacks to
+        more than a hundred times its size.
+
+    Warns
+    -----
+    UserWarning
+        If `usage` is "all" and a folder is left out because its name is that of no split.
+
+    See Also
+    --------
+    parse_pixels : Reads the column ``pixels`` of a table that is in memory.
+    load_image_folder : Reads images of any classes.
     """
-    wanted = _wanted_splits(usage)
-    path = _find_file(Path(path))
-    bunch = _from_folders(path, wanted) if path.is_dir() else _from_csv(path, wanted)
-    if not len(bunch.data):
-        raise ValueError(f"{path} has no images of usage={usage!r}.")
+    names = _split_names(usage)
+    wanted = set().union(*map(_meant_by, names))
+    codes = EmotionCodes(emotions)
+    path = as_path(path)
+    files = _find_files(path, wanted)
+    bunch = (
+        _from_files(files, wanted, codes) if files else _from_folders(path, names, wanted, codes)
+    )
+    missing = [name for name in names if not _meant_by(name) & set(bunch.usage)]
+    if missing:
+        raise ValueError(f"{path} has no images of usage={', '.join(map(repr, missing))}.")
     bunch.DESCR = _DESCR
     if as_frame:
         _make_frame(bunch)
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
-def _wanted_splits(usage) -> set[str]:
-    known = (*SPLITS, "Test", "all")
-    names = {usage} if isinstance(usage, str) else set(usage)
-    unknown = names - set(known)
-    if unknown or not names:
+def _split_names(usage) -> list[str]:
+    known = (*SPLIT_ORDER, "all")
+    names = [usage] if isinstance(usage, str) else list(usage)
+    if set(names) - set(known) or not names:
         raise ValueError(
             f"usage must be one of {', '.join(known)}, or several of them, got {usage!r}."
         )
-    if "all" in names:
-        names |= {*SPLITS, "Test"}
-    if "Test" in names:
-        names |= {"PublicTest", "PrivateTest"}
     return names
 
 
-def _find_file(path: Path) -> Path:
-    """Return the CSV, or the folder that holds train/ and test/."""
+def _meant_by(name: str) -> set[str]:
+    """Return the splits that one of `usage` asks for."""
+    return {"all": {*SPLIT_ORDER, ""}, "Test": _TESTS}.get(name, {name})
+
+
+def _find_files(path: Path, wanted: set[str]) -> list[Path]:
+    """Return the table, or one for each split wanted; none for a folder of train/ and test/."""
     if not path.exists():
         raise FileNotFoundError(
             f"{path} does not exist. Expected fer2013.csv, icml_face_data.csv, or a folder with "
             "one of them or with train/ and test/."
         )
+    if path.suffix.lower() in _UNFINISHED:
+        raise ValueError(f"{path} is an unfinished download. Get the file again.")
     if not path.is_dir():
-        return path
-    for name in _FILES:
-        for found in sorted(path.glob(f"{name}*")):
-            return found
-    if any((path / folder).is_dir() for folder in _FOLDERS):
-        return path
-    raise FileNotFoundError(
-        f"{path} holds neither {' nor '.join(_FILES)}, nor folders train/ and test/. For folders "
-        "of another kind use load_image_folder."
-    )
-
-
-def _from_csv(path: Path, wanted: set[str]) -> Bunch:
-    data, codes, usage = read_csv(path, wanted)
-    return Bunch(
-        data=data,
-        target=convert_emotions(codes, source="fer2013"),
-        target_names=list(FER2013_NAMES),
-        usage=usage,
-    )
-
-
-def _from_folders(path: Path, wanted: set[str]) -> Bunch:
-    parts = {
-        usage: load_image_folder(path / folder, image_size=SIDE)
-        for folder, usage in _FOLDERS.items()
-        if usage in wanted and (path / folder).is_dir()
-    }
-    if not parts:
-        raise ValueError(
-            f"{path} has no images of the splits {sorted(wanted)}: the folder form knows "
-            f"'Training' ({path / 'train'}) and 'Test' ({path / 'test'})."
+        return [path]
+    found = _find_whole(path)
+    if found:
+        return [found]
+    if _split_folders(path)[0]:
+        return []
+    by_split = _find_split_files(path)
+    if not by_split:
+        raise FileNotFoundError(
+            f"{path} holds neither {' nor '.join(CSV_NAMES)}, packed or not, nor train.csv, nor "
+            "folders train/ and test/. For folders of another kind use load_image_folder."
         )
-    targets = [convert_emotions(part.target, source="folder") for part in parts.values()]
+    return [file for file, split in by_split.items() if split in wanted] or list(by_split)
+
+
+def _find_whole(folder: Path, parents: tuple[str, ...] = _PARENTS) -> Path | None:
+    """Return the file of all splits in a folder, or in one that unpacking made inside it."""
+    entries = {entry.name.lower(): entry for entry in sorted(folder.iterdir())}
+    found = (entries[name] for name in _FILES if name in entries and not entries[name].is_dir())
+    file = next(found, None)
+    if file is None:
+        inside = (entries[name] for name in parents if name in entries and entries[name].is_dir())
+        file = next(filter(None, (_find_whole(entry, ()) for entry in inside)), None)
+    return file
+
+
+def _find_split_files(folder: Path) -> dict[Path, str]:
+    """Return the tables of one split each, and which it is, in the order of the splits."""
+    splits = {
+        file: split_of(file.name.lower().removesuffix(ending))
+        for file in sorted(folder.iterdir())
+        for ending in _ENDINGS
+        if file.name.lower().endswith(ending) and is_visible(file.name) and not file.is_dir()
+    }
+    return {file: name for name in SPLIT_ORDER for file, split in splits.items() if split == name}
+
+
+def _from_files(paths: list[Path], wanted: set[str], emotions: EmotionCodes) -> Bunch:
+    parts = [_read_table(path, wanted, emotions) for path in paths]
+    unlabelled = [
+        path.name for path, (_, codes, _) in zip(paths, parts, strict=True) if codes is None
+    ]
+    if unlabelled and len(unlabelled) < len(paths):
+        raise ValueError(
+            f"{paths[0].parent} has files with emotions and without ({', '.join(unlabelled)}). "
+            "Load them one by one."
+        )
+    codes = None if unlabelled else [code for _, part, _ in parts for code in part]
+    pixels = [part for part, _, _ in parts]
     return Bunch(
-        data=np.concatenate([part.data for part in parts.values()]),
-        target=np.concatenate(targets),
-        target_names=list(FER2013_NAMES),
-        usage=np.repeat(list(parts), [len(part.data) for part in parts.values()]),
-        errors=pd.concat([part.errors for part in parts.values()], ignore_index=True),
+        data=(np.concatenate(pixels) if len(pixels) > 1 else pixels[0]).reshape(-1, SIDE, SIDE),
+        **_targets(codes, emotions),
+        usage=np.concatenate([part for _, _, part in parts]),
     )
+
+
+def _read_table(path: Path, wanted: set[str], emotions: EmotionCodes):
+    read = read_parquet if path.suffix.lower() == ".parquet" else read_csv
+    return read(path, wanted, emotions, split_of_file(path.name))
+
+
+def _targets(codes: list[int] | None, emotions: EmotionCodes) -> dict:
+    """Return what a Bunch says of the emotions."""
+    if codes is None:
+        return {"target": None, "target_names": emotions.emotions}
+    target = np.array(emotions.names, dtype=str)[np.array(codes, dtype=int)]
+    return {"target": target, "target_names": emotions.present(codes)}
+
+
+def _split_folders(path: Path) -> tuple[dict[Path, str], list[str]]:
+    """Return the split of each sub-folder, in the order of the splits, and the other names."""
+    entries = sorted(entry for entry in path.iterdir() if is_visible(entry.name))
+    # A link that leads nowhere is a folder that is missing: left out, nobody would miss it.
+    folders = [entry for entry in entries if entry.is_dir() or not entry.exists()]
+    known = {
+        folder: name for name in SPLIT_ORDER for folder in folders if split_of(folder.name) == name
+    }
+    return known, [folder.name for folder in folders if folder not in known]
+
+
+def _from_folders(path: Path, names: list[str], wanted: set[str], emotions: EmotionCodes) -> Bunch:
+    splits, others = _split_folders(path)
+    _check_folders(path, splits, names)
+    if others and "all" in names:
+        warnings.warn(
+            f"{path} has folders whose names are those of no split; they are left out: {others}.",
+            UserWarning,
+            stacklevel=3,
+        )
+    chosen = {folder: split for folder, split in splits.items() if split in wanted}
+    parts = [load_image_folder(folder, image_size=SIDE) for folder in chosen]
+    labels = np.concatenate([part.target for part in parts])
+    return Bunch(
+        data=np.concatenate([part.data for part in parts]),
+        **_targets(_read_labels(path, labels, emotions), emotions),
+        usage=np.repeat(list(chosen.values()), [len(part.data) for part in parts]),
+        errors=pd.concat([part.errors for part in parts], ignore_index=True),
+    )
+
+
+def _check_folders(path: Path, splits: dict[Path, str], names: list[str]) -> None:
+    """Raise, before anything is decoded, if a split that is wanted has no folder."""
+    missing = [name for name in names if not _meant_by(name) & set(splits.values())]
+    if missing:
+        there = ", ".join(f"{folder.name}/ ({split!r})" for folder, split in splits.items())
+        raise ValueError(
+            f"{path} has no images of usage={', '.join(map(repr, missing))}: its folders are "
+            f"{there}."
+        )
+
+
+def _read_labels(path: Path, labels: np.ndarray, emotions: EmotionCodes) -> list[int]:
+    """Return the codes of the emotions that folders are called by."""
+    codes = {name: emotions.find(name) for name in np.unique(labels).tolist()}
+    unknown = [name for name, code in codes.items() if code is None]
+    if unknown:
+        raise ValueError(
+            f"{path} has folders that are called by no emotion, {unknown}; known are {emotions}, "
+            "and their usual names. Say what codes mean, emotions=[*FER2013_NAMES, 'contempt'], "
+            "or, for other classes, use load_image_folder."
+        )
+    return [codes[name] for name in labels.tolist()]
 
 
 def _make_frame(bunch: Bunch) -> None:
@@ -153,5 +285,7 @@ def _make_frame(bunch: Bunch) -> None:
     rows = bunch.data.reshape(len(bunch.data), -1)
     names: Iterable[str] = (f"pixel_{number}" for number in range(rows.shape[1]))
     bunch.data = pd.DataFrame(rows, columns=list(names), copy=False)
-    bunch.target = pd.Series(bunch.target, name="emotion")
-    bunch.frame = pd.concat([bunch.data, bunch.target], axis=1)
+    bunch.frame = bunch.data
+    if bunch.target is not None:
+        bunch.target = pd.Series(bunch.target, name="emotion")
+        bunch.frame = pd.concat([bunch.data, bunch.target], axis=1)

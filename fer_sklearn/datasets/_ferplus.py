@@ -10,6 +10,8 @@ from sklearn.utils import Bunch
 
 from ._emotions import EMOTIONS, convert_emotions
 from ._fer2013 import load_fer2013
+from ._paths import as_path
+from ._unpack import DamageError, open_packed
 
 _COLUMNS = [emotion.ferplus for emotion in EMOTIONS]
 _OTHERS = ["unknown", "NF"]
@@ -34,7 +36,7 @@ def load_ferplus(
     fer2013_path : str or path-like
         ``fer2013.csv``, all splits in the challenge's order; see `load_fer2013`.
     votes_path : str or path-like
-        ``fer2013new.csv`` of FER+.
+        ``fer2013new.csv`` of FER+, plain or compressed.
     usage : str or iterable of str, default="Training"
         The splits wanted, as in `load_fer2013`.
     target : {"majority", "distribution", "votes"}, default="majority"
@@ -75,14 +77,19 @@ def load_ferplus(
     FileNotFoundError
         If a file is not there.
     ValueError
-        If a parameter is unknown, or the files do not belong together.
+        If a parameter is unknown, a file is damaged, or the files do not belong together.
     """
     if target not in ("majority", "distribution", "votes"):
         raise ValueError(f"target must be 'majority', 'distribution' or 'votes', got {target!r}.")
     if classes not in (7, 8):
         raise ValueError(f"classes must be 7 or 8, got {classes!r}.")
     faces = load_fer2013(fer2013_path, usage=usage)
-    votes = _read_votes(Path(votes_path), faces.usage)
+    if "errors" in faces:  # of the folder form, whose order is another
+        raise ValueError(
+            f"{fer2013_path} holds images in folders, in another order than the votes. Expected "
+            "fer2013.csv, the rows of the challenge in its order."
+        )
+    votes = _read_votes(as_path(votes_path), faces.usage)
     emotions = _COLUMNS[:classes]
     chosen, shares = _RULES[target](votes[emotions + _OTHERS].to_numpy(dtype=float), classes)
     if classes == 7:
@@ -108,7 +115,7 @@ def _read_votes(path: Path, usage: np.ndarray) -> pd.DataFrame:
     """Return the ten columns of votes, a row for each image of `usage`."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Expected fer2013new.csv of FER+.")
-    table = pd.read_csv(path)
+    table = _read_table(path)
     missing = {"Usage", *_COLUMNS, *_OTHERS} - set(table.columns)
     if missing:
         raise ValueError(f"{path} lacks the columns {sorted(missing)}: is it fer2013new.csv?")
@@ -118,7 +125,23 @@ def _read_votes(path: Path, usage: np.ndarray) -> pd.DataFrame:
             f"{path} has {len(table)} rows of these splits, the images are {len(usage)}, or their "
             "order differs: both files must hold the rows of the challenge in its order."
         )
-    return table[_COLUMNS + _OTHERS]
+    votes = table[_COLUMNS + _OTHERS].apply(pd.to_numeric, errors="coerce")
+    bad = ~(np.isfinite(votes) & (votes >= 0)).all(axis=1).to_numpy()
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"{path}: face {row} of these splits has votes that are not numbers of at least 0, "
+            f"{table[_COLUMNS + _OTHERS].iloc[row].tolist()}. Get the file again."
+        )
+    return votes
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        with open_packed(path, ("fer2013new.csv",)) as stream:
+            return pd.read_csv(stream)
+    except (DamageError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
+        raise ValueError(f"{path} is damaged or cut off: {error}. Get the file again.") from error
 
 
 def _by_majority(votes, n_emotions):

@@ -11,34 +11,46 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._image_files import read_images, store_images
+from ._paths import as_path
+from ._splits import SPLIT_ORDER, split_of
+from ._walk import Found, list_folder, walk
 
 
 @validate_params(
-    {"image_size": [Interval(Integral, 1, None, closed="left")]},
+    {
+        "image_size": [Interval(Integral, 1, None, closed="left")],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+    },
     prefer_skip_nested_validation=True,
 )
-def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
+def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=None, verbose=0):
     """Load images that lie in one sub-folder a class.
 
-    Every file below a sub-folder is tried. Images of any size and mode become gray and
-    are resized once, antialiased (Lanczos), to a square; sides of other proportions are
-    stretched. Photographs are turned upright as their EXIF data say. Transparent parts become
-    black; of an animation the first frame is taken.
+    Every file below a sub-folder is tried, but for hidden ones (``.name``). Images of any size
+    and mode become gray and are resized once, antialiased (Lanczos), to a square; sides of other
+    proportions are stretched. Photographs are turned upright as their EXIF data say. Transparent
+    parts become black; of an animation the first frame is taken.
 
     Of 16 bits the upper eight are taken. Integers of 32 bits count as 8 bits if they are up to
     255, else as 16; floats lie in [0, 1] if they are up to 1, else in [0, 255]. An image with
-    values outside stands in `errors`.
+    values outside is listed in `errors`.
 
     Parameters
     ----------
     path : str or path-like
-        Folder whose sub-folders are the classes.
+        Folder whose sub-folders are the classes. Of a set with train/ and test/ inside, one of
+        these; `load_fer2013` reads all of FER-2013's.
     image_size : int, default=48
         Height and width of the result in pixels.
     out : str, path-like or None, default=None
         Where to store the faces, an ``.npy`` file, for sets that are larger than the memory or
-        that are loaded again. A run that was stopped goes on, and a finished one is opened at
-        once. None keeps them in memory.
+        that are loaded again. A run that was stopped continues, and a finished one is opened at
+        once, if the files still have the size and the time that they had. None keeps the faces in
+        memory.
+    max_pixels : int or None, default=None
+        Images of more pixels are not decoded: a small file may hold a huge image. At most, and
+        by default, what Pillow allows, ``PIL.Image.MAX_IMAGE_PIXELS``, some 89 million. A process
+        takes up to 6 bytes a pixel.
     n_jobs : int or None, default=None
         Processes that decode, through joblib; None is 1.
     verbose : int, default=0
@@ -57,56 +69,88 @@ def load_image_folder(path, *, image_size=48, out=None, n_jobs=None, verbose=0):
         filenames : ndarray of str of shape (n,)
             Path of each image.
         errors : DataFrame with columns filename, reason
-            Files that are no readable image; they are left out.
+            What is left out: files that are not readable images, folders that cannot be read,
+            links to folders below the classes, which are not followed, links that lead nowhere,
+            and what is neither a file nor a folder.
 
     Raises
     ------
     FileNotFoundError
         If `path` is not a folder.
     ValueError
-        If it has no sub-folders, or not a single readable image; or if `out`, or the ``.csv``
-        beside it, holds something else, which is left as it is.
+        If it has no sub-folders, or not a single readable image; if its sub-folders are splits
+        (train, test, ...) instead of classes; if a file has changed since it was decoded into
+        `out`; or if `out`, or the ``.csv`` beside it, holds
+        something else, which is left as it is.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root} is not a folder. Expected {root}/<class>/<image files>.")
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_visible(entry))
-    if not folders:
-        raise ValueError(f"{root} has no sub-folders. Expected {root}/<class>/<image files>.")
-    found = [
-        (folder.name, file)
-        for folder in folders
-        for file in sorted(f for f in folder.rglob("*") if f.is_file() and _is_visible(f))
-    ]
-    files, options = [file for _, file in found], {"n_jobs": n_jobs, "verbose": verbose}
+    root = as_path(path)
+    files, labels, problems = _find_files(root)
+    options = {"max_pixels": max_pixels, "n_jobs": n_jobs, "verbose": verbose}
     if out is None:
         data, reasons = read_images(files, image_size, **options)
     else:
-        data, reasons = store_images(files, image_size, out, **options)
-    table = pd.DataFrame(
-        {
-            "label": [name for name, _ in found],
-            "filename": [str(file) for file in files],
-            "reason": np.array(reasons, dtype=object),
-        }
-    )
-    good = table["reason"] == ""
-    errors = table.loc[~good, ["filename", "reason"]].reset_index(drop=True)
-    if not good.any():
-        first = errors.iloc[0].tolist() if len(errors) else None
+        data, reasons = store_images(files, image_size, as_path(out), **options)
+    return _make_bunch(root, data, files, labels, reasons, problems)
+
+
+def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str]]]:
+    """Return all files of the classes, the class of each, and what cannot be looked at."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder. Expected {root}/<class>/<image files>.")
+    _, folders, problems = list_folder(root, follow=True)
+    if not folders:
+        first = f" (but {problems[0][0]}: {problems[0][1]})" if problems else ""
         raise ValueError(
-            f"{root} has no readable image in {len(folders)} sub-folders ({len(errors)} other "
-            f"files, the first: {first})."
+            f"{root} has no sub-folders{first}. Expected {root}/<class>/<image files>."
         )
-    target = table.loc[good, "label"].to_numpy(dtype=str)
+    found = {folder: walk(folder) for folder in folders}
+    _refuse_splits(root, found)
+    files = [file for inside in found.values() for file in inside.files]
+    labels = [folder.name for folder, inside in found.items() for _ in inside.files]
+    for inside in found.values():
+        problems += inside.problems
+    return files, labels, problems
+
+
+def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
+    """Raise if the sub-folders are splits, whose names would be taken for the classes.
+
+    A class may be called train: only where all names are splits, or one of them has folders
+    inside, are they taken for splits.
+    """
+    splits = [folder for name in SPLIT_ORDER for folder in found if split_of(folder.name) == name]
+    all_are = len(splits) == len(found)
+    if splits and (all_are or any(len(found[folder].folders) > 1 for folder in splits)):
+        names = ", ".join(folder.name for folder in splits)
+        raise ValueError(
+            f"{root} holds splits ({names}), which are no classes. Load one of them, "
+            f"load_image_folder({str(splits[0])!r}), or, if it is FER-2013, all at once with "
+            "load_fer2013. If they are classes, give the folders other names."
+        )
+
+
+def _make_bunch(
+    root: Path,
+    data: np.ndarray,
+    files: list[Path],
+    labels: list[str],
+    reasons: list[str],
+    problems: list[tuple[Path, str]],
+) -> Bunch:
+    """Return the images that were read, and what became of everything else."""
+    failed = [(file, reason) for file, reason in zip(files, reasons, strict=True) if reason]
+    lost = [(str(path), reason) for path, reason in failed + problems]
+    good = [at for at, reason in enumerate(reasons) if not reason]
+    if not good:
+        raise ValueError(
+            f"{root} has no readable image in its sub-folders ({len(lost)} others, the first: "
+            f"{lost[0] if lost else None}). Expected {root}/<class>/<image files>."
+        )
+    target = np.array([labels[at] for at in good], dtype=str)
     return Bunch(
         data=data,
         target=target,
         target_names=np.unique(target).tolist(),
-        filenames=table.loc[good, "filename"].to_numpy(dtype=str),
-        errors=errors,
+        filenames=np.array([str(files[at]) for at in good], dtype=str),
+        errors=pd.DataFrame(lost, columns=["filename", "reason"], dtype=object),
     )
-
-
-def _is_visible(path: Path) -> bool:
-    return not path.name.startswith(".")

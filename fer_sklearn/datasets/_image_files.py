@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -26,11 +27,29 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: Pixels that are converted to gray at once.
+_STRIP = 2**20
 #: Room for the header of an .npy file, which is known at the end only.
 _HEADER = 128
 
 
-def read_images(files, size: int, *, n_jobs=None, verbose: int = 0) -> tuple[np.ndarray, list]:
+class _Task(NamedTuple):
+    """What is to be decoded, and how."""
+
+    files: list[Path]
+    size: int
+    max_pixels: int | None
+
+    @property
+    def header(self) -> list[str]:
+        """Head of the list of files; another one means that they were decoded in another way."""
+        how = f"image_size={self.size}, max_pixels={self.max_pixels}"
+        return ["filename", "reason", "bytes", "modified", how]
+
+
+def read_images(
+    files, size: int, *, max_pixels=None, n_jobs=None, verbose: int = 0
+) -> tuple[np.ndarray, list]:
     """Decode files into memory.
 
     Returns
@@ -40,17 +59,24 @@ def read_images(files, size: int, *, n_jobs=None, verbose: int = 0) -> tuple[np.
         Empty for files that are readable images.
     """
     images, reasons = [], []
-    for part, why in _decoded(files, size, n_jobs, verbose):
+    task = _Task(files, size, _pixel_limit(max_pixels))
+    for part, why in _decoded(task, n_jobs, verbose):
         images.append(part)
         reasons += why
     return np.concatenate(images) if images else np.empty((0, size, size), np.uint8), reasons
 
 
-def store_images(files, size: int, out, *, n_jobs=None, verbose: int = 0):
-    """Decode files into ``out``, an .npy file; go on where a run was stopped.
+def _pixel_limit(max_pixels: int | None) -> int | None:
+    """Return the smaller of both limits, to hand to processes in which Pillow's is another."""
+    limits = [limit for limit in (max_pixels, Image.MAX_IMAGE_PIXELS) if limit is not None]
+    return min(limits, default=None)
 
-    Beside it lies a CSV of the files and the reasons why some are left out. Until the end both
-    have ``.part`` behind their names.
+
+def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, verbose: int = 0):
+    """Decode files into ``out``, an .npy file; continue where a run was stopped.
+
+    Beside it lies a CSV of the files, each with its size and time, and the reasons why some are
+    left out. Until the end both have ``.part`` behind their names.
 
     Returns
     -------
@@ -60,42 +86,71 @@ def store_images(files, size: int, out, *, n_jobs=None, verbose: int = 0):
     Raises
     ------
     ValueError
-        If what is there was decoded from other files, or to another size, or is none of ours.
+        If what is there was decoded from other files, or from older ones under the same names, or
+        in another way, or is none of ours.
     """
-    out = Path(out)
     if out.suffix != ".npy":
         raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
     index = out.with_suffix(".csv")
-    part, part_index = (path.with_name(path.name + ".part") for path in (out, index))
-    if index.exists() and part.exists() and not out.exists():  # killed between the last two lines
-        _known(index, files, size, complete=True)
-        os.replace(part, out)
+    task = _Task(files, size, _pixel_limit(max_pixels))
+    # Before anything is decoded: a file that changes later must not pass for what was decoded.
+    stamps = [_stamp(file) for file in files]
+    _finish_killed(out, index, task, stamps)
     if out.exists() or index.exists():
-        return _stored(out, index, files, size)
+        return _stored(out, index, task, stamps)
     out.parent.mkdir(parents=True, exist_ok=True)
-    reasons = _known(part_index, files, size) if part.exists() and part_index.exists() else []
-    _write_index(part_index, files, size, reasons)
-    with (
-        part.open("r+b" if reasons else "wb") as raw,
-        part_index.open("a", newline="", **_TEXT) as text,
-    ):
-        raw.truncate(_HEADER + reasons.count("") * size * size)
-        raw.seek(0, os.SEEK_END)
-        rest, done = files[len(reasons) :], len(reasons)
-        for images, why in _decoded(rest, size, n_jobs, verbose, done=done, total=len(files)):
-            raw.write(images.tobytes())
-            raw.flush()
-            names = files[len(reasons) : len(reasons) + len(why)]
-            csv.writer(text).writerows(zip(map(str, names), why, strict=True))
-            text.flush()
-            reasons += why
-        _write_header(raw, (reasons.count(""), size, size))
-    os.replace(part_index, index)
-    os.replace(part, out)
+    reasons = _known_in_part(_part(index), task, stamps) if _part(out).exists() else []
+    _write_index(_part(index), task, stamps, reasons)
+    reasons = _continue(_part(out), _part(index), task, stamps, reasons, n_jobs, verbose)
+    os.replace(_part(index), index)
+    os.replace(_part(out), out)
     return np.load(out, mmap_mode="r"), reasons
 
 
-def _stored(out: Path, index: Path, files, size: int) -> tuple[np.ndarray, list]:
+def _stamp(file: Path) -> tuple[str, str]:
+    """Return size and time of a file, by which another one under its name is told."""
+    try:
+        status = file.stat()
+    except OSError:  # gone since the folder was listed: decoding says so
+        return "", ""
+    return str(status.st_size), str(status.st_mtime_ns)
+
+
+def _part(path: Path) -> Path:
+    """Return where a file lies until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
+def _finish_killed(out: Path, index: Path, task: _Task, stamps) -> None:
+    """Do the last step of a run that was killed between its last two."""
+    if index.exists() and _part(out).exists() and not out.exists():
+        _known(index, task, stamps)
+        os.replace(_part(out), out)
+
+
+def _continue(
+    part: Path, part_index: Path, task: _Task, stamps, reasons: list[str], n_jobs, verbose: int
+) -> list[str]:
+    """Decode what is not decoded yet, behind what is, and return the reasons of all files."""
+    mode, done, reasons = "r+b" if reasons else "wb", len(reasons), [*reasons]
+    rest = task._replace(files=task.files[done:])
+    with part.open(mode) as raw, part_index.open("a", newline="", **_TEXT) as text:
+        # A kill may have left half a face, or faces that the list does not have.
+        raw.truncate(_HEADER + reasons.count("") * task.size**2)
+        raw.seek(0, os.SEEK_END)
+        batches = _decoded(rest, n_jobs, verbose, done=done, total=len(task.files))
+        for images, why in batches:
+            # The faces first: a list that has more than the file could not be continued.
+            raw.write(images.tobytes())
+            raw.flush()
+            csv.writer(text).writerows(_lines(task, stamps, why, start=len(reasons)))
+            text.flush()
+            reasons += why
+        _write_header(raw, (reasons.count(""), task.size, task.size))
+    return reasons
+
+
+def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, list]:
     """Open what an earlier run has left, if both files are there and fit together."""
     for here, lacking in ((out, index), (index, out)):
         if not lacking.exists():
@@ -103,46 +158,90 @@ def _stored(out: Path, index: Path, files, size: int) -> tuple[np.ndarray, list]
                 f"{here} is there, but {lacking} is not: it is no result of load_image_folder, or "
                 "half of one. It is left as it is: move it away, or choose another out."
             )
-    reasons = _known(index, files, size, complete=True)
-    images = np.load(out, mmap_mode="r")
-    expected = (reasons.count(""), size, size)
+    reasons = _known(index, task, stamps)
+    images = _map(out)
+    expected = (reasons.count(""), task.size, task.size)
     if images.dtype != np.uint8 or images.shape != expected:
         raise ValueError(
             f"{out} holds {images.dtype} of shape {images.shape}, but {index} lists images for "
-            f"uint8 of shape {expected}. Delete both to decode anew, or choose another out."
+            f"uint8 of shape {expected}. {_AGAIN}"
         )
     return images, reasons
 
 
+def _map(out: Path) -> np.ndarray:
+    try:
+        return np.load(out, mmap_mode="r")
+    except Exception as error:  # numpy raises several kinds
+        raise ValueError(f"{out} is damaged or cut off: {error}. {_AGAIN}") from error
+
+
 #: File names need not be text: what is none comes back as it was.
 _TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
+_AGAIN = "Delete the .csv and the .npy file to decode the images again, or choose another out."
 
 
-def _known(index: Path, files, size: int, complete: bool = False) -> list[str]:
-    """Return the reasons of the files that were decoded before."""
+def _lines(task: _Task, stamps, reasons: list[str], start: int = 0) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of the list for the files from `start` on that have reasons."""
+    for at, reason in enumerate(reasons, start):
+        yield (str(task.files[at]), reason, *stamps[at])
+
+
+def _known(index: Path, task: _Task, stamps) -> list[str]:
+    """Return the reasons of all files from a list that is whole, and true to this day."""
+    rows = _read_index(index, task)
+    if len(rows) != len(task.files):
+        raise ValueError(f"{index} lists {len(rows)} images, there are {len(task.files)}. {_AGAIN}")
+    changed = _first_changed(rows, stamps)
+    if changed is not None:
+        raise ValueError(
+            f"{rows[changed][0]} is another file than the one that was decoded: its size or its "
+            f"time has changed since {index} was written. {_AGAIN}"
+        )
+    return [reason for _, reason, *_ in rows]
+
+
+def _known_in_part(index: Path, task: _Task, stamps) -> list[str]:
+    """Return the reasons of the files that were decoded before, up to one that has changed."""
+    rows = _read_index(index, task) if index.exists() else []
+    return [reason for _, reason, *_ in rows[: _first_changed(rows, stamps)]]
+
+
+def _first_changed(rows: list[list[str]], stamps) -> int | None:
+    changed = (at for at, row in enumerate(rows) if tuple(row[2:]) != stamps[at])
+    return next(changed, None)
+
+
+def _read_index(index: Path, task: _Task) -> list[list[str]]:
+    """Return the lines of a list, if it is of these files, decoded in this way."""
     with index.open(newline="", **_TEXT) as file:
         text = file.read()
     text = text[: text.rfind("\n") + 1]  # the last line may be cut off
-    header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
-    rows = [row for row in rows if len(row) == 2]
-    names = [name for name, _ in rows]
-    expected = list(map(str, files))
-    same = names == (expected if complete else expected[: len(names)])
-    if not same or header != ["filename", "reason", str(size)]:
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
+    except csv.Error as error:
+        raise ValueError(f"{index} is damaged: {error}. {_AGAIN}") from error
+    if header == ["filename", "reason", str(task.size)]:
         raise ValueError(
-            f"{index} lists other images, or another image_size, than are asked for now. Delete "
-            "it and the .npy file beside it to decode anew, or choose another out."
+            f"{index} was written by an older version, which did not keep the size and the time of "
+            f"each file: they may have changed. {_AGAIN}"
         )
-    return [reason for _, reason in rows]
+    rows = [row for row in rows if len(row) == 4]
+    names = [row[0] for row in rows]
+    if names != list(map(str, task.files[: len(names)])) or header != task.header:
+        raise ValueError(
+            f"{index} lists other images, or another image_size or max_pixels, than are asked for "
+            f"now. {_AGAIN}"
+        )
+    return rows
 
 
-def _write_index(index: Path, files, size: int, reasons: list[str]) -> None:
+def _write_index(index: Path, task: _Task, stamps, reasons: list[str]) -> None:
     """Write the files decoded so far, without a line that was cut off."""
     new = index.with_name(index.name + ".new")
     with new.open("w", newline="", **_TEXT) as text:
-        csv.writer(text).writerow(["filename", "reason", size])
-        names = map(str, files[: len(reasons)])
-        csv.writer(text).writerows(zip(names, reasons, strict=True))
+        csv.writer(text).writerow(task.header)
+        csv.writer(text).writerows(_lines(task, stamps, reasons))
     os.replace(new, index)
 
 
@@ -155,59 +254,84 @@ def _write_header(raw, shape: tuple[int, ...]) -> None:
         raise RuntimeError(f"An .npy header of {raw.tell()} bytes instead of {_HEADER}.")
 
 
-def _decoded(files, size, n_jobs, verbose, done=0, total=None) -> Iterator[tuple[np.ndarray, list]]:
+def _decoded(
+    task: _Task, n_jobs, verbose: int, done: int = 0, total: int | None = None
+) -> Iterator[tuple[np.ndarray, list]]:
     """Yield the readable images and the reasons of one batch of files after the other."""
+    files, how = task.files, (task.size, task.max_pixels)
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     bar = tqdm(initial=done, total=total or len(files), unit="image", disable=not verbose)
     with bar:
-        for images, reasons in parallel(delayed(_read_batch)(batch, size) for batch in batches):
+        for images, reasons in parallel(delayed(_read_batch)(batch, *how) for batch in batches):
             bar.update(len(reasons))
             yield images, reasons
 
 
-def _read_batch(files, size: int) -> tuple[np.ndarray, list[str]]:
+def _read_batch(files, size: int, max_pixels: int | None) -> tuple[np.ndarray, list[str]]:
     images, reasons = [], []
     for file in files:
         try:
-            images.append(_read_gray(file, size))
+            images.append(_read_gray(file, size, max_pixels))
             reasons.append("")
         except Exception as error:  # Pillow raises many kinds, all mean: no image
             reasons.append(f"{type(error).__name__}: {error}")
     return np.array(images, dtype=np.uint8).reshape(-1, size, size), reasons
 
 
-def _read_gray(file: Path, size: int) -> np.ndarray:
+def _read_gray(file: Path, size: int, max_pixels: int | None) -> np.ndarray:
     """Read an image of any mode as 8-bit gray, resized to (size, size)."""
     with Image.open(file) as image:
-        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
-            raise Image.DecompressionBombError(  # Pillow itself warns up to twice as many
-                f"{image.width} x {image.height} pixels are more than {Image.MAX_IMAGE_PIXELS}"
+        if max_pixels is not None and image.width * image.height > max_pixels:
+            raise Image.DecompressionBombError(  # Pillow itself warns up to twice its limit
+                f"{image.width} x {image.height} pixels are more than max_pixels={max_pixels}"
             )
-        gray = _to_gray(_upright(image))
+        image.load()
+        turn = _turn_of(image)
+        gray = _in_strips(image, _gray_converter(image))
+    del image  # it may be large: before the next copy is made
+    if turn is not None:
+        gray = gray.transpose(turn)
     if gray.size != (size, size):
         gray = gray.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(gray)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn an image as its EXIF data say. Damaged ones say nothing: the image may be whole."""
-    image.load()
+def _turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return what sets an image upright. Damaged EXIF data say nothing: it may be whole."""
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # Pillow raises many kinds
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
-def _to_gray(image: Image.Image) -> Image.Image:
+def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Convert a large image strip by strip: what a conversion takes besides stays small."""
+    width, height = image.size
+    if width * height <= _STRIP:
+        return convert(image)
+    gray, n_rows = Image.new("L", image.size), max(1, _STRIP // width)
+    for top in range(0, height, n_rows):
+        strip = image.crop((0, top, width, min(top + n_rows, height)))
+        gray.paste(convert(strip), (0, top))
+    return gray
+
+
+def _gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return the function that makes 8-bit gray of an image of this mode, or of its strips."""
     if image.mode.startswith("I"):  # Pillow's own conversion clips at 255
-        levels = np.asarray(image.convert("I"))
-        deep = image.mode != "I" or levels.max() > 255
-        return Image.fromarray(_scaled(levels, 65535 if deep else 255))
+        deep = image.mode != "I" or image.getextrema()[1] > 255
+        return partial(_from_levels, mode="I", white=65535 if deep else 255)
     if image.mode == "F":
-        levels = np.asarray(image)
-        return Image.fromarray(_scaled(levels, 1 if levels.max() <= 1 else 255))
+        return partial(_from_levels, mode="F", white=1 if image.getextrema()[1] <= 1 else 255)
+    return _from_colours
+
+
+def _from_levels(image: Image.Image, mode: str, white: int) -> Image.Image:
+    return Image.fromarray(_scaled(np.asarray(image.convert(mode)), white))
+
+
+def _from_colours(image: Image.Image) -> Image.Image:
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in ("RGBA", "LA", "La", "RGBa"):  # see-through parts become black, not noise

@@ -8,11 +8,18 @@ block to block: getting fresh memory from the system costs more than the arithme
 
 from __future__ import annotations
 
+import re
+import threading
+from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
 
 _ZERO, _BLANK = np.uint8(ord("0")), np.uint8(ord(" "))
+#: Numbers that are whole but written as floats: 70.0
+_ZEROS = re.compile(rb"(?<=[0-9])\.0*(?=\s|$)")
+_LONGEST_FACE = 2**16  # characters that are read at once; longer texts are read one by one
+_thread = threading.local()
 _MARGIN = 3  # so that the first number may look three characters back
 
 
@@ -72,3 +79,120 @@ class NumberParser:
             n_digits=np.count_nonzero(is_digit.view(bool)),
             n_blanks=np.count_nonzero(flag.view(bool)),
         )
+
+
+def read_levels(text: bytes) -> np.ndarray:
+    """Read the gray levels of one face, separated by blanks, as uint8.
+
+    Raises
+    ------
+    ValueError
+        Names the first that is not a whole number in 0..255.
+    """
+    n_points = text.count(b".")
+    if n_points and n_points == len(text.split()):  # all are floats: a single one is damage
+        text = _ZEROS.sub(b"", text)
+    numbers = _parser().parse(text) if len(text) <= _LONGEST_FACE else None
+    if numbers is not None and numbers.n_digits + numbers.n_blanks == len(text):
+        return numbers.values
+    levels = [_read_level(at, value) for at, value in enumerate(text.split(), start=1)]
+    return np.array(levels, dtype=np.uint8)
+
+
+def _parser() -> NumberParser:
+    """Return this thread's parser of single faces."""
+    if not hasattr(_thread, "parser"):
+        _thread.parser = NumberParser(_LONGEST_FACE)
+    return _thread.parser
+
+
+def _read_level(at: int, value: bytes) -> int:
+    digits = value.lstrip(b"0")
+    # int() refuses thousands of digits in words of its own.
+    if not value.isdigit() or len(digits) > 3 or int(digits or b"0") > 255:
+        raise ValueError(f"value {at} is {shown(value)}, not a number in 0..255")
+    return int(digits or b"0")
+
+
+def shown(field: bytes) -> str:
+    """Return the start of a field for an error."""
+    return repr(field[:20].decode("utf-8", "replace"))
+
+
+def parse_pixels(pixels):
+    """Read faces from text, as they stand in the column ``pixels`` of ``fer2013.csv``.
+
+    For tables that were read with pandas: ``X = parse_pixels(df["pixels"])``.
+
+    Parameters
+    ----------
+    pixels : array-like of str of shape (n_samples,)
+        The gray levels of a face in each, 0 to 255, separated by blanks or commas. Sequences of
+        numbers are taken too.
+
+    Returns
+    -------
+    faces : ndarray of uint8 of shape (n_samples, side, side)
+
+    Raises
+    ------
+    ValueError
+        If a face has a value that is not a whole number in 0..255, another size than the first,
+        or is not square; names its row, counted from 0.
+
+    See Also
+    --------
+    load_fer2013 : Reads the whole file, ten times as fast as pandas does.
+
+    Examples
+    --------
+    >>> from fer_sklearn.datasets import parse_pixels
+    >>> parse_pixels(["0 50 100 150", "255 255 0 0"]).tolist()
+    [[[0, 50], [100, 150]], [[255, 255], [0, 0]]]
+    """
+    if isinstance(pixels, str | bytes) or hasattr(pixels, "columns"):
+        raise ValueError(
+            f"Expected one column of pixels, a text for each face, got {type(pixels).__name__}. "
+            "Pass df['pixels'], or [text] for one face."
+        )
+    faces = None
+    for row, text in enumerate(pixels):
+        levels = _read_face(row, text)
+        if faces is None:
+            side = _side(levels)
+            faces = np.empty((len(pixels), side * side), dtype=np.uint8)
+        if len(levels) != faces.shape[1]:
+            raise ValueError(
+                f"Row {row} of pixels has {len(levels)} values, the first has {faces.shape[1]}."
+            )
+        faces[row] = levels
+    return np.empty((0, 0, 0), np.uint8) if faces is None else faces.reshape(-1, side, side)
+
+
+def _side(levels: np.ndarray) -> int:
+    side = isqrt(len(levels))
+    if not side or side * side != len(levels):
+        raise ValueError(
+            f"Expected square faces, 2304 values for 48 x 48, got {len(levels)} values in row 0 of "
+            "pixels."
+        )
+    return side
+
+
+def _read_face(row: int, text) -> np.ndarray:
+    """Return the levels of one face; its row is for the error."""
+    if isinstance(text, str | bytes):
+        raw = text.encode("utf-8", "replace") if isinstance(text, str) else text
+        try:
+            return read_levels(raw.strip(b"[]() \t\r\n").replace(b",", b" "))
+        except ValueError as error:
+            raise ValueError(f"Row {row} of pixels: {error}.") from None
+    levels = np.asarray(text)
+    if levels.ndim == 1 and levels.dtype.kind in "uif":
+        with np.errstate(invalid="ignore"):  # what is not a number is not equal to its byte
+            as_bytes = levels.astype(np.uint8)
+        if np.array_equal(as_bytes, levels):
+            return as_bytes
+    raise ValueError(
+        f"Row {row} of pixels: expected text, or whole numbers in 0..255, got {str(text)[:40]!r}."
+    )

@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import column_or_1d
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from .._images import as_rows, gray_images, mosaic
+from .._images import gray_images, mosaic, refuse_colour
 from ._duplicates import exact_groups, find_near_pairs, join_groups
+from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
 
-_CHUNK = 4096
-#: Faces of less contrast are blank; a part of the range of the values.
-_MIN_CONTRAST = 0.01
 _TITLES = {
     "blank": "blank or nearly so",
     "exact_duplicates": "exact copies",
@@ -130,13 +127,13 @@ class FaceReport:
         return np.concatenate([_to_bytes(image) for image in images], axis=1)
 
 
-def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
+def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pixel_range="auto"):
     """Find what is wrong in a set of faces.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
-        Faces, as bytes or in any other range. Memory maps are read in parts.
+        Faces. Memory maps are read in parts.
     y : array-like of shape (n_samples,) or None, default=None
         Labels, to find copies that contradict each other.
     split : array-like of shape (n_samples,) or None, default=None
@@ -146,6 +143,9 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
         mirrored.
     min_correlation : float, default=0.95
         What counts as a near copy: correlation of the two faces, shrunk to 16 x 16.
+    pixel_range : "auto" or tuple of (float, float), default="auto"
+        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 1, lie
+        in [0, 255], floats up to 1 in [0, 1]; other values are an error.
 
     Returns
     -------
@@ -154,7 +154,8 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     Raises
     ------
     ValueError
-        If X, y and split differ in length.
+        If X, y and split differ in length, or X has values that are not finite or lie outside
+        `pixel_range`.
 
     Examples
     --------
@@ -166,9 +167,10 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
     >>> report.to_frame()["faces"].tolist()
     [1, 4, 0, 0, 0]
     """
-    y, split = (_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
-    contrasts = _contrasts(X)
-    is_blank = contrasts < _MIN_CONTRAST
+    refuse_colour(X)
+    y, split = (check_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
+    deviations = contrasts(X, pixel_range)
+    is_blank = deviations < MIN_CONTRAST
     blank = np.flatnonzero(is_blank)
     exact = exact_groups(X)
     pairs, correlations = np.empty((0, 3), dtype=np.int64), np.empty(0)
@@ -178,7 +180,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
         groups = join_groups(exact, pairs)
     return FaceReport(
         n_faces=len(X),
-        blank=pd.DataFrame({"row": blank, "contrast": contrasts[blank]}),
+        blank=pd.DataFrame({"row": blank, "contrast": deviations[blank]}),
         exact_duplicates=_members(exact, _count(exact) > 1),
         near_duplicates=pd.DataFrame(
             {
@@ -188,44 +190,16 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95):
                 "mirrored": pairs[:, 2].astype(bool),
             }
         ).sort_values("correlation", ascending=False, ignore_index=True),
-        contradictions=_members(groups, _differs(groups, y) & ~is_blank),
-        leaks=_members(groups, _differs(groups, split) & ~is_blank),
+        contradictions=_members(groups, differs(groups, y) & ~is_blank),
+        leaks=_members(groups, differs(groups, split) & ~is_blank),
         class_counts=None if y is None else _class_counts(y, split),
         _X=X,
     )
 
 
-def _labels(X, given, name):
-    if given is None:
-        return None
-    given = column_or_1d(given)
-    if len(given) != len(X):
-        raise ValueError(f"X has {len(X)} faces, {name} {len(given)} values.")
-    return given
-
-
-def _contrasts(X) -> np.ndarray:
-    """Return the standard deviation of each face, as a part of the range of the values."""
-    deviations, low, high = np.empty(len(X)), np.inf, -np.inf
-    for start in range(0, len(X), _CHUNK):
-        chunk = np.asarray(as_rows(X[start : start + _CHUNK])[0])
-        deviations[start : start + _CHUNK] = chunk.std(axis=1)
-        low, high = min(low, chunk.min()), max(high, chunk.max())
-    return deviations / max(float(high) - float(low), 1e-12)
-
-
 def _count(groups) -> np.ndarray:
     """Members of the group of each face."""
     return np.bincount(groups)[groups]
-
-
-def _differs(groups, values) -> np.ndarray:
-    """Tell which faces are in a group with more than one value."""
-    if values is None:
-        return np.zeros(len(groups), dtype=bool)
-    codes = np.unique(values, return_inverse=True)[1]
-    kinds = np.unique(np.column_stack([groups, codes]), axis=0)[:, 0]
-    return np.bincount(kinds, minlength=groups.max() + 1)[groups] > 1
 
 
 def _members(groups, chosen) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 from PIL import Image
 
-from .._images import to_gray
+from .._images import refuse_colour, to_gray
 
 
 def resize_faces(X, image_size=48):
@@ -32,7 +32,7 @@ def resize_faces(X, image_size=48):
     Raises
     ------
     ValueError
-        If an image is neither gray nor RGB.
+        If an image is neither gray nor RGB, or X is one image: pass ``[image]``.
 
     Examples
     --------
@@ -41,6 +41,7 @@ def resize_faces(X, image_size=48):
     >>> resize_faces(X).shape
     (3, 48, 48)
     """
+    refuse_colour(X)
     size = (image_size,) * 2 if isinstance(image_size, Integral) else tuple(image_size)
     images = [_to_gray(np.asarray(face), row) for row, face in enumerate(X)]
     faces = [_resize(image, size) for image in images]
@@ -49,9 +50,11 @@ def resize_faces(X, image_size=48):
 
 def _to_gray(face: np.ndarray, row: int) -> Image.Image:
     if face.ndim != 2 and not (face.ndim == 3 and face.shape[2] in (1, 3)):
+        rgba = face.ndim == 3 and face.shape[2] == 4
+        way_out = "RGBA: X[..., :3]" if rgba else "Flat rows: X.reshape(-1, h, w)"
         raise ValueError(
             f"Expected images of shape (h, w), (h, w, 1) or (h, w, 3), got {face.shape} in row "
-            f"{row}. Flat rows: X.reshape(-1, h, w)."
+            f"{row}. {way_out}. One image alone: [image]."
         )
     gray = to_gray(face[None])[0]
     return Image.fromarray(gray if gray.dtype == np.uint8 else gray.astype(np.float32))

@@ -1,0 +1,68 @@
+"""The columns of FER-2013's tables, by what they are called."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ._splits import split_of
+
+SIDE = 48
+N_PIXELS = SIDE**2
+#: What else a column may be called that holds no pixel.
+_INDEX = ("", "index", "unnamed: 0")
+
+
+class Columns(NamedTuple):
+    """Places of the columns in a table; None for one that it does not have."""
+
+    n: int
+    emotion: int | None
+    pixels: list[int]  # one with all gray levels as text, or one each
+    usage: int | None
+
+
+def find_columns(names: list[str]) -> Columns | None:
+    """Return where the columns are; None if these are not names of FER-2013's.
+
+    The pixels are in one column, or in 2304 in their order. A table may lack emotion or usage, but
+    not have a column of an unknown name instead, which may be meant for it.
+    """
+    names = [name.strip(' "\r\n').lower() for name in names]
+    emotion, usage = (names.index(n) if n in names else None for n in ("emotion", "usage"))
+    if "pixels" in names:
+        others = set(names) - {"pixels", "emotion", "usage", *_INDEX}
+        if others and None in (emotion, usage):
+            return None
+        return Columns(len(names), emotion, [names.index("pixels")], usage)
+    known = {emotion, usage}
+    pixels = [at for at, name in enumerate(names) if at not in known and name not in _INDEX]
+    if len(pixels) != N_PIXELS or not _are_numbered([names[at] for at in pixels]):
+        return None
+    return Columns(len(names), emotion, pixels, usage)
+
+
+def _are_numbered(names: list[str]) -> bool:
+    """Tell whether names end in numbers that grow by one: pixel_0, pixel_1, ..."""
+    digits = [name[len(name.rstrip("0123456789")) :] for name in names]
+    if not all(digits):
+        return False
+    numbers = [int(number[:9]) for number in digits]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def split_of_file(name: str) -> str:
+    """Return the split that a file's name tells, as train.csv does; "" if it tells none."""
+    words = name.lower().split(".")[0].replace("-", "_").split("_")
+    splits = {split for split in map(split_of, words) if split}
+    return splits.pop() if len(splits) == 1 else ""
+
+
+def check_split(path, usage: str, wanted: set[str]) -> None:
+    """Raise if a file without a column Usage is not of a split that is wanted."""
+    if usage in wanted:
+        return
+    if usage:
+        is_said = f"its name says {usage!r}: pass usage={usage!r}"
+    else:
+        is_said = "its name says no split: pass usage='all'"
+    raise ValueError(f"{path} has no column Usage, and {is_said} to read it.")

@@ -1,0 +1,85 @@
+"""FER-2013 as a parquet file, which pandas reads where pyarrow is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ._columns import N_PIXELS, check_split, find_columns
+from ._emotions import EmotionCodes
+from ._fer2013_csv import SPLITS
+from ._paths import check_file
+from ._pixel_text import parse_pixels
+
+
+def read_parquet(
+    path: Path, wanted: set[str], emotions: EmotionCodes, usage: str = ""
+) -> tuple[np.ndarray, list[int] | None, np.ndarray]:
+    """Do what `read_csv` does, with a parquet file.
+
+    Raises
+    ------
+    ImportError
+        Without pyarrow.
+    ValueError
+        If the file is damaged or is not FER-2013.
+    """
+    check_file(path)
+    frame = _read_frame(path)
+    columns = find_columns([str(name) for name in frame.columns])
+    if columns is None:
+        raise ValueError(
+            f"{path} is not FER-2013: expected the columns emotion, pixels, Usage, or a column for "
+            f"each of 2304 pixels in place of one, got {list(map(str, frame.columns[:5]))}."
+        )
+    if columns.usage is None:
+        check_split(path, usage, wanted)
+        usages = np.full(len(frame), usage, dtype=object)
+    else:
+        usages = frame.iloc[:, columns.usage].astype(str).to_numpy(dtype=object)
+        _check_usages(path, usages)
+    chosen = np.isin(usages, list(wanted))
+    frame = frame[chosen]
+    pixels = _read_pixels(path, frame.iloc[:, columns.pixels])
+    codes = None
+    if columns.emotion is not None:
+        codes = [_find(path, emotions, value) for value in frame.iloc[:, columns.emotion].tolist()]
+    return pixels, codes, usages[chosen].astype(str)
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except ImportError as error:
+        raise ImportError(f"To read {path} pandas needs pyarrow: pip install pyarrow.") from error
+    except Exception as error:  # pyarrow raises kinds of its own
+        raise ValueError(f"{path} is damaged or cut off: {error}. Get the file again.") from error
+
+
+def _check_usages(path: Path, usages: np.ndarray) -> None:
+    unknown = sorted(set(usages) - set(SPLITS))
+    if unknown:
+        raise ValueError(f"{path}, column Usage: {unknown[:5]} are none of {', '.join(SPLITS)}.")
+
+
+def _read_pixels(path: Path, table: pd.DataFrame) -> np.ndarray:
+    rows = table.iloc[:, 0] if table.shape[1] == 1 else table.to_numpy()
+    try:
+        faces = parse_pixels(rows)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if len(faces) and faces[0].size != N_PIXELS:
+        raise ValueError(f"{path} has {faces[0].size} pixels a face instead of {N_PIXELS}.")
+    return faces.reshape(-1, N_PIXELS)
+
+
+def _find(path: Path, emotions: EmotionCodes, value) -> int:
+    code = emotions.find(str(value))
+    if code is None:
+        raise ValueError(
+            f"{path}, column emotion: unknown emotion code {value!r}; known are {emotions}. If it "
+            "is an emotion of yours, say which: emotions=[*FER2013_NAMES, 'contempt']."
+        )
+    return code

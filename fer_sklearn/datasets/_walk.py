@@ -1,0 +1,79 @@
+"""All files below a folder, and a reason for whatever cannot be looked at."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ._paths import is_visible, kind_of
+
+
+class Found(NamedTuple):
+    """What lies below a folder."""
+
+    files: list[Path]
+    folders: list[Path]
+    problems: list[tuple[Path, str]]  # path, reason
+
+
+def list_folder(folder: Path, *, follow: bool = False) -> Found:
+    """Return what lies in a folder, without hidden entries; sorted.
+
+    Parameters
+    ----------
+    folder : Path
+    follow : bool
+        Whether links to folders are folders. Links to files are files.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be listed.
+    """
+    found = Found([], [], [])
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if is_visible(entry.name):
+                _sort_in(entry, found, follow)
+    return found
+
+
+def walk(folder: Path) -> Found:
+    """Return all files below a folder, sorted; what cannot be read is among the problems.
+
+    Links to folders are not followed: they may lead back, or out of the data set.
+    """
+    found, waiting = Found([], [folder], []), [folder]
+    while waiting:  # not by recursion: folders may be deeper than Python's stack
+        here = waiting.pop()
+        try:
+            inside = list_folder(here)
+        except OSError as error:
+            found.problems.append((here, _say(error)))
+            continue
+        for mine, theirs in zip(found, inside, strict=True):
+            mine.extend(theirs)
+        waiting += inside.folders
+    found.files.sort()
+    found.problems.sort()
+    return found
+
+
+def _sort_in(entry: os.DirEntry, found: Found, follow: bool) -> None:
+    path = Path(entry.path)
+    try:
+        if entry.is_file():
+            found.files.append(path)
+        elif entry.is_dir(follow_symlinks=follow):
+            found.folders.append(path)
+        else:
+            link = "a link to " if entry.is_symlink() else ""
+            kind = kind_of(entry.stat().st_mode)
+            found.problems.append((path, f"{link}{kind}, which is not an image file"))
+    except OSError as error:  # a link that leads nowhere, a folder that may be listed only
+        found.problems.append((path, _say(error)))
+
+
+def _say(error: OSError) -> str:
+    return f"{type(error).__name__}: {error.strerror or error}"
