@@ -8,6 +8,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from sklearn.model_selection import GridSearchCV, ParameterSampler, RandomizedSearchCV
 
 from fer_sklearn import FaceAugmenter, FERClassifier
+from fer_sklearn.training import OPTIMIZERS
 from fer_sklearn.tuning import SearchSpace, search_space
 
 PRESETS = ["fast", "accurate"]
@@ -42,6 +43,10 @@ def test_the_learning_rate_has_the_range_of_the_optimizer():
     alone = trials(search_space().only("learning_rate"))
     assert all(0.01 <= d["learning_rate"] <= 0.1 for d in alone)
     assert all(set(d) == {"learning_rate"} for d in alone)
+
+
+def test_every_optimizer_has_a_range_of_learning_rates():
+    assert set(search_space().learning_rates) == set(OPTIMIZERS)
 
 
 def test_a_study_takes_the_distributions():

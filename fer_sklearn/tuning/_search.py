@@ -277,16 +277,16 @@ class FERSearchCV(BaseSearchCV):
         fit_params = _check_method_params(X, routed.estimator.fit)
         plain_score = self.scoring in (None, "accuracy") and not routed.scorer.score
         return Task(
-            base,
-            space,
-            X,
-            y,
-            [tuple(map(np.asarray, split)) for split in splits],
-            check_scoring(base, scoring=self.scoring),
-            fit_params,
-            _check_method_params(X, routed.scorer.score),
-            plain_score and "X_val" not in fit_params and reports_epochs(base),
-            self.error_score,
+            base=base,
+            space=space,
+            X=X,
+            y=y,
+            splits=[tuple(map(np.asarray, split)) for split in splits],
+            scorer=check_scoring(base, scoring=self.scoring),
+            fit_params=fit_params,
+            score_params=_check_method_params(X, routed.scorer.score),
+            by_epoch=plain_score and "X_val" not in fit_params and reports_epochs(base),
+            error_score=self.error_score,
         )
 
     def _run(self, task, storage, n_workers):

@@ -29,7 +29,7 @@ FOLDS = "folds"
 ERROR, N_FAILED = "error", "failed_folds"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What all trials of a search have in common."""
 
@@ -146,16 +146,22 @@ def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
 
 
 def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> float:
+    """Return the mean score over the folds; report it after each of them."""
     params = draw(task.space, trial)
     epochs = getattr(task.base, "max_epochs", 1)
     scores: list[float] = []
     for fold, (train, valid) in enumerate(task.splits):
         progress.show(trial=trial.number, fold=f"{fold + 1}/{len(task.splits)}")
+        # A drawn value may be an estimator: each fold gets its own, fitted by no other.
         estimator = clone(task.base).set_params(**clone(params, safe=False))
+
+        # Steps have to mean the same in all trials: epochs are reported where all have as many.
         by_epoch = fold == 0 and "max_epochs" not in params and reports_epochs(estimator)
         tell = _teller(trial, progress) if by_epoch and task.by_epoch else None
         with subtask(context, "fold", task.search, runs=estimator):
-            scores.append(_fit_and_score(task, estimator, train, valid, trial, tell))
+            scores.append(_score_fold(task, estimator, train, valid, trial, tell))
+
+        # The steps of the folds follow those of the epochs. After the last there is no time to win.
         trial.report(float(np.mean(scores)), epochs + fold)
         if fold + 1 < len(task.splits) and trial.should_prune():
             raise optuna.TrialPruned
@@ -175,30 +181,49 @@ def _teller(trial, progress):
     return tell
 
 
-def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
-    X_train, y_train = _safe_split(estimator, task.X, task.y, train)
-    X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
-    fit_params = _check_method_params(task.X, task.fit_params, train)
-    if tell is not None and np.isin(np.unique(y_valid), y_train).all():  # else fit takes no y_val
-        estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
-        fit_params |= {"X_val": X_valid, "y_val": y_valid}
-    start, fitted = time.perf_counter(), None
+def _score_fold(task: Task, estimator, train, valid, trial, tell) -> float:
+    """Return the score of one fold, and keep it and its seconds with the trial.
+
+    A fit that fails raises, or has the score `error_score` if that is a number.
+    """
+    clock = [time.perf_counter()]
     try:
-        estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
-        fitted = time.perf_counter()
-        judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
-        score_params = _check_method_params(task.X, task.score_params, valid)
-        score = float(task.scorer(estimator, *judged, **score_params))
+        score = _fit_and_score(task, estimator, train, valid, tell, clock)
     except optuna.TrialPruned:
         raise
     except Exception as error:
+        # Without a number for this fold the mean would be one over other folds: the trial fails.
         if task.error_score == "raise" or not np.isfinite(task.error_score):
             raise
-        fitted = fitted or time.perf_counter()
         _note(error, task, trial)
         trial.set_user_attr(N_FAILED, trial.user_attrs.get(N_FAILED, 0) + 1)
         score = float(task.error_score)
-    folds = trial.user_attrs.get(FOLDS, [])
+
+    # The clock lacks the end of a fit that failed.
+    start, fitted = (*clock, time.perf_counter())[:2]
     seconds = [fitted - start, time.perf_counter() - fitted]
+    folds = trial.user_attrs.get(FOLDS, [])
     trial.set_user_attr(FOLDS, [*folds, [score, *seconds]])
     return score
+
+
+def _fit_and_score(task: Task, estimator, train, valid, tell, clock: list[float]) -> float:
+    """Fit on one side of a split and score on the other; note in `clock` when the fit is over.
+
+    `tell` is called after every epoch, if the validation faces can be looked at in the fit.
+    """
+    X_train, y_train = _safe_split(estimator, task.X, task.y, train)
+    X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
+    fit_params = _check_method_params(task.X, task.fit_params, train)
+
+    # `fit` refuses validation faces of a class that it does not train on.
+    if tell is not None and np.isin(np.unique(y_valid), y_train).all():
+        estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
+        fit_params |= {"X_val": X_valid, "y_val": y_valid}
+    estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
+    clock.append(time.perf_counter())
+
+    # The scorer is asked even after reports by epoch: it may be another one, and adds its views.
+    judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
+    score_params = _check_method_params(task.X, task.score_params, valid)
+    return float(task.scorer(estimator, *judged, **score_params))
