@@ -38,7 +38,7 @@ ALLOWED = {
     },
     "tuning": {
         *("_callbacks", "_device", "_state"),
-        *("augment", "classifier", "datasets", "training"),
+        *("augment", "classifier", "datasets", "networks", "training"),
     },
 }
 #: Heavy packages: the rooms that may import them.

@@ -7,15 +7,19 @@ from helpers import small_classifier
 from optuna.distributions import FloatDistribution, IntDistribution
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from tuning_helpers import LOGISTIC, C, rows, search
+from tuning_helpers import LOGISTIC, RANGE, C, rows, search
 
-from fer_sklearn import FERClassifier, make_fer_pipeline
+from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
 from fer_sklearn.tuning import FERSearchCV, search_space
-from fer_sklearn.tuning._search import _usual_space
+from fer_sklearn.tuning import _space_for as space_module
+from fer_sklearn.tuning._space_for import check_names, usual_space
 
 SEARCH = search(LogisticRegression(), C, n_trials=2, error_score="raise")
 
@@ -94,13 +98,106 @@ def test_values_that_are_no_distributions_are_named(faces):
     ],
 )
 def test_the_usual_space_leaves_out_what_is_fixed(params, absent):
-    space = _usual_space(FERClassifier(**params))
+    space = usual_space(FERClassifier(**params))
     assert set(search_space().names) - set(space.names) >= absent
     ratio = space.learning_rates["adam"].low / search_space().learning_rates["adam"].low
     assert ratio == pytest.approx(0.2 if "pretrained" in params else 1)
 
 
-def test_a_pretrained_network_is_tuned_by_the_usual_space(faces, fitted, tmp_path):
+PIPELINE = make_fer_pipeline(widths=(8,), max_epochs=1, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "step", "augment"),
+    [
+        (PIPELINE, "classify", "augment"),
+        (make_pipeline(PIPELINE), "pipeline__classify", "pipeline__augment"),
+        (make_pipeline(FERClassifier()), "ferclassifier", "ferclassifier__augment"),
+        (make_pipeline(FaceAugmenter(), FERClassifier()), "ferclassifier", "faceaugmenter"),
+        (CalibratedClassifierCV(FERClassifier()), "estimator", "estimator__augment"),
+    ],
+)
+def test_the_usual_space_of_a_pipeline_has_its_names(estimator, step, augment):
+    plain = search_space().names
+    expected = {
+        f"{augment}__{name.removeprefix('augment__')}"
+        if name.startswith("augment__")
+        else f"{step}__{name}"
+        for name in plain
+    }
+    assert set(usual_space(estimator).names) == expected
+
+
+@pytest.mark.parametrize("augment", ["off", "upstream"])
+def test_strengths_that_nothing_takes_are_not_in_the_usual_space(augment):
+    names = usual_space(make_pipeline(FERClassifier(augment=augment))).names
+    assert not any("augment__" in name for name in names)
+
+
+def test_a_pipeline_is_tuned_by_the_usual_space(faces, monkeypatch):
+    small = search_space().only("learning_rate", "dropout", "augment__rotation")
+    monkeypatch.setattr(space_module, "search_space", lambda: small)
+    found = search(PIPELINE, None, n_trials=2).fit(faces.data, faces.target)
+    assert found.cv_results_["state"].tolist() == ["complete"] * 2
+    assert set(found.best_params_) == {
+        *("classify__learning_rate", "classify__dropout"),
+        "augment__rotation",
+    }
+
+
+def test_the_augmentation_within_a_classifier_in_a_pipeline_can_be_searched(faces):
+    pipeline = make_pipeline(small_classifier(max_epochs=1))
+    space = search_space().only("augment__rotation").for_step("ferclassifier")
+    found = search(pipeline, space, n_trials=1).fit(faces.data, faces.target)
+    assert found.cv_results_["state"].tolist() == ["complete"]
+
+
+def test_the_learning_rates_of_a_step_are_those_of_its_optimizer(faces):
+    pipeline = make_pipeline(small_classifier(max_epochs=1, optimizer="adamw"))
+    space = search_space().only("learning_rate").for_step("ferclassifier")
+    found = search(pipeline, space, n_trials=2, refit=False).fit(faces.data, faces.target)
+    rates = [params["ferclassifier__learning_rate"] for params in found.cv_results_["params"]]
+    assert max(rates) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("estimator", "space", "message"),
+    [
+        (FERClassifier(), {"learning_rat": RANGE}, r"'learning_rat' \(near: 'learning_rate'"),
+        (FERClassifier(), {"augment__rotatoin": RANGE}, r"near: 'augment__rotation'"),
+        (PIPELINE, {"dropout": RANGE}, r"'dropout' \(near: 'classify__dropout'\)"),
+        (PIPELINE, search_space(), r"space\.for_step\('classify'\)"),
+        (LOGISTIC, {"x": RANGE, "C": RANGE, "q": RANGE}, r"LogisticRegression: 'x'; 'q'\.$"),
+    ],
+)
+def test_names_that_are_no_parameters_are_told_before_the_first_trial(
+    estimator, space, message, faces
+):
+    with pytest.raises(ValueError, match=message):
+        search(estimator, space).fit(faces.data, faces.target)
+
+
+TWO = VotingClassifier([("a", FERClassifier()), ("b", FERClassifier())])
+
+
+@pytest.mark.parametrize("estimator", [LOGISTIC, TWO])
+def test_there_is_no_usual_space_without_one_classifier(estimator, faces):
+    with pytest.raises(ValueError, match=r"one FERClassifier, got .* with [02] of them"):
+        search(estimator, None).fit(rows(faces), faces.target)
+
+
+def test_parameters_of_a_part_that_is_searched_too_are_no_mistake(faces):
+    pipeline = Pipeline([("scale", "passthrough"), ("classify", LOGISTIC)])
+    space = {
+        "scale": optuna.distributions.CategoricalDistribution(["passthrough"]),
+        "scale__with_mean": optuna.distributions.CategoricalDistribution([True]),
+    }
+    check_names(space, pipeline)
+    with pytest.raises(ValueError, match="'scale__with_mean'"):
+        check_names({"scale__with_mean": space["scale__with_mean"]}, pipeline)
+
+
+def test_a_pretrained_network_is_tuned_by_theusual_space(faces, fitted, tmp_path):
     fitted.save_pretrained(tmp_path / "faces.npz")
     clf = FERClassifier.from_pretrained(tmp_path / "faces.npz", max_epochs=1, random_state=0)
     found = search(clf, None, n_trials=1).fit(faces.data, faces.target)

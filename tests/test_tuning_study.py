@@ -13,7 +13,7 @@ from tuning_helpers import LOGISTIC, RANGE, C, rows, search
 
 from fer_sklearn import make_fer_pipeline
 from fer_sklearn.tuning import search_space
-from fer_sklearn.tuning._study import open_storage
+from fer_sklearn.tuning._storage import open_storage
 
 
 def test_a_stopped_study_goes_on_as_if_it_had_not_been(faces, tmp_path):
@@ -93,6 +93,42 @@ def test_a_parameter_that_leaves_scores_alone_may_change(faces, tmp_path):
     search(harmless, C, n_trials=2, storage=path).fit(X, faces.target)
 
 
+@pytest.mark.parametrize("directions", [["minimize"], ["maximize", "maximize"]])
+def test_a_study_of_another_aim_is_refused(directions, faces):
+    storage = optuna.storages.InMemoryStorage()
+    optuna.create_study(storage=storage, study_name="fer_sklearn", directions=directions)
+    with pytest.raises(ValueError, match=rf"directions \[{', '.join(directions)}\]"):
+        search(LOGISTIC, C, storage=storage).fit(rows(faces), faces.target)
+
+
+def foreign_trial(value=0.99):
+    return optuna.trial.create_trial(params={"C": 1.0}, distributions=C, value=value)
+
+
+def test_a_study_with_foreign_trials_is_refused(faces):
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage, study_name="fer_sklearn", direction="maximize")
+    study.add_trial(foreign_trial())
+    with pytest.raises(ValueError, match=r"did not make \(numbers \[0\]\)"):
+        search(LOGISTIC, C, storage=storage).fit(rows(faces), faces.target)
+
+
+def test_a_study_that_others_added_trials_to_is_refused(faces):
+    storage = optuna.storages.InMemoryStorage()
+    found = search(LOGISTIC, C, n_trials=2, storage=storage).fit(rows(faces), faces.target)
+    found.study_.add_trial(foreign_trial())
+    with pytest.raises(ValueError, match=r"did not make \(numbers \[2\]\)"):
+        search(LOGISTIC, C, n_trials=4, storage=storage).fit(rows(faces), faces.target)
+
+
+def test_a_new_study_may_have_trials_that_wait(faces):
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage, study_name="fer_sklearn", direction="maximize")
+    study.enqueue_trial({"C": 3.0})
+    found = search(LOGISTIC, C, n_trials=2, storage=storage).fit(rows(faces), faces.target)
+    assert found.cv_results_["params"][0] == {"C": 3.0}
+
+
 def test_a_study_goes_on_on_another_device_and_with_an_equal_generator(faces, tmp_path):
     path, space = tmp_path / "study.log", {"classify__dropout": RANGE}
     for n_trials, device in enumerate(("auto", "cpu"), start=1):
@@ -108,24 +144,43 @@ def test_a_study_goes_on_on_another_device_and_with_an_equal_generator(faces, tm
 
 
 class Interrupted(LogisticRegression):
-    """Meets Ctrl-C in its fifth fit."""
+    """Meets an error in one of its fits, if it is told which and what."""
 
-    fits = 0
+    fits, last, error = 0, 5, KeyboardInterrupt
 
     def fit(self, X, y):
         Interrupted.fits += 1
-        if Interrupted.fits == 5:
-            raise KeyboardInterrupt
+        if Interrupted.fits == Interrupted.last:
+            raise Interrupted.error
         return super().fit(X, y)
 
 
 def test_a_search_that_was_interrupted_makes_up_for_the_trial_it_lost(faces, tmp_path):
     params = {"n_trials": 4, "storage": tmp_path / "study.log", "pruner": NopPruner()}
+    Interrupted.fits, Interrupted.last, Interrupted.error = 0, 5, KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         search(Interrupted(max_iter=1000), C, **params).fit(rows(faces), faces.target)
     found = search(Interrupted(max_iter=1000), C, **params).fit(rows(faces), faces.target)
     assert found.cv_results_["state"].tolist() == ["complete"] * 4
     assert found.cv_results_["trial"].tolist() == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("last", [3, 26, 33])  # before and after TPE's ten random trials
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_study_stopped_within_a_trial_is_the_uninterrupted_one(error, last, faces, tmp_path):
+    X, params = rows(faces)[:, ::4], {"n_trials": 18, "pruner": NopPruner(), "refit": False}
+    Interrupted.fits, Interrupted.last, Interrupted.error = 0, last, error
+    whole = search(LOGISTIC, C, **params).fit(X, faces.target)
+    found = search(Interrupted(max_iter=1000), C, storage=tmp_path / "study.log", **params)
+    with pytest.raises(error):
+        found.fit(X, faces.target)
+    start = time.perf_counter()
+    found.fit(X, faces.target)
+    assert time.perf_counter() - start < 30  # a trial that was left running is freed at once
+    assert found.cv_results_["params"] == whole.cv_results_["params"]
+    np.testing.assert_array_equal(
+        found.cv_results_["mean_test_score"], whole.cv_results_["mean_test_score"]
+    )
 
 
 def test_enqueued_trials_are_run_first(faces, tmp_path):

@@ -16,15 +16,21 @@ import optuna
 import pytest
 import torch
 from helpers import small_classifier
+from optuna.distributions import CategoricalDistribution
 from optuna.pruners import NopPruner
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
+from sklearn.pipeline import make_pipeline
 from tuning_helpers import LOGISTIC, RANGE, C, rows, search
 
-from fer_sklearn import make_fer_pipeline
+from fer_sklearn import FERClassifier, make_fer_pipeline, networks
 from fer_sklearn.tuning import _search as search_module
-from fer_sklearn.tuning import _study as study_module
 from fer_sklearn.tuning import _trials as trials_module
-from fer_sklearn.tuning._study import Worker, open_storage
+from fer_sklearn.tuning import _workers as workers_module
+from fer_sklearn.tuning._storage import open_storage
+from fer_sklearn.tuning._workers import Worker
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
@@ -62,6 +68,8 @@ WORKER = """
     X = rng.normal(size=(90, 4))
     y = (X[:, 0] + rng.normal(size=90) > 0).astype(int)
     space = {{"C": FloatDistribution(1e-3, 1e3, log=True)}}
+    print("ready", flush=True)
+    sys.stdin.readline()
     search = FERSearchCV(Slow(), space, n_trials=9, cv=3, storage={path!r}, random_state=0)
     search.fit(X, y)
     print("RESULT", json.dumps([search.best_params_, search.best_score_,
@@ -71,7 +79,19 @@ WORKER = """
 
 def start_worker(path, pause):
     code = textwrap.dedent(WORKER).format(path=str(path), pause=pause)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
+
+
+def let_fit(*workers):
+    """Let workers begin together, and wait until each has."""
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        assert worker.stdout.readline() == "fitting\n"
 
 
 def result(process):
@@ -84,10 +104,9 @@ def result(process):
 def test_identical_processes_share_a_study_and_one_killed_costs_its_trial_only(storage, tmp_path):
     path = storage.format(tmp_path)
     victim = start_worker(path, pause=60)
-    assert victim.stdout.readline() == "fitting\n"
+    let_fit(victim)
     others = [start_worker(path, pause=0.05) for _ in range(2)]
-    for other in others:
-        assert other.stdout.readline() == "fitting\n"
+    let_fit(*others)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     first, second = map(result, others)
@@ -120,6 +139,19 @@ def test_a_killed_process_of_n_jobs_does_not_end_the_search(faces, tmp_path):
     with pytest.warns(UserWarning, match="process of the search was killed"):
         found.fit(rows(faces), faces.target)
     assert found.cv_results_["state"].tolist() == ["complete"] * 4
+
+
+def test_networks_registered_here_are_known_to_workers(faces, monkeypatch):
+    def linear(n_classes, image_shape):  # here, since workers cannot import this module
+        n_pixels = image_shape[0] * image_shape[1]
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(n_pixels, n_classes))
+
+    monkeypatch.setattr(networks, "NETWORKS", dict(networks.NETWORKS))
+    networks.register_network("linear", linear)
+    space = {"network": CategoricalDistribution(["linear"])}
+    found = search(FERClassifier(max_epochs=1), space, n_trials=2, n_jobs=2, refit=False)
+    found.fit(faces.data, faces.target)
+    assert found.cv_results_["state"].tolist() == ["complete"] * 2
 
 
 class Stumbles(optuna.samplers.RandomSampler):
@@ -168,7 +200,7 @@ def test_only_a_sign_that_stays_the_same_tells_that_a_worker_died(monkeypatch):
     study = optuna.create_study()
     worker = Worker(study, 3, None)
     clock = iter([0.0, 30.0, 50.0, 100.0, 111.0, 111.0])
-    monkeypatch.setattr(study_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(workers_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     name = "another machine:1:abc"
     assert worker._is_alive(name, 5e9)  # its clock is far ahead
     assert worker._is_alive(name, 5e9 + 5)
@@ -176,7 +208,7 @@ def test_only_a_sign_that_stays_the_same_tells_that_a_worker_died(monkeypatch):
 
 
 def test_a_storage_that_is_away_for_a_moment_does_not_silence_a_worker(monkeypatch):
-    monkeypatch.setattr(study_module, "BEAT", 0.01)
+    monkeypatch.setattr(workers_module, "BEAT", 0.01)
     study = optuna.create_study()
     worker, calls = Worker(study, 1, None), []
 
@@ -227,3 +259,37 @@ def test_several_workers_on_one_gpu_warn(estimator, space, faces, monkeypatch):
     monkeypatch.setattr(search_module, "is_single_gpu", lambda device: True)
     with pytest.warns(UserWarning, match="share one GPU"):
         search(estimator, space, n_trials=1, n_jobs=2, refit=False).fit(faces.data, faces.target)
+
+
+def test_workers_have_the_configuration_of_scikit_learn(faces):
+    space = {"logisticregression__C": C["C"]}
+    params = {"n_trials": 2, "n_jobs": 2, "error_score": "raise", "refit": False}
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(clone(LOGISTIC).set_fit_request(sample_weight=True))
+        scoring = get_scorer("accuracy").set_score_request(sample_weight=False)
+        found = search(pipeline, space, scoring=scoring, **params)
+        found.fit(rows(faces), faces.target, sample_weight=np.ones(len(faces.data)))
+    assert found.cv_results_["state"].tolist() == ["complete"] * 2
+
+
+def trial(number, state="COMPLETE", **attrs):
+    return SimpleNamespace(number=number, state=state, user_attrs=attrs)
+
+
+@pytest.mark.parametrize(
+    ("trials", "void", "draw"),
+    [
+        ([], [], 0),
+        ([trial(0, draw=0), trial(1, draw=1)], [], 2),
+        ([trial(0), trial(1)], [], 2),  # of an older version
+        ([trial(0, draw=0), trial(1, draw=1)], [1], 1),  # the next one repeats what was lost
+        ([trial(0, draw=0), trial(1, draw=1), trial(2, draw=2)], [0], 0),
+        ([trial(0, draw=0), trial(1, draw=1), trial(2)], [0], 2),  # its turn comes first
+    ],
+)
+def test_no_two_trials_have_one_draw_and_a_lost_one_is_repeated(trials, void, draw):
+    study = SimpleNamespace(
+        user_attrs={f"void:{number}": "" for number in void},
+        get_trials=lambda deepcopy: [*trials, trial(len(trials))],
+    )
+    assert workers_module.free_draw(study, len(trials)) == draw

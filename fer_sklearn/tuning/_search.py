@@ -14,35 +14,33 @@ from pathlib import Path
 import joblib
 import numpy as np
 import optuna
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
+from optuna.storages import InMemoryStorage
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import assert_all_finite, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
 from .._state import described
 from ..augment import FaceAugmenter
-from ..classifier import FINE_TUNING_RATE, FERClassifier
+from ..classifier import FERClassifier
+from ..networks import carried_networks
 from ._results import best_index, make_cv_results
-from ._space import SearchSpace, search_space
+from ._space import SearchSpace
+from ._space_for import check_names, check_ranges, names_of, parts_of, usual_space
 from ._splits import HoldOut
-from ._study import (
-    SeededSampler,
-    WorstQuarterPruner,
-    counted_trials,
-    in_memory,
-    open_storage,
-    open_study,
-    quiet,
-)
+from ._storage import faults_named, open_storage
+from ._study import SeededSampler, WorstQuarterPruner, in_memory, open_study, quiet
 from ._trials import Task, open_and_work, reports_epochs, work
+from ._workers import counted_trials
 
 #: Parameters of an estimator that leave its scores as they are.
 _ASIDE = {"callbacks", "checkpoint", "device", "n_jobs", "verbose"}
@@ -244,6 +242,8 @@ class FERSearchCV(BaseSearchCV):
             storage = self.storage
             if storage is None and n_workers > 1:
                 storage = _shared_storage(folder)
+            if isinstance(storage, InMemoryStorage) and n_workers > 1:
+                _refuse_processes()
             study = self._run(task, storage, n_workers)
             self.study_ = in_memory(study) if self.storage is None else study
         self._take_results(task)
@@ -264,14 +264,7 @@ class FERSearchCV(BaseSearchCV):
 
     def _make_task(self, X, y, routed):
         base = clone(self.estimator)
-        space = _usual_space(base) if self.space is None else self.space
-        if isinstance(space, Mapping):
-            _check_ranges(space)
-        if isinstance(base, FERClassifier):
-            if base.augment is None:
-                base.set_params(augment=FaceAugmenter())  # so that augment__rotation can be set
-            if isinstance(space, SearchSpace):
-                space = space.for_optimizer(base.optimizer)
+        space = self._settle_space(base)
         splitter = check_cv(self._given_cv(), y, classifier=is_classifier(base))
         splits = splitter.split(X, y, **routed.splitter.split)
         fit_params = _check_method_params(X, routed.estimator.fit)
@@ -287,7 +280,24 @@ class FERSearchCV(BaseSearchCV):
             score_params=_check_method_params(X, routed.scorer.score),
             by_epoch=plain_score and "X_val" not in fit_params and reports_epochs(base),
             error_score=self.error_score,
+            networks=carried_networks(),
         )
+
+    def _settle_space(self, base):
+        """Return the space to search, and let `base` have the parts whose parameters it names."""
+        if isinstance(self.space, Mapping):
+            check_ranges(self.space)
+        space = usual_space(base) if self.space is None else self.space
+        classifiers = parts_of(base, FERClassifier)
+        for step, classifier in classifiers.items():
+            named = any(name.startswith(f"{step}__augment__") for name in names_of(space))
+            if classifier.augment is None and (named or not step):
+                classifier.set_params(augment=FaceAugmenter())  # so that its strengths can be set
+        check_names(space, base)
+        if isinstance(space, SearchSpace):
+            classifier = classifiers.get(space.prefix.removesuffix("__"))
+            space = space if classifier is None else space.for_optimizer(classifier.optimizer)
+        return space
 
     def _run(self, task, storage, n_workers):
         """Let the workers run, and return the study."""
@@ -302,7 +312,8 @@ class FERSearchCV(BaseSearchCV):
         study = open_study(storage, **opening)
         ends = None if self.timeout is None else time.time() + self.timeout
         if n_workers == 1:
-            work(task, study, self.n_trials, ends, self.verbose)
+            with faults_named(storage):
+                work(task, study, self.n_trials, ends, self.verbose)
             return study
         one_of_them = delayed(open_and_work)
         for repairs in range(_N_REPAIRS + 1):
@@ -375,28 +386,14 @@ def _shared_storage(folder):
     return Path(folder) / "study.log"
 
 
-def _usual_space(estimator):
-    """Return `search_space()` without what this estimator has fixed or leaves to others."""
-    space = search_space()
-    if not isinstance(estimator, FERClassifier):
-        return space
-    fixed = set()
-    if isinstance(estimator.augment, str):
-        fixed |= {name for name in space.names if name.startswith("augment__")}
-    if estimator.pretrained is not None:
-        fixed |= {"widths", "depth"}
-    space = space.only(*(name for name in space.names if name not in fixed))
-    return space if estimator.pretrained is None else space.with_rates_times(FINE_TUNING_RATE)
-
-
-def _check_ranges(space) -> None:
-    for name, range_ in space.items():
-        if not isinstance(range_, optuna.distributions.BaseDistribution):
-            raise TypeError(
-                f"Expected an Optuna distribution for {name!r}, got {range_!r}. Of a list make "
-                "optuna.distributions.CategoricalDistribution(choices), of a range "
-                "FloatDistribution(low, high)."
-            )
+def _refuse_processes() -> None:
+    """Raise if workers are processes: each would work on a copy of a storage in memory."""
+    if not getattr(get_active_backend()[0], "supports_sharedmem", False):
+        raise ValueError(
+            "storage is an InMemoryStorage, of which every worker process would have a copy of "
+            "its own. Leave storage at None, pass the path of a journal, or let workers be "
+            'threads: joblib.parallel_config(backend="threading").'
+        )
 
 
 def _usual_pruner(task):

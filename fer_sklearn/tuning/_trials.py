@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,9 @@ from .._callbacks import subtask
 from ..classifier import FERClassifier
 from ..training import TellEpochs
 from ._space import plain, suggest
-from ._study import Worker, counted_trials, open_study, quiet
+from ._storage import FAULTS, faults_named
+from ._study import open_study, quiet
+from ._workers import Worker, counted_trials
 
 #: Attribute of a trial: its scores and seconds, fold by fold.
 FOLDS = "folds"
@@ -43,6 +46,7 @@ class Task:
     score_params: dict
     by_epoch: bool
     error_score: str | float
+    networks: list = field(default_factory=list)  # their arrival in a worker registers them
     search: object = None
     context: object = None
 
@@ -68,7 +72,8 @@ def draw(space, trial) -> dict:
 def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
     """Be one of several workers."""
     opening["sampler"].reseed_rng()  # or all would draw the same
-    with quiet():  # in a process of its own it has not been said yet
+    # In a process of its own Optuna has not been told to be quiet yet.
+    with quiet(), faults_named(storage):
         work(task, open_study(storage, **opening), n_trials, ends, verbose)
 
 
@@ -82,10 +87,20 @@ def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
             worker.claimed = None
             try:
                 study.optimize(objective, n_trials=1, catch=catch)
-            except Exception:
+            except Exception as error:
                 if not worker.lost_its_trial():
+                    _raise_fault_behind(error)
                     raise
+            # One may pass, as a database that is busy; a second is no accident.
+            if len(worker.faults) > 1:
+                raise worker.faults[-1]
             progress.update()
+
+
+def _raise_fault_behind(error: Exception) -> None:
+    """Raise the fault of the storage that Optuna hides, which then asserts that a trial ended."""
+    if isinstance(error, AssertionError) and isinstance(error.__context__, FAULTS):
+        raise error.__context__
 
 
 class Progress:
@@ -120,20 +135,29 @@ class Progress:
 
 
 def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Trial) -> float:
-    if not worker.claim(trial):
-        raise optuna.TrialPruned
+    """Run a trial, if it is still wanted; say what its end means for the study."""
     n_splits = len(task.splits)
     try:
+        if not worker.claim(trial):
+            raise optuna.TrialPruned
         with subtask(task.context, "trial", task.search, max_subtasks=n_splits) as context:
-            return _evaluate(task, trial, progress, context)
-    except optuna.TrialPruned:
+            score = _evaluate(task, trial, progress, context)
+    # What lies with the storage or the user says nothing of the parameters: another trial is due.
+    except FAULTS as error:
+        worker.faults.append(error)
+        with suppress(Exception):
+            worker.give_up(trial, "storage")
         raise
     except KeyboardInterrupt:
         worker.give_up(trial, "interrupted")
         raise
+    except optuna.TrialPruned:
+        raise
     except Exception as error:
         _note(error, task, trial)
         raise
+    worker.faults.clear()
+    return score
 
 
 def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
@@ -189,7 +213,7 @@ def _score_fold(task: Task, estimator, train, valid, trial, tell) -> float:
     clock = [time.perf_counter()]
     try:
         score = _fit_and_score(task, estimator, train, valid, tell, clock)
-    except optuna.TrialPruned:
+    except (optuna.TrialPruned, *FAULTS):
         raise
     except Exception as error:
         # Without a number for this fold the mean would be one over other folds: the trial fails.
@@ -223,7 +247,7 @@ def _fit_and_score(task: Task, estimator, train, valid, tell, clock: list[float]
     estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
     clock.append(time.perf_counter())
 
-    # The scorer is asked even after reports by epoch: it may be another one, and adds its views.
+    # Not the accuracy of the last epoch: the scorer may be another one, and prediction has views.
     judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
     score_params = _check_method_params(task.X, task.score_params, valid)
     return float(task.scorer(estimator, *judged, **score_params))
