@@ -2,9 +2,13 @@
 
 import os
 import resource
+import subprocess
+import sys
 import threading
 import time
+import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -15,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from tuning_helpers import LOGISTIC, C, rows, search
 
 from fer_sklearn.tuning import _storage as storage_module
+from fer_sklearn.tuning._machine import this_machine
 from fer_sklearn.tuning._storage import Journal, cut_half_line, open_storage, patiently
 from fer_sklearn.tuning._study import SeededSampler, open_study
 
@@ -37,7 +42,11 @@ def test_a_study_on_a_disk_that_was_full_continues_to_the_same_result(room, face
     params = {"n_trials": 5, "pruner": NopPruner(), "refit": False}
     whole = search(LOGISTIC, C, **params).fit(rows(faces), faces.target)
     found = search(LOGISTIC, C, storage=tmp_path / "study.log", **params)
-    with full_disk(room), pytest.raises(OSError, match=r"storage='.*study\.log'.* MB of room"):
+    with (
+        full_disk(room),
+        warnings.catch_warnings(action="ignore", category=UserWarning),  # of a trial that is lost
+        pytest.raises(OSError, match=r"storage='.*study\.log'.* MB of room"),
+    ):
         found.fit(rows(faces), faces.target)
     start = time.perf_counter()
     found.fit(rows(faces), faces.target)
@@ -64,14 +73,18 @@ def test_a_trial_whose_scores_could_not_be_kept_is_run_again(error_score, faces)
     params = {"pruner": NopPruner(), "refit": False, "error_score": error_score}
     whole = search(LOGISTIC, C, **params).fit(rows(faces), faces.target)
     found = search(LOGISTIC, C, storage=BusyDatabase({1}), **params)
-    found.fit(rows(faces), faces.target)
+    with pytest.warns(UserWarning, match="Trial 1 could not be kept .* database is locked"):
+        found.fit(rows(faces), faces.target)
     assert found.cv_results_["trial"].tolist() == [0, 2, 3]
     assert found.cv_results_["params"] == whole.cv_results_["params"]
 
 
 def test_a_storage_that_fails_again_and_again_ends_the_search(faces):
     found = search(LOGISTIC, C, storage=BusyDatabase({1, 2, 3, 4}))
-    with pytest.raises(OSError, match=r"storage='BusyDatabase'.*locked"):
+    with (
+        pytest.warns(UserWarning, match="could not be kept"),
+        pytest.raises(OSError, match=r"storage='BusyDatabase'.*locked"),
+    ):
         found.fit(rows(faces), faces.target)
 
 
@@ -184,6 +197,31 @@ def test_a_lock_that_a_killed_process_left_is_told_of_and_broken(as_link, monkey
         journal.append_logs([RECORD])
     assert list(journal.read_logs(0)) == [RECORD]
     assert not (tmp_path / "study.log.lock").is_symlink()
+
+
+def test_a_lock_of_a_process_that_is_dead_is_not_waited_for(tmp_path):
+    path = tmp_path / "study.log"
+    journal = Journal(path, path)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    Path(journal._lock.lock).write_text(f"{this_machine()} {ended.pid}")
+    start = time.perf_counter()
+    journal.append_logs([RECORD])
+    assert time.perf_counter() - start < 2
+
+
+def test_a_lock_of_a_process_that_runs_is_left_to_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(storage_module, "TOLD", 0.3)
+    path = tmp_path / "study.log"
+    holder, other = Journal(path, path)._lock, Journal(path, path)._lock
+    holder.acquire()
+    threading.Timer(0.6, holder.release).start()
+    start = time.perf_counter()
+    with pytest.warns(UserWarning, match="Waiting for the lock"):
+        other.acquire()
+    assert time.perf_counter() - start > 0.5
+    other.release()
+    assert not os.path.exists(other.lock)
 
 
 def test_who_was_too_slow_leaves_the_lock_to_its_new_holder(tmp_path):

@@ -46,7 +46,7 @@ from ._workers import counted_trials
 _ASIDE = {"callbacks", "checkpoint", "device", "n_jobs", "verbose"}
 #: Backends of joblib whose workers see this machine's temporary files.
 _LOCAL = {"LokyBackend", "MultiprocessingBackend", "SequentialBackend", "ThreadingBackend"}
-#: How often a search goes on after its pool of processes broke.
+#: How often a search continues after its pool of processes broke.
 _N_REPAIRS = 2
 
 
@@ -65,7 +65,8 @@ class FERSearchCV(BaseSearchCV):
         What to search: a dict of Optuna distributions by parameter, a function that draws the
         parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``; of a
         pretrained network without its shape and at a fifth of the learning rates, and without
-        the augmentation that `augment` leaves to others or switches off. A function
+        the augmentation that `augment` switches off; of the `FERClassifier` in a Pipeline with
+        the names that it has there. A function
         must draw the same again from a trial that is over; it may raise `optuna.TrialPruned`.
     n_trials : int or None, default=20
         Trials of the study in all, those of earlier runs and of other processes included.
@@ -78,8 +79,9 @@ class FERSearchCV(BaseSearchCV):
     scoring : str, callable or None, default=None
         As in `GridSearchCV`, one metric; None is the estimator's `score`.
     sampler : optuna sampler or None, default=None
-        None is TPE, seeded by `random_state` and the number of the trial. Another is copied;
-        in a search that goes on it begins anew, and several workers seed it anew each.
+        None is TPE, seeded by `random_state` and the rank of the trial among those that count.
+        Another is copied; in a search that continues it starts afresh, and of several workers
+        each seeds its copy afresh.
     pruner : optuna pruner or None, default=None
         None ends trials that are now among the worst quarter of the finished ones at the
         same epoch or fold, once 5 have finished and not in the first third of the epochs:
@@ -87,8 +89,9 @@ class FERSearchCV(BaseSearchCV):
         late they are noisy. ``optuna.pruners.NopPruner()`` never prunes.
     storage : str, path-like, optuna storage or None, default=None
         Where the study lives: a journal file (``runs/study.log``), a URL (``sqlite:///study.db``)
-        or Optuna's object. A search that was stopped goes on from there, and processes
-        with the same storage share the work. None: in memory.
+        or Optuna's object. A search that was stopped continues from there, and processes
+        with the same storage share the work. None: in memory. The user guide, "Tuning", says
+        what a full disk or a damaged file leads to.
     study_name : str, default="fer_sklearn"
         Name within the storage.
     n_jobs : int or None, default=None
@@ -102,7 +105,7 @@ class FERSearchCV(BaseSearchCV):
         The score of a fold whose fit fails, with a warning; nan makes a failed trial of it, and
         "raise" lets the error through.
     random_state : int, RandomState instance or None, default=None
-        Seed of the sampler; an int, if a stopped search is to go on as if it had not been.
+        Seed of the sampler; an int, if a stopped search is to continue as if it had not been.
         The estimator has its own.
     verbose : int, default=0
         1 shows a progress bar: trials, folds, epochs and the best score so far.
@@ -213,10 +216,13 @@ class FERSearchCV(BaseSearchCV):
         Raises
         ------
         ValueError
-            If a parameter cannot be used, if the storage holds another study of this name, or
-            if no trial has a score.
+            Before any training, if a parameter cannot be used, the space has names that are no
+            parameters of the estimator, the storage holds another study of this name, or its
+            file is damaged or no journal; after it, if no trial has a score.
         TypeError
             If a value of the dict `space` is no Optuna distribution.
+        OSError
+            If the storage cannot be written; before any training, unless its disk gets full.
         """
         self._validate_params()
         if self.n_trials is None and self.timeout is None:
@@ -328,7 +334,7 @@ class FERSearchCV(BaseSearchCV):
                     raise
                 warnings.warn(
                     "A process of the search was killed, perhaps because memory was short: the "
-                    "trials under way are lost, the search goes on.",
+                    "trials under way are lost, the search continues.",
                     UserWarning,
                     stacklevel=3,
                 )

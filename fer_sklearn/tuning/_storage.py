@@ -10,7 +10,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from ._machine import runs, this_machine
 
 #: Seconds after which a wait for a journal's lock is told, and after which the lock is broken.
 TOLD, BROKEN = 3.0, 30.0
@@ -154,25 +156,41 @@ class JournalLock(JournalFileOpenLock):
 
     def _take(self) -> bool:
         try:
-            os.close(os.open(self.lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            file = os.open(self.lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return False
+        with suppress(OSError):  # on a full disk it stays empty, and others wait longer for it
+            os.write(file, f"{this_machine()} {os.getpid()}".encode())
+        os.close(file)
         self._own = self._mark()
         return True
 
     def _wait(self) -> None:
-        """Wait while the same lock is there; break it when its holder must be dead."""
+        """Wait while the same lock is there; break it when its holder is dead, or must be."""
         start, mark, told, pause = time.monotonic(), self._mark(), False, 0.001
         while mark is not None and self._mark() == mark:
             waited = time.monotonic() - start
-            if waited > BROKEN:
-                Path(self.lock).unlink(missing_ok=True)
+            # A holder writes the lock first and has it for milliseconds: a second look is enough.
+            if waited > BROKEN or (waited > 0.1 and self._holder_is_dead()):
+                self._break(mark)
                 return
             if waited > TOLD and not told:
                 told = True
                 self._tell_of_wait()
             time.sleep(pause)
             pause = min(2 * pause, 0.2)
+
+    def _holder_is_dead(self) -> bool:
+        """Tell whether the lock is of a process of this machine that runs no more."""
+        try:
+            machine, _, pid = Path(self.lock).read_text().rpartition(" ")
+        except (OSError, UnicodeDecodeError):  # released by now, or a link of an older version
+            return False
+        return machine == this_machine() and pid.isdecimal() and not runs(int(pid))
+
+    def _break(self, mark: tuple[int, int]) -> None:
+        if self._mark() == mark:  # else others were faster, and this is their lock
+            Path(self.lock).unlink(missing_ok=True)
 
     def _mark(self) -> tuple[int, int] | None:
         """Return what tells this lock file from later ones of this name."""

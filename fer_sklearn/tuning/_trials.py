@@ -147,6 +147,8 @@ def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Tri
         worker.faults.append(error)
         with suppress(Exception):
             worker.give_up(trial, "storage")
+        message = f"Trial {trial.number} could not be kept and does not count: {error}"
+        warnings.warn(message, UserWarning, stacklevel=2)
         raise
     except KeyboardInterrupt:
         worker.give_up(trial, "interrupted")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
+
+from ._machine import runs, this_machine
 
 #: Seconds between two signs of life of a worker, and without one until it counts as dead.
 BEAT, GRACE = 5.0, 60.0
@@ -43,7 +42,7 @@ class Worker:
         self.study = study
         self.n_trials = n_trials
         self.ends = ends
-        self.name = f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.name = f"{this_machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.claimed: int | None = None
         self.faults: list[Exception] = []  # of the storage, in trials one after another
         self._beats: dict[str, tuple[object, float]] = {}
@@ -143,11 +142,11 @@ class Worker:
         Clocks of machines differ: only this one's tells how long a sign has been the same.
         """
         machine, _, pid = worker.rpartition(":")[0].rpartition(":")
-        if machine == _machine():
+        if machine == this_machine():
             # A search of this process that ended in an error leaves a trial, not a dead process.
             if int(pid) == os.getpid():
                 return worker in _AT_WORK
-            if not _runs(int(pid)):
+            if not runs(int(pid)):
                 return False
         known, since = self._beats.get(worker, (None, 0.0))
         if worker not in self._beats or known != beat:
@@ -175,25 +174,3 @@ def free_draw(study: optuna.Study, number: int) -> int:
     # Others that have not signed theirs yet: the earlier trial takes the earlier draw.
     ahead = sum(trial.number < number and DRAW not in trial.user_attrs for trial in trials)
     return next(draw for i, draw in enumerate(free) if i == ahead)
-
-
-@cache
-def _machine() -> str:
-    """Return a name of what process numbers belong to: this boot and, in a container, its own."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}:{os.readlink('/proc/self/ns/pid')}"
-    except OSError:  # not Linux
-        return socket.gethostname()
-
-
-def _runs(pid: int) -> bool:
-    if os.name == "nt":  # there a signal of 0 would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
