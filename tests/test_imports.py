@@ -47,7 +47,10 @@ ALLOWED = {
         *("_images", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
         "normalize",
     },
-    "tuning": {"_callbacks", "_device", "_state", "classifier", "datasets", "training"},
+    "tuning": {
+        *("_callbacks", "_device", "_state", "augment", "classifier", "datasets", "networks"),
+        "training",
+    },
 }
 #: Heavy packages: the rooms that may import them.
 OWNERS = {

@@ -7,7 +7,8 @@ from helpers import small_classifier
 from optuna.distributions import FloatDistribution, IntDistribution
 from sklearn.model_selection import GridSearchCV, ParameterSampler, RandomizedSearchCV
 
-from fer_sklearn import FaceAugmenter, FERClassifier
+from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
+from fer_sklearn.training import OPTIMIZERS
 from fer_sklearn.tuning import SearchSpace, search_space
 
 PRESETS = ["fast", "accurate"]
@@ -42,6 +43,45 @@ def test_the_learning_rate_has_the_range_of_the_optimizer():
     alone = trials(search_space().only("learning_rate"))
     assert all(0.01 <= d["learning_rate"] <= 0.1 for d in alone)
     assert all(set(d) == {"learning_rate"} for d in alone)
+
+
+def test_every_optimizer_has_a_range_of_learning_rates():
+    assert set(search_space().learning_rates) == set(OPTIMIZERS)
+
+
+def test_the_space_of_a_step_has_its_names():
+    space = search_space().only("optimizer", "learning_rate", "widths", "augment__flip")
+    inside = space.for_step("classify", augment="augment")
+    assert set(inside.names) == {
+        *("classify__optimizer", "classify__learning_rate", "classify__widths"),
+        "augment__flip",
+    }
+    nested = inside.for_step("outer").only("outer__classify__widths", "outer__augment__flip")
+    assert nested.names == ["outer__classify__widths", "outer__augment__flip"]
+    assert space.for_step("estimator").names[-2:] == [
+        "estimator__augment__flip",
+        "estimator__learning_rate",
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "sgd"])
+def test_the_space_of_a_step_draws_what_the_plain_one_draws(optimizer):
+    space = search_space().for_optimizer(optimizer)
+    plain, inside = trials(space), trials(space.for_step("a"))
+    assert inside == [{f"a__{name}": value for name, value in row.items()} for row in plain]
+    assert space.for_step("a").only("a__learning_rate").to_grid(2) == [
+        {f"a__{name}": values for name, values in space.only("learning_rate").to_grid(2)[0].items()}
+    ]
+
+
+def test_the_space_of_a_step_suits_scikit_learns_searches():
+    space = search_space().only("optimizer", "learning_rate", "dropout").for_step("classify")
+    assert [table["classify__optimizer"] for table in space.to_grid()] == [
+        *(["muon"], ["adamw"], ["sgd"])
+    ]
+    assert set(space.distributions()) == {"classify__dropout", "classify__learning_rate"}
+    (draw,) = ParameterSampler(space.to_scipy(), 1, random_state=0)
+    make_fer_pipeline().set_params(**draw)
 
 
 def test_a_study_takes_the_distributions():

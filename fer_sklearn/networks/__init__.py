@@ -9,6 +9,7 @@ logits (B, n_classes). Add one with `register_network`, or pass it to
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Callable
 
 import torch
@@ -18,24 +19,36 @@ from ._layers import SpaceToDepth
 from .cnn import CNN
 from .resnet import ResNet
 
+try:
+    import cloudpickle
+except ImportError:  # joblib before 1.6 has it inside
+    from joblib.externals import cloudpickle
+
 __all__ = [
     "CNN",
     "NETWORKS",
+    "CarriedNetwork",
     "ResNet",
     "SpaceToDepth",
     "build_network",
+    "carried_networks",
     "default_params",
     "register_network",
 ]
 
 #: The networks that `FERClassifier(network=name)` knows.
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, "resnet": ResNet}
+#: The names that every process knows.
+_SHIPPED = frozenset(NETWORKS)
+#: Names of networks that came with a pickle and could not be restored, and why.
+_LOST: dict[str, str] = {}
 
 
 def register_network(name: str, network: Callable[..., nn.Module]) -> None:
     """Make `network` known to ``FERClassifier(network=name)``.
 
-    A pickled classifier stores the name: register the network before loading it.
+    A pickled classifier stores the name: register the network before loading it. Workers of a
+    search are sent the networks that are registered here.
 
     Parameters
     ----------
@@ -51,6 +64,55 @@ def register_network(name: str, network: Callable[..., nn.Module]) -> None:
     """
     if NETWORKS.setdefault(name, network) is not network:
         raise ValueError(f"The name {name!r} is taken by {NETWORKS[name]!r}: choose another.")
+
+
+class CarriedNetwork:
+    """A registered network that travels in a pickle, to a process that may not know its name.
+
+    Where it is unpickled it is registered, unless the name is known there. A function of an
+    importable module travels by its name, one of a script or notebook by its code.
+
+    Parameters
+    ----------
+    name : str
+        In `NETWORKS`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple:
+        # Bytes of their own: the plain pickle module cannot write a function of a script.
+        return _arrive, (self.name, _pack(NETWORKS[self.name]))
+
+
+def carried_networks(*names) -> list[CarriedNetwork]:
+    """Return the networks that were added with `register_network`, to be sent elsewhere.
+
+    Parameters
+    ----------
+    *names : str or other
+        Which; what is no name of such a network is left out. None of them: all.
+    """
+    added = [name for name in NETWORKS if name not in _SHIPPED]
+    return [CarriedNetwork(name) for name in added if not names or name in names]
+
+
+def _pack(factory: Callable[..., nn.Module]) -> bytes | str:
+    """Return the pickled factory, or why it cannot be pickled."""
+    try:
+        return cloudpickle.dumps(factory)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _arrive(name: str, packed: bytes | str) -> CarriedNetwork:
+    if name not in NETWORKS:
+        try:
+            NETWORKS[name] = pickle.loads(packed)
+        except Exception as error:  # its module is not there, say: told when it is asked for
+            _LOST[name] = packed if isinstance(packed, str) else f"{type(error).__name__}: {error}"
+    return CarriedNetwork(name)
 
 
 def build_network(
@@ -127,6 +189,7 @@ def _look_up(network: str | Callable[..., nn.Module]) -> Callable[..., nn.Module
             raise ValueError(
                 f"Unknown network {network!r}. Known: {', '.join(sorted(NETWORKS))}. Add yours "
                 "with fer_sklearn.networks.register_network, or pass its class."
+                + (f" It could not be brought here: {_LOST[network]}." if network in _LOST else "")
             )
         return NETWORKS[network]
     return network

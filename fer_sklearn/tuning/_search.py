@@ -13,41 +13,38 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
+from optuna.storages import InMemoryStorage
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import assert_all_finite, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
 from .._state import fingerprint
 from ..classifier import FERClassifier
-from ..training import FINE_TUNING_RATE
+from ..networks import carried_networks
 from ._results import best_index, make_cv_results
-from ._space import SearchSpace, search_space
+from ._space import SearchSpace
+from ._space_for import check_names, check_ranges, parts_of, usual_space
 from ._splits import HoldOut
-from ._study import (
-    SeededSampler,
-    WorstQuarterPruner,
-    counted_trials,
-    in_memory,
-    open_storage,
-    open_study,
-    quiet,
-)
+from ._storage import faults_named, open_storage
+from ._study import SeededSampler, WorstQuarterPruner, in_memory, open_study, quiet
 from ._trials import Task, open_and_work, reports_epochs, work
+from ._workers import counted_trials
 
 #: Parameters of an estimator that leave its scores as they are.
 _ASIDE = {"callbacks", "checkpoint", "device", "n_jobs", "verbose"}
 #: Backends of joblib whose workers see this machine's temporary files.
 _LOCAL = {"LokyBackend", "MultiprocessingBackend", "SequentialBackend", "ThreadingBackend"}
-#: How often a search goes on after its pool of processes broke.
+#: How often a search continues after its pool of processes broke.
 _N_REPAIRS = 2
 
 
@@ -66,7 +63,8 @@ class FERSearchCV(BaseSearchCV):
         What to search: a dict of Optuna distributions by parameter, a function that draws the
         parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``; of a
         pretrained network without its shape and at a fifth of the learning rates, and without
-        the augmentation that `augment` leaves to others or switches off. A function
+        the augmentation that `augment` switches off; of the `FERClassifier` in a Pipeline with
+        the names that it has there. A function
         must draw the same again from a trial that is over; it may raise `optuna.TrialPruned`.
     n_trials : int or None, default=20
         Trials of the study in all, those of earlier runs and of other processes included.
@@ -79,8 +77,9 @@ class FERSearchCV(BaseSearchCV):
     scoring : str, callable or None, default=None
         As in `GridSearchCV`, one metric; None is the estimator's `score`.
     sampler : optuna sampler or None, default=None
-        None is TPE, seeded by `random_state` and the number of the trial. Another is copied;
-        in a search that goes on it begins anew, and several workers seed it anew each.
+        None is TPE, seeded by `random_state` and the rank of the trial among those that count.
+        Another is copied; in a search that continues it starts afresh, and of several workers
+        each seeds its copy afresh.
     pruner : optuna pruner or None, default=None
         None ends trials that are now among the worst quarter of the finished ones at the
         same epoch or fold, once 5 have finished and not in the first third of the epochs:
@@ -88,8 +87,9 @@ class FERSearchCV(BaseSearchCV):
         late they are noisy. ``optuna.pruners.NopPruner()`` never prunes.
     storage : str, path-like, optuna storage or None, default=None
         Where the study lives: a journal file (``runs/study.log``), a URL (``sqlite:///study.db``)
-        or Optuna's object. A search that was stopped goes on from there, and processes
-        with the same storage share the work. None: in memory.
+        or Optuna's object. A search that was stopped continues from there, and processes
+        with the same storage share the work. None: in memory. The user guide, "Tuning", says
+        what a full disk or a damaged file leads to.
     study_name : str, default="fer_sklearn"
         Name within the storage.
     n_jobs : int or None, default=None
@@ -103,7 +103,7 @@ class FERSearchCV(BaseSearchCV):
         The score of a fold whose fit fails, with a warning; nan makes a failed trial of it, and
         "raise" lets the error through.
     random_state : int, RandomState instance or None, default=None
-        Seed of the sampler; an int, if a stopped search is to go on as if it had not been.
+        Seed of the sampler; an int, if a stopped search is to continue as if it had not been.
         The estimator has its own.
     verbose : int, default=0
         1 shows a progress bar: trials, folds, epochs and the best score so far.
@@ -214,10 +214,13 @@ class FERSearchCV(BaseSearchCV):
         Raises
         ------
         ValueError
-            If a parameter cannot be used, if the storage holds another study of this name, or
-            if no trial has a score.
+            Before any training, if a parameter cannot be used, the space has names that are no
+            parameters of the estimator, the storage holds another study of this name, or its
+            file is damaged or no journal; after it, if no trial has a score.
         TypeError
             If a value of the dict `space` is no Optuna distribution.
+        OSError
+            If the storage cannot be written; before any training, unless its disk gets full.
         """
         self._validate_params()
         if self.n_trials is None and self.timeout is None:
@@ -243,6 +246,8 @@ class FERSearchCV(BaseSearchCV):
             storage = self.storage
             if storage is None and n_workers > 1:
                 storage = _shared_storage(folder)
+            if isinstance(storage, InMemoryStorage) and n_workers > 1:
+                _refuse_processes()
             study = self._run(task, storage, n_workers)
             self.study_ = in_memory(study) if self.storage is None else study
         self._take_results(task)
@@ -263,27 +268,35 @@ class FERSearchCV(BaseSearchCV):
 
     def _make_task(self, X, y, routed):
         base = clone(self.estimator)
-        space = _usual_space(base) if self.space is None else self.space
-        if isinstance(space, Mapping):
-            _check_ranges(space)
-        if isinstance(base, FERClassifier) and isinstance(space, SearchSpace):
-            space = space.for_optimizer(base.optimizer)
+        space = self._settle_space(base)
         splitter = check_cv(self._given_cv(), y, classifier=is_classifier(base))
         splits = splitter.split(X, y, **routed.splitter.split)
         fit_params = _check_method_params(X, routed.estimator.fit)
         plain_score = self.scoring in (None, "accuracy") and not routed.scorer.score
         return Task(
-            base,
-            space,
-            X,
-            y,
-            [tuple(map(np.asarray, split)) for split in splits],
-            check_scoring(base, scoring=self.scoring),
-            fit_params,
-            _check_method_params(X, routed.scorer.score),
-            plain_score and "X_val" not in fit_params and reports_epochs(base),
-            self.error_score,
+            base=base,
+            space=space,
+            X=X,
+            y=y,
+            splits=[tuple(map(np.asarray, split)) for split in splits],
+            scorer=check_scoring(base, scoring=self.scoring),
+            fit_params=fit_params,
+            score_params=_check_method_params(X, routed.scorer.score),
+            by_epoch=plain_score and "X_val" not in fit_params and reports_epochs(base),
+            error_score=self.error_score,
+            networks=carried_networks(),
         )
+
+    def _settle_space(self, base):
+        """Return the space to search, its names and ranges checked."""
+        if isinstance(self.space, Mapping):
+            check_ranges(self.space)
+        space = usual_space(base) if self.space is None else self.space
+        check_names(space, base)
+        if isinstance(space, SearchSpace):
+            classifier = parts_of(base, FERClassifier).get(space.prefix.removesuffix("__"))
+            space = space if classifier is None else space.for_optimizer(classifier.optimizer)
+        return space
 
     def _run(self, task, storage, n_workers):
         """Let the workers run, and return the study."""
@@ -298,7 +311,8 @@ class FERSearchCV(BaseSearchCV):
         study = open_study(storage, **opening)
         ends = None if self.timeout is None else time.time() + self.timeout
         if n_workers == 1:
-            work(task, study, self.n_trials, ends, self.verbose)
+            with faults_named(storage):
+                work(task, study, self.n_trials, ends, self.verbose)
             return study
         one_of_them = delayed(open_and_work)
         for repairs in range(_N_REPAIRS + 1):
@@ -313,7 +327,7 @@ class FERSearchCV(BaseSearchCV):
                     raise
                 warnings.warn(
                     "A process of the search was killed, perhaps because memory was short: the "
-                    "trials under way are lost, the search goes on.",
+                    "trials under way are lost, the search continues.",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -370,28 +384,14 @@ def _shared_storage(folder):
     return Path(folder) / "study.log"
 
 
-def _usual_space(estimator):
-    """Return `search_space()` without what this estimator has fixed or leaves to others."""
-    space = search_space()
-    if not isinstance(estimator, FERClassifier):
-        return space
-    fixed = set()
-    if isinstance(estimator.augment, str):
-        fixed |= {name for name in space.names if name.startswith("augment__")}
-    if estimator.pretrained is not None:
-        fixed |= {"widths", "depth"}
-    space = space.only(*(name for name in space.names if name not in fixed))
-    return space if estimator.pretrained is None else space.with_rates_times(FINE_TUNING_RATE)
-
-
-def _check_ranges(space) -> None:
-    for name, range_ in space.items():
-        if not isinstance(range_, optuna.distributions.BaseDistribution):
-            raise TypeError(
-                f"Expected an Optuna distribution for {name!r}, got {range_!r}. Of a list make "
-                "optuna.distributions.CategoricalDistribution(choices), of a range "
-                "FloatDistribution(low, high)."
-            )
+def _refuse_processes() -> None:
+    """Raise if workers are processes: each would work on a copy of a storage in memory."""
+    if not getattr(get_active_backend()[0], "supports_sharedmem", False):
+        raise ValueError(
+            "storage is an InMemoryStorage, of which every worker process would have a copy of "
+            "its own. Leave storage at None, pass the path of a journal, or let workers be "
+            'threads: joblib.parallel_config(backend="threading").'
+        )
 
 
 def _usual_pruner(task):

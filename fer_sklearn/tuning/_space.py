@@ -14,8 +14,6 @@ from optuna.distributions import (
 )
 from scipy.stats import loguniform, randint, uniform
 
-_RATE = "learning_rate"
-
 #: A learning rate means something else under each optimiser: {optimizer: range}.
 _RATES = {
     "muon": FloatDistribution(0.01, 0.1, log=True),
@@ -71,14 +69,16 @@ class SearchSpace:
         Whose learning rates are searched if "optimizer" is not.
     """
 
+    #: What the names of the classifier's parameters begin with: "classify__" within a Pipeline.
+    prefix = ""
+
     def __init__(
         self, ranges: Mapping[str, BaseDistribution], learning_rates=None, optimizer: str = "muon"
     ) -> None:
         self.ranges = dict(ranges)
         self.learning_rates = learning_rates
         self.optimizer = optimizer
-        if learning_rates and "optimizer" not in self.ranges:
-            self._usual_rates()
+        self._check_rates()
 
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)})"
@@ -86,7 +86,7 @@ class SearchSpace:
     @property
     def names(self) -> list[str]:
         """The parameters searched."""
-        return [*self.ranges, *([_RATE] if self.learning_rates else [])]
+        return [*self.ranges, *([self._rate] if self.learning_rates else [])]
 
     def __call__(self, trial) -> dict:
         """Return the parameters of an Optuna trial.
@@ -102,8 +102,8 @@ class SearchSpace:
         """
         drawn = {name: suggest(trial, name, range_) for name, range_ in self.ranges.items()}
         if self.learning_rates:
-            optimizer = drawn.get("optimizer", self.optimizer)
-            name = f"{_RATE}[{optimizer}]"
+            optimizer = drawn.get(self._chooser, self.optimizer)
+            name = f"{self._rate}[{optimizer}]"
             drawn[name] = suggest(trial, name, self.learning_rates[optimizer])
         return self.params(drawn)
 
@@ -133,8 +133,8 @@ class SearchSpace:
         if unknown:
             raise ValueError(f"Not in the space: {sorted(unknown)}. In it: {self.names}.")
         ranges = {name: self.ranges[name] for name in self.ranges if name in names}
-        rates = self.learning_rates if _RATE in names else None
-        return SearchSpace(ranges, rates, self.optimizer)
+        rates = self.learning_rates if self._rate in names else None
+        return self._with(ranges=ranges, learning_rates=rates)
 
     def for_optimizer(self, optimizer: str) -> SearchSpace:
         """Return the space with the learning rates of this optimiser, if it is not searched.
@@ -146,11 +146,34 @@ class SearchSpace:
         ValueError
             If the space has learning rates, but none for this optimiser.
         """
-        chosen = copy.copy(self)
-        chosen.optimizer = optimizer
-        if self.learning_rates and "optimizer" not in self.ranges:
-            chosen._usual_rates()
-        return chosen
+        return self._with(optimizer=optimizer)
+
+    def for_step(self, step: str, augment: str | None = None) -> SearchSpace:
+        """Return the space of a classifier that is part of another estimator, as of a Pipeline.
+
+        Parameters
+        ----------
+        step : str
+            Name of the classifier there: "classify" in a `make_fer_pipeline`.
+        augment : str or None, default=None
+            Name of the `FaceAugmenter` there, whose strengths the names ``augment__...`` are:
+            "augment" in a `make_fer_pipeline`. None: they are the classifier's own.
+
+        Examples
+        --------
+        >>> from fer_sklearn.tuning import search_space
+        >>> space = search_space().only("dropout", "augment__flip")
+        >>> space.for_step("classify", augment="augment").names
+        ['classify__dropout', 'augment__flip']
+        """
+        augment = f"{step}__augment" if augment is None else augment
+        ranges = {
+            f"{augment}__{name.removeprefix('augment__')}"
+            if name.startswith("augment__")
+            else f"{step}__{name}": range_
+            for name, range_ in self.ranges.items()
+        }
+        return self._with(ranges=ranges, prefix=f"{step}__{self.prefix}")
 
     def with_rates_times(self, factor: float) -> SearchSpace:
         """Return the space with all learning rates times `factor`, as for fine-tuning."""
@@ -158,7 +181,7 @@ class SearchSpace:
             name: FloatDistribution(range_.low * factor, range_.high * factor, log=range_.log)
             for name, range_ in self.learning_rates.items()
         }
-        return SearchSpace(self.ranges, rates, self.optimizer)
+        return self._with(learning_rates=rates)
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return Optuna's distributions by parameter, without the optimiser.
@@ -167,9 +190,9 @@ class SearchSpace:
         has then. Calling the space is more: it searches the optimiser with a learning rate
         to match.
         """
-        table = {name: range_ for name, range_ in self.ranges.items() if name != "optimizer"}
+        table = {name: range_ for name, range_ in self.ranges.items() if name != self._chooser}
         if self.learning_rates:
-            table[_RATE] = self._usual_rates()
+            table[self._rate] = self._usual_rates()
         return table
 
     def to_scipy(self) -> list[dict]:
@@ -186,6 +209,24 @@ class SearchSpace:
         """
         return self._tables(lambda name, range_: _to_values(name, range_, n_values))
 
+    @property
+    def _rate(self) -> str:
+        return f"{self.prefix}learning_rate"
+
+    @property
+    def _chooser(self) -> str:
+        return f"{self.prefix}optimizer"
+
+    def _with(self, **changes) -> SearchSpace:
+        chosen = copy.copy(self)
+        vars(chosen).update(changes)
+        chosen._check_rates()
+        return chosen
+
+    def _check_rates(self) -> None:
+        if self.learning_rates and self._chooser not in self.ranges:
+            self._usual_rates()
+
     def _usual_rates(self) -> FloatDistribution:
         if self.optimizer not in self.learning_rates:
             raise ValueError(
@@ -195,19 +236,16 @@ class SearchSpace:
         return self.learning_rates[self.optimizer]
 
     def _tables(self, convert) -> list[dict]:
-        common = {n: convert(n, r) for n, r in self.ranges.items() if n != "optimizer"}
+        chooser, rate = self._chooser, self._rate
+        common = {n: convert(n, r) for n, r in self.ranges.items() if n != chooser}
+        optimizers = self.ranges.get(chooser)
         if not self.learning_rates:
-            optimizers = self.ranges.get("optimizer")
-            return [{**common, **({"optimizer": list(optimizers.choices)} if optimizers else {})}]
-        if "optimizer" not in self.ranges:
-            return [{**common, _RATE: convert(_RATE, self._usual_rates())}]
+            return [{**common, **({chooser: list(optimizers.choices)} if optimizers else {})}]
+        if optimizers is None:
+            return [{**common, rate: convert(rate, self._usual_rates())}]
         return [
-            {
-                **common,
-                "optimizer": [optimizer],
-                _RATE: convert(_RATE, self.learning_rates[optimizer]),
-            }
-            for optimizer in self.ranges["optimizer"].choices
+            {**common, chooser: [optimizer], rate: convert(rate, self.learning_rates[optimizer])}
+            for optimizer in optimizers.choices
         ]
 
 
@@ -222,8 +260,9 @@ def search_space(preset: str = "fast") -> SearchSpace:
     Returns
     -------
     space : SearchSpace
-        Augmentation is searched as ``augment__rotation`` and so on: the classifier needs
-        ``augment=FaceAugmenter()`` then, as in `FERSearchCV`'s default.
+        Augmentation is searched as ``augment__rotation`` and so on: in other searches than
+        `FERSearchCV` the classifier needs ``augment=FaceAugmenter()`` then. `for_step` gives
+        the names within a Pipeline.
 
     Raises
     ------

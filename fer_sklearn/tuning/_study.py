@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-import time
-import uuid
-from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-#: Seconds between two signs of life of a worker, and without one until it counts as dead.
-BEAT, GRACE = 5.0, 60.0
-#: Attributes of the study: that a trial does not count, and when a worker was last alive.
-_VOID, _BEAT = "void:", "worker:"
-#: Attribute of a trial: who works on it.
-_WORKER = "worker"
-
-
-def open_storage(storage) -> BaseStorage | str | None:
-    """Return what Optuna takes: a path becomes a journal file; a URL or an object stays.
-
-    Raises
-    ------
-    ValueError
-        If it is a path of another kind than ``.log`` or ``.journal``.
-    """
-    if storage is None or isinstance(storage, BaseStorage) or "://" in str(storage):
-        return storage
-    path = Path(storage)
-    if path.suffix not in (".log", ".journal"):
-        raise ValueError(
-            f"storage={str(storage)!r}: expected the path of a journal file that ends in .log or "
-            ".journal, a URL such as 'sqlite:///study.db', or an Optuna storage."
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(path)))
+from ._storage import patiently
+from ._workers import WORKER, counted_trials, free_draw
 
 
 def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.Study:
@@ -55,26 +22,60 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
     ------
     ValueError
         If the study that is there is one of another search.
+    OSError
+        If the storage cannot be written.
     """
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        sampler=sampler,
-        pruner=pruner,
-        direction="maximize",
-        load_if_exists=True,
-    )
+
+    def create() -> optuna.Study:
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            sampler=sampler,
+            pruner=pruner,
+            direction="maximize",
+            load_if_exists=True,
+        )
+
+    study = patiently(create, storage) if isinstance(storage, str) else create()
+    _check_study(study, fingerprint)
+    return study
+
+
+def _check_study(study: optuna.Study, fingerprint: str) -> None:
+    """Sign a new study; raise if it is one whose scores mean something else."""
+    way_out = "Set a study_name of its own, or delete the storage to start afresh."
+    if study.directions != [StudyDirection.MAXIMIZE]:
+        found = ", ".join(direction.name.lower() for direction in study.directions)
+        raise ValueError(
+            f"The study {study.study_name!r} in this storage has the directions [{found}]: "
+            f"FERSearchCV maximises one score. {way_out}"
+        )
+    # The trials first: a search that begins beside this one signs the study before its trials.
+    trials = counted_trials(study)
     known = study.user_attrs.get("fingerprint")
+    if known not in (None, fingerprint):
+        raise ValueError(
+            f"The study {study.study_name!r} in this storage is one of other data, splits, "
+            "parameters of the estimator, scoring or space, so that its scores are others. "
+            f"{way_out} A cv that draws its splits at random needs a random_state."
+        )
+    foreign = [trial.number for trial in trials if _is_foreign(trial, signed=known is not None)]
+    if foreign:
+        raise ValueError(
+            f"The study {study.study_name!r} in this storage has trials that FERSearchCV did not "
+            f"make (numbers {foreign[:5]}{' ...' if foreign[5:] else ''}), whose scores may mean "
+            "something else. To try their parameters first, enqueue them in a new study "
+            f"(study.enqueue_trial(params)). {way_out}"
+        )
     if known is None:
         study.set_user_attr("fingerprint", fingerprint)
-    elif known != fingerprint:
-        raise ValueError(
-            f"The study {name!r} in this storage is one of other data, splits, parameters of the "
-            "estimator, scoring or space, so that its scores are others. Set a study_name of its "
-            "own, or delete the storage to start anew. A cv that draws its splits at random needs "
-            "a random_state."
-        )
-    return study
+
+
+def _is_foreign(trial, signed: bool) -> bool:
+    """Tell whether no search made this trial; one that has just begun may not be signed yet."""
+    if WORKER in trial.user_attrs or trial.state == TrialState.WAITING:
+        return False
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or not signed
 
 
 def in_memory(study: optuna.Study) -> optuna.Study:
@@ -98,9 +99,9 @@ def quiet():
 
 
 class SeededSampler(BaseSampler):
-    """TPE whose draws depend on the seed and the number of the trial alone.
+    """TPE whose draws depend on the seed, and on which draw of the study it is, alone.
 
-    So a study that was stopped goes on as if it had not been, and processes that share a
+    So a study that was stopped continues as if it had not been, and processes that share a
     study and a seed do not draw the same points.
 
     Parameters
@@ -110,22 +111,26 @@ class SeededSampler(BaseSampler):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._draws: dict[int, int] = {}
         self._inner: dict[int, BaseSampler] = {}
 
-    def _of(self, trial) -> BaseSampler:
-        if trial.number not in self._inner:
-            seed = (self.seed + 1_000_003 * (trial.number + 1)) % 2**32
-            self._inner[trial.number] = TPESampler(seed=seed)
-        return self._inner[trial.number]
+    def draw_of(self, number: int) -> int:
+        """Return which draw the trial of this number has."""
+        return self._draws[number]
+
+    def before_trial(self, study, trial):
+        draw = self._draws[trial.number] = free_draw(study, trial.number)
+        self._inner[trial.number] = TPESampler(seed=(self.seed + 1_000_003 * (draw + 1)) % 2**32)
 
     def infer_relative_search_space(self, study, trial):
-        return self._of(trial).infer_relative_search_space(study, trial)
+        return self._inner[trial.number].infer_relative_search_space(study, trial)
 
     def sample_relative(self, study, trial, search_space):
-        return self._of(trial).sample_relative(study, trial, search_space)
+        return self._inner[trial.number].sample_relative(study, trial, search_space)
 
     def sample_independent(self, study, trial, param_name, param_distribution):
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+        inner = self._inner[trial.number]
+        return inner.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study, trial, state, values):
         self._inner.pop(trial.number, None)
@@ -159,144 +164,3 @@ class WorstQuarterPruner(BasePruner):
             return False
         value = trial.intermediate_values[step]
         return bool(np.isnan(value) or value < np.nanquantile(values, 0.25))
-
-
-class Worker:
-    """One of the processes or threads that work on a study.
-
-    Parameters
-    ----------
-    study : optuna.Study
-    n_trials : int or None
-        How many trials the study shall have in all, those of other workers included.
-    ends : float or None
-        Time after which no trial begins.
-    """
-
-    def __init__(self, study: optuna.Study, n_trials: int | None, ends: float | None) -> None:
-        self.study = study
-        self.n_trials = n_trials
-        self.ends = ends
-        self.name = f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self.claimed: int | None = None
-        self._beats: dict[str, tuple[object, float]] = {}
-
-    @contextmanager
-    def alive(self):
-        """Give signs of life while the block runs."""
-        stop = threading.Event()
-
-        def beat():
-            while True:
-                with suppress(Exception):  # a storage that is busy, or away: the next may pass
-                    self.study.set_user_attr(_BEAT + self.name, time.time())
-                if stop.wait(BEAT):
-                    return
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def has_work(self) -> bool:
-        """Tell whether the study needs another trial; wait while that may yet turn out.
-
-        It may while others are at work: one that dies leaves its trial to us.
-        """
-        while self.ends is None or time.time() < self.ends:
-            self._bury()
-            if self._needs_one():
-                is_exhausted = getattr(self.study.sampler, "is_exhausted", lambda study: False)
-                return not is_exhausted(self.study)
-            if not self._any(TrialState.RUNNING):
-                return False
-            time.sleep(0.2)
-        return False
-
-    def _needs_one(self) -> bool:
-        """Tell whether a trial is missing, or waits for somebody to run it."""
-        if self.n_trials is None:
-            return True
-        return len(self._counted()) < self.n_trials or self._any(TrialState.WAITING)
-
-    def _any(self, state: TrialState) -> bool:
-        return any(trial.state == state for trial in self._counted()[: self.n_trials])
-
-    def claim(self, trial: optuna.Trial) -> bool:
-        """Sign a trial; False if others were faster and the study has enough without it."""
-        self.claimed = trial.number
-        trial.set_user_attr(_WORKER, self.name)
-        ahead = sum(other.number < trial.number for other in self._counted())
-        if self.n_trials is None or ahead < self.n_trials:
-            return True
-        self.give_up(trial, "surplus")
-        return False
-
-    def lost_its_trial(self) -> bool:
-        """Tell whether others took this worker for dead, and gave up what it works on."""
-        return self.claimed is not None and f"{_VOID}{self.claimed}" in self.study.user_attrs
-
-    def give_up(self, trial, why: str) -> None:
-        """Let a trial count for nothing, so that another takes its place."""
-        self.study.set_user_attr(f"{_VOID}{trial.number}", why)
-
-    def _counted(self) -> list:
-        return counted_trials(self.study)
-
-    def _bury(self) -> None:
-        """Give up the trials of workers that have died."""
-        running = [trial for trial in self._counted() if trial.state == TrialState.RUNNING]
-        others = [trial for trial in running if trial.user_attrs.get(_WORKER) != self.name]
-        attrs = self.study.user_attrs if others else {}
-        for trial in others:
-            worker = trial.user_attrs.get(_WORKER, f"trial {trial.number}")
-            if not self._is_alive(worker, attrs.get(_BEAT + worker)):
-                self.give_up(trial, "its worker died")
-                with suppress(UpdateFinishedTrialError):  # another survivor was faster
-                    self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-
-    def _is_alive(self, worker: str, beat) -> bool:
-        """Tell whether a worker's process runs or, if that cannot be seen, its sign changes.
-
-        Clocks of machines differ: only this one's tells how long a sign has been the same.
-        """
-        machine, _, pid = worker.rpartition(":")[0].rpartition(":")
-        if machine == _machine() and not _runs(int(pid)):
-            return False
-        known, since = self._beats.get(worker, (None, 0.0))
-        if worker not in self._beats or known != beat:
-            since = time.monotonic()
-            self._beats[worker] = beat, since
-        return time.monotonic() - since < GRACE
-
-
-def counted_trials(study: optuna.Study) -> list:
-    """Return the trials but those that a dead worker left, or that were too many."""
-    attrs = study.user_attrs
-    trials = study.get_trials(deepcopy=False)
-    return [trial for trial in trials if f"{_VOID}{trial.number}" not in attrs]
-
-
-@cache
-def _machine() -> str:
-    """Return a name of what process numbers belong to: this boot and, in a container, its own."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}:{os.readlink('/proc/self/ns/pid')}"
-    except OSError:  # not Linux
-        return socket.gethostname()
-
-
-def _runs(pid: int) -> bool:
-    if os.name == "nt":  # there a signal of 0 would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

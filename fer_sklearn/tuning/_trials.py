@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,9 @@ from .._callbacks import subtask
 from ..classifier import FERClassifier
 from ..training import TellEpochs, needs_validation
 from ._space import plain, suggest
-from ._study import Worker, counted_trials, open_study, quiet
+from ._storage import FAULTS, faults_named
+from ._study import open_study, quiet
+from ._workers import Worker, counted_trials
 
 #: Attribute of a trial: its scores and seconds, fold by fold.
 FOLDS = "folds"
@@ -29,7 +32,7 @@ FOLDS = "folds"
 ERROR, N_FAILED = "error", "failed_folds"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What all trials of a search have in common."""
 
@@ -43,6 +46,7 @@ class Task:
     score_params: dict
     by_epoch: bool
     error_score: str | float
+    networks: list = field(default_factory=list)  # their arrival in a worker registers them
     search: object = None
     context: object = None
 
@@ -68,7 +72,8 @@ def draw(space, trial) -> dict:
 def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
     """Be one of several workers."""
     opening["sampler"].reseed_rng()  # or all would draw the same
-    with quiet():  # in a process of its own it has not been said yet
+    # In a process of its own Optuna has not been told to be quiet yet.
+    with quiet(), faults_named(storage):
         work(task, open_study(storage, **opening), n_trials, ends, verbose)
 
 
@@ -82,10 +87,20 @@ def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
             worker.claimed = None
             try:
                 study.optimize(objective, n_trials=1, catch=catch)
-            except Exception:
+            except Exception as error:
                 if not worker.lost_its_trial():
+                    _raise_fault_behind(error)
                     raise
+            # One may pass, as a database that is busy; a second is no accident.
+            if len(worker.faults) > 1:
+                raise worker.faults[-1]
             progress.update()
+
+
+def _raise_fault_behind(error: Exception) -> None:
+    """Raise the fault of the storage that Optuna hides, which then asserts that a trial ended."""
+    if isinstance(error, AssertionError) and isinstance(error.__context__, FAULTS):
+        raise error.__context__
 
 
 class Progress:
@@ -120,20 +135,31 @@ class Progress:
 
 
 def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Trial) -> float:
-    if not worker.claim(trial):
-        raise optuna.TrialPruned
+    """Run a trial, if it is still wanted; say what its end means for the study."""
     n_splits = len(task.splits)
     try:
+        if not worker.claim(trial):
+            raise optuna.TrialPruned
         with subtask(task.context, "trial", task.search, max_subtasks=n_splits) as context:
-            return _evaluate(task, trial, progress, context)
-    except optuna.TrialPruned:
+            score = _evaluate(task, trial, progress, context)
+    # What lies with the storage or the user says nothing of the parameters: another trial is due.
+    except FAULTS as error:
+        worker.faults.append(error)
+        with suppress(Exception):
+            worker.give_up(trial, "storage")
+        message = f"Trial {trial.number} could not be kept and does not count: {error}"
+        warnings.warn(message, UserWarning, stacklevel=2)
         raise
     except KeyboardInterrupt:
         worker.give_up(trial, "interrupted")
         raise
+    except optuna.TrialPruned:
+        raise
     except Exception as error:
         _note(error, task, trial)
         raise
+    worker.faults.clear()
+    return score
 
 
 def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
@@ -146,16 +172,22 @@ def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
 
 
 def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> float:
+    """Return the mean score over the folds; report it after each of them."""
     params = draw(task.space, trial)
     epochs = getattr(task.base, "max_epochs", 1)
     scores: list[float] = []
     for fold, (train, valid) in enumerate(task.splits):
         progress.show(trial=trial.number, fold=f"{fold + 1}/{len(task.splits)}")
+        # A drawn value may be an estimator: each fold gets its own, fitted by no other.
         estimator = clone(task.base).set_params(**clone(params, safe=False))
+
+        # Steps have to mean the same in all trials: epochs are reported where all have as many.
         by_epoch = fold == 0 and "max_epochs" not in params and reports_epochs(estimator)
         tell = _teller(trial, progress) if by_epoch and task.by_epoch else None
         with subtask(context, "fold", task.search, runs=estimator):
-            scores.append(_fit_and_score(task, estimator, train, valid, trial, tell))
+            scores.append(_score_fold(task, estimator, train, valid, trial, tell))
+
+        # The steps of the folds follow those of the epochs. After the last there is no time to win.
         trial.report(float(np.mean(scores)), epochs + fold)
         if fold + 1 < len(task.splits) and trial.should_prune():
             raise optuna.TrialPruned
@@ -175,30 +207,49 @@ def _teller(trial, progress):
     return tell
 
 
-def _fit_and_score(task: Task, estimator, train, valid, trial, tell) -> float:
-    X_train, y_train = _safe_split(estimator, task.X, task.y, train)
-    X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
-    fit_params = _check_method_params(task.X, task.fit_params, train)
-    if tell is not None and np.isin(np.unique(y_valid), y_train).all():  # else fit takes no y_val
-        estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
-        fit_params |= {"X_val": X_valid, "y_val": y_valid}
-    start, fitted = time.perf_counter(), None
+def _score_fold(task: Task, estimator, train, valid, trial, tell) -> float:
+    """Return the score of one fold, and keep it and its seconds with the trial.
+
+    A fit that fails raises, or has the score `error_score` if that is a number.
+    """
+    clock = [time.perf_counter()]
     try:
-        estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
-        fitted = time.perf_counter()
-        judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
-        score_params = _check_method_params(task.X, task.score_params, valid)
-        score = float(task.scorer(estimator, *judged, **score_params))
-    except optuna.TrialPruned:
+        score = _fit_and_score(task, estimator, train, valid, tell, clock)
+    except (optuna.TrialPruned, *FAULTS):
         raise
     except Exception as error:
+        # Without a number for this fold the mean would be one over other folds: the trial fails.
         if task.error_score == "raise" or not np.isfinite(task.error_score):
             raise
-        fitted = fitted or time.perf_counter()
         _note(error, task, trial)
         trial.set_user_attr(N_FAILED, trial.user_attrs.get(N_FAILED, 0) + 1)
         score = float(task.error_score)
-    folds = trial.user_attrs.get(FOLDS, [])
+
+    # The clock lacks the end of a fit that failed.
+    start, fitted = (*clock, time.perf_counter())[:2]
     seconds = [fitted - start, time.perf_counter() - fitted]
+    folds = trial.user_attrs.get(FOLDS, [])
     trial.set_user_attr(FOLDS, [*folds, [score, *seconds]])
     return score
+
+
+def _fit_and_score(task: Task, estimator, train, valid, tell, clock: list[float]) -> float:
+    """Fit on one side of a split and score on the other; note in `clock` when the fit is over.
+
+    `tell` is called after every epoch, if the validation faces can be looked at in the fit.
+    """
+    X_train, y_train = _safe_split(estimator, task.X, task.y, train)
+    X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
+    fit_params = _check_method_params(task.X, task.fit_params, train)
+
+    # `fit` refuses validation faces of a class that it does not train on.
+    if tell is not None and np.isin(np.unique(y_valid), y_train).all():
+        estimator.set_params(callbacks=[*(estimator.callbacks or []), TellEpochs(None, tell)])
+        fit_params |= {"X_val": X_valid, "y_val": y_valid}
+    estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
+    clock.append(time.perf_counter())
+
+    # Not the accuracy of the last epoch: the scorer may be another one, and prediction has views.
+    judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
+    score_params = _check_method_params(task.X, task.score_params, valid)
+    return float(task.scorer(estimator, *judged, **score_params))

@@ -1,0 +1,116 @@
+"""The space of an estimator: the usual one, and whether one that was given suits it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+import optuna
+from sklearn.base import clone
+
+from ..augment import FaceAugmenter
+from ..classifier import FERClassifier
+from ..training import FINE_TUNING_RATE
+from ._space import SearchSpace, search_space
+
+
+def parts_of(estimator, kind: type) -> dict[str, object]:
+    """Return the parts of this class by the parameter that holds them; "" is the whole."""
+    parts = {"": estimator, **estimator.get_params()}
+    return {name: part for name, part in parts.items() if isinstance(part, kind)}
+
+
+def usual_space(estimator) -> SearchSpace:
+    """Return `search_space()` without what this estimator has fixed or leaves to others.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has no `FERClassifier`, or several.
+    """
+    classifiers = parts_of(estimator, FERClassifier)
+    if len(classifiers) != 1:
+        raise ValueError(
+            "space=None stands for the parameters of one FERClassifier, got "
+            f"{type(estimator).__name__} with {len(classifiers)} of them. Pass a space: a dict of "
+            "Optuna distributions by parameter."
+        )
+    ((step, classifier),) = classifiers.items()
+    augment = _augmenter_of(estimator, step, classifier)
+    fixed = set() if classifier.pretrained is None else {"widths", "depth"}
+    space = search_space()
+    if augment is None:
+        fixed |= {name for name in space.names if name.startswith("augment__")}
+    space = space.only(*(name for name in space.names if name not in fixed))
+    if classifier.pretrained is not None:
+        space = space.with_rates_times(FINE_TUNING_RATE)
+    return space.for_step(step, augment) if step else space
+
+
+def _augmenter_of(estimator, step: str, classifier: FERClassifier) -> str | None:
+    """Return the parameter that holds the augmenter whose strengths count; None if none does."""
+    own = f"{step}__augment" if step else "augment"
+    if isinstance(classifier.augment, FaceAugmenter):
+        return own
+    if classifier.augment == "off":
+        return None
+    # The faces have the settings of the step that they went through last.
+    steps = [name for name in parts_of(estimator, FaceAugmenter) if name]
+    if steps:
+        return steps[-1]
+    return own if classifier.augment is None else None
+
+
+def check_ranges(space: Mapping) -> None:
+    """Raise if a value of a dict is no Optuna distribution."""
+    for name, range_ in space.items():
+        if not isinstance(range_, optuna.distributions.BaseDistribution):
+            raise TypeError(
+                f"Expected an Optuna distribution for {name!r}, got {range_!r}. Of a list make "
+                "optuna.distributions.CategoricalDistribution(choices), of a range "
+                "FloatDistribution(low, high)."
+            )
+
+
+def names_of(space: Mapping | Callable) -> list[str]:
+    """Return the names that a space draws; a function says them only when it draws."""
+    if isinstance(space, SearchSpace):
+        return space.names
+    return list(space) if isinstance(space, Mapping) else []
+
+
+def check_names(space: Mapping | Callable, estimator) -> None:
+    """Raise if a name of the space is no parameter of the estimator."""
+    names, known = names_of(space), list(estimator.get_params())
+    # A part that is searched itself may bring parameters that the present one lacks.
+    replaced = tuple(f"{name}__" for name in names)
+    unknown = [
+        name
+        for name in names
+        if name not in known and not name.startswith(replaced) and not _takes(estimator, name)
+    ]
+    if not unknown:
+        return
+    said = "; ".join(f"{name!r}{_near(name, known)}" for name in unknown)
+    steps = [step for step in parts_of(estimator, FERClassifier) if step]
+    way_out = ""
+    if isinstance(space, SearchSpace) and not space.prefix and steps:
+        way_out = f" space.for_step({steps[0]!r}) has the names of the classifier in there."
+    raise ValueError(
+        f"space has names that are no parameters of {type(estimator).__name__}: {said}.{way_out}"
+    )
+
+
+def _takes(estimator, name: str) -> bool:
+    """Tell whether `set_params` takes a name that `get_params` does not list."""
+    try:
+        clone(estimator).set_params(**{name: None})
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _near(name: str, known: list[str]) -> str:
+    inner = [other for other in known if other.endswith(f"__{name}")]
+    near = list(dict.fromkeys([*inner, *get_close_matches(name, known)]))[:3]
+    return f" (near: {', '.join(map(repr, near))})" if near else ""

@@ -1,0 +1,307 @@
+"""Where a study lives: a journal that a full disk does not destroy, or a database."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from ._machine import runs, this_machine
+
+#: Seconds after which a wait for a journal's lock is told, and after which the lock is broken.
+TOLD, BROKEN = 3.0, 30.0
+#: Longest pauses, in seconds, between attempts to open a database that others create.
+PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+#: How every record of a journal begins.
+_RECORD = b'{"op_code":'
+#: Codes of errors that say that there is no room: on the disk, for this user, for this file.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: What databases say of tables and rows that another process is just creating.
+_RACE = re.compile("already exists|locked|unique|duplicate", re.IGNORECASE)
+
+
+class StorageError(OSError):
+    """The journal of a study cannot be written."""
+
+
+#: Errors of a storage, which say nothing of the trial that meets them.
+FAULTS = (StorageError, StorageInternalError)
+
+
+def open_storage(storage) -> BaseStorage | str | None:
+    """Return what Optuna takes: a path becomes a journal file; a URL or an object stays.
+
+    Raises
+    ------
+    ValueError
+        If it is a path of another kind than ``.log`` or ``.journal``, or the file there is
+        damaged or no journal.
+    OSError
+        If the file cannot be written.
+    """
+    if storage is None or isinstance(storage, BaseStorage) or "://" in str(storage):
+        return storage
+    if Path(storage).suffix not in (".log", ".journal"):
+        raise ValueError(
+            f"storage={str(storage)!r}: expected the path of a journal file that ends in .log or "
+            ".journal, a URL such as 'sqlite:///study.db', or an Optuna storage."
+        )
+    try:
+        return _open_journal(storage)
+    except OSError as error:
+        raise _unwritable(storage, error) from error
+
+
+@contextmanager
+def faults_named(storage):
+    """Let errors of a database in the block say which one it is.
+
+    Raises
+    ------
+    OSError
+        If the database cannot be reached or written.
+    """
+    try:
+        yield
+    except StorageInternalError as error:
+        raise _out_of_reach(storage, error) from error
+
+
+def patiently(create: Callable[[], optuna.Study], url: str) -> optuna.Study:
+    """Create a study in a database, again if others create its tables at this moment.
+
+    Optuna looks for each table and then creates it; who does so in between fails.
+
+    Raises
+    ------
+    OSError
+        If the database cannot be reached or written.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return create()
+        except (SQLAlchemyError, StorageInternalError, AssertionError) as error:
+            longest = next(pauses, None)
+            if longest is None or not _is_race(error):
+                raise _out_of_reach(url, error) from error
+        # Random, or those that met once would meet again.
+        time.sleep(np.random.default_rng().uniform(longest / 2, longest))
+
+
+def _out_of_reach(storage, error: Exception) -> OSError:
+    named = str(storage) if isinstance(storage, str) else type(storage).__name__
+    named = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", named)  # without the password
+    return OSError(f"storage={named!r} cannot be reached or written: {error.__cause__ or error}")
+
+
+def _is_race(error: Exception) -> bool:
+    # Optuna asserts that the version of the tables is there, which is written last.
+    return isinstance(error, AssertionError) or bool(_RACE.search(f"{error} {error.__cause__}"))
+
+
+class JournalLock(JournalFileOpenLock):
+    """The lock of a journal; whoever holds it finds whole lines and leaves whole lines.
+
+    A full disk or a crash may leave half a record at the end. The next record would be appended
+    to that half, and no process could read the file any more. Optuna's own lock also waits
+    without a word, and where it is a link that leads nowhere, for ever.
+
+    Parameters
+    ----------
+    path : str
+        Of the journal.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+        self.lock = f"{path}.lock"
+        self._own: tuple[int, int] | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock, take it, and cut off half a line that is there."""
+        while not self._take():
+            self._wait()
+        try:
+            self._mend()
+        except BaseException:
+            os.unlink(self.lock)
+            raise
+        return True
+
+    def release(self) -> None:
+        """Cut off half a line of one's own, and give the lock back, unless others broke it."""
+        if self._mark() != self._own:
+            return
+        try:
+            cut_half_line(self.path)
+        finally:
+            os.unlink(self.lock)
+
+    def _take(self) -> bool:
+        try:
+            file = os.open(self.lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            return False
+        with suppress(OSError):  # on a full disk it stays empty, and others wait longer for it
+            os.write(file, f"{this_machine()} {os.getpid()}".encode())
+        os.close(file)
+        self._own = self._mark()
+        return True
+
+    def _wait(self) -> None:
+        """Wait while the same lock is there; break it when its holder is dead, or must be."""
+        start, mark, told, pause = time.monotonic(), self._mark(), False, 0.001
+        while mark is not None and self._mark() == mark:
+            waited = time.monotonic() - start
+            # A holder writes the lock first and has it for milliseconds: a second look is enough.
+            if waited > BROKEN or (waited > 0.1 and self._holder_is_dead()):
+                self._break(mark)
+                return
+            if waited > TOLD and not told:
+                told = True
+                self._tell_of_wait()
+            time.sleep(pause)
+            pause = min(2 * pause, 0.2)
+
+    def _holder_is_dead(self) -> bool:
+        """Tell whether the lock is of a process of this machine that runs no more."""
+        try:
+            machine, _, pid = Path(self.lock).read_text().rpartition(" ")
+        except (OSError, UnicodeDecodeError):  # released by now, or a link of an older version
+            return False
+        return machine == this_machine() and pid.isdecimal() and not runs(int(pid))
+
+    def _break(self, mark: tuple[int, int]) -> None:
+        if self._mark() == mark:  # else others were faster, and this is their lock
+            Path(self.lock).unlink(missing_ok=True)
+
+    def _mark(self) -> tuple[int, int] | None:
+        """Return what tells this lock file from later ones of this name."""
+        try:
+            status = os.lstat(self.lock)
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def _tell_of_wait(self) -> None:
+        warnings.warn(
+            f"Waiting for the lock {self.lock!r}: another process writes to the study, or was "
+            f"killed while it did. The lock is broken when it is {BROKEN:.0f} seconds old.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    def _mend(self) -> None:
+        if n_cut := cut_half_line(self.path):
+            warnings.warn(
+                f"The journal {self.path!r} ended within a record, as after a full disk or a "
+                f"crash: its last {n_cut} bytes were cut off, all records before them are kept.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+class Journal(JournalFileBackend):
+    """A journal file whose errors say where it lies.
+
+    Parameters
+    ----------
+    path : Path
+    storage : str or path-like
+        The path as the user gave it.
+    """
+
+    def __init__(self, path: Path, storage) -> None:
+        super().__init__(str(path), lock_obj=JournalLock(str(path)))
+        self.storage = storage
+
+    def append_logs(self, logs) -> None:
+        """Write records to the end of the file."""
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            raise StorageError(*_unwritable(self.storage, error).args) from error
+
+
+def cut_half_line(path: str) -> int:
+    """Cut off what is behind the last line feed of a file; return how many bytes it was."""
+    with open(path, "rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        if not end:
+            return 0
+        file.seek(end - 1)
+        if file.read(1) == b"\n":
+            return 0
+        file.seek(0)
+        kept = file.read().rfind(b"\n") + 1
+        file.truncate(kept)
+    return end - kept
+
+
+def _open_journal(storage) -> JournalStorage:
+    path = Path(storage).expanduser().absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    backend = Journal(path, storage)
+    # First: of a file that is no journal nothing must be cut off.
+    _check_records(path, storage)
+    try:
+        return JournalStorage(backend)
+    except Exception as error:
+        raise _no_journal(storage, f"{type(error).__name__}: {error}") from error
+
+
+def _check_records(path: Path, storage) -> None:
+    """Raise if a line is no record; of the last, half a record may be there."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.endswith(b"\n"):
+                if not _is_record(line):
+                    raise _no_journal(storage, f"line {number} is no record of Optuna's")
+            elif number == 1 and not (line.startswith(_RECORD) or _RECORD.startswith(line)):
+                raise _no_journal(storage, "it does not begin like one")
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and "op_code" in record
+
+
+def _no_journal(storage, why: str) -> ValueError:
+    return ValueError(
+        f"storage={str(storage)!r} is no journal of a study, or a damaged one: {why}. Pass another "
+        "path; of a damaged journal the lines before that one can be kept, as a file of their own."
+    )
+
+
+def _unwritable(storage, error: OSError) -> OSError:
+    """Return the error that names the storage and, if that is short, the room on its disk."""
+    where = f" ({error.filename})" if error.filename else ""
+    message = f"storage={str(storage)!r} cannot be written: {error.strerror or error}{where}."
+    if error.errno in _FULL:
+        path = Path(storage).expanduser().absolute()
+        disk = next(folder for folder in (path, *path.parents) if os.path.ismount(folder))
+        message += (
+            f" Its disk, {str(disk)!r}, has {shutil.disk_usage(disk).free / 1e6:.1f} MB of room. "
+            "All records before this one are kept: with more room the same search continues."
+        )
+    return OSError(error.errno, message)

@@ -1,0 +1,59 @@
+"""What a search has found: as `GridSearchCV` shows it, and as pictures."""
+
+import pickle
+
+import numpy as np
+import pytest
+from helpers import small_classifier
+from optuna.pruners import NopPruner
+from optuna.samplers import GridSampler
+from sklearn.model_selection import GridSearchCV
+from tuning_helpers import search
+
+from fer_sklearn.tuning import plot_study, search_space
+
+
+def test_it_has_what_grid_search_has(faces):
+    grid = GridSearchCV(small_classifier(max_epochs=2), {"learning_rate": [0.01, 0.03]}, cv=2)
+    grid.fit(faces.data, faces.target)
+    found = search().fit(faces.data, faces.target)
+    assert set(grid.cv_results_) <= set(found.cv_results_)
+    missing = {name for name in vars(grid) if name.endswith("_")} - set(vars(found))
+    assert missing == set()
+    assert found.best_score_ == found.cv_results_["mean_test_score"].max()
+    assert found.best_params_ == found.cv_results_["params"][found.best_index_]
+    assert found.cv_results_["rank_test_score"][found.best_index_] == 1
+    assert found.predict(faces.data).shape == (280,)
+    assert found.classes_.tolist() == sorted(set(faces.target))
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict(faces.data), found.predict(faces.data))
+
+
+def test_the_same_points_have_the_same_scores_as_in_grid_search(faces):
+    values = [0.01, 0.02, 0.05]
+    clf = small_classifier(max_epochs=2)
+    grid = GridSearchCV(clf, {"learning_rate": values}, cv=3).fit(faces.data, faces.target)
+    found = search(
+        clf, sampler=GridSampler({"learning_rate": values}, seed=0), pruner=NopPruner(), cv=3
+    ).fit(faces.data, faces.target)
+    order = np.argsort([params["learning_rate"] for params in found.cv_results_["params"]])
+    for name in ("split0_test_score", "split2_test_score", "mean_test_score", "std_test_score"):
+        np.testing.assert_allclose(found.cv_results_[name][order], grid.cv_results_[name])
+    assert found.best_params_ == grid.best_params_
+    np.testing.assert_array_equal(found.predict_proba(faces.data), grid.predict_proba(faces.data))
+
+
+def test_plots_of_a_study(faces):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    space = search_space().only("learning_rate", "dropout")
+    found = search(space=space, n_trials=4, refit=False).fit(faces.data, faces.target)
+    axes = plot_study(found)
+    assert set(axes) == {"history", "importance", "parallel", "slices"}
+    plt.close("all")
+
+
+def test_an_unknown_kind_of_plot_is_named():
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="Unknown kinds"):
+        plot_study(None, kinds=["pie"])
