@@ -8,13 +8,15 @@ network's state by name. Filters and matrices are stored in half precision.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+
+from ._files import replace_file
 
 _FORMAT = 3
 _SHIPPED = files("fer_sklearn") / "pretrained"
@@ -177,15 +179,9 @@ def write_pretrained(path, pretrained: Pretrained) -> None:
         ) from error
     stated = {**about, "format": _FORMAT, "sha256": _checksum(about, arrays)}
     entry = np.frombuffer(json.dumps(stated).encode(), dtype=np.uint8)
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, about=entry, **arrays)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    content = io.BytesIO()
+    np.savez(content, about=entry, **arrays)
+    replace_file(path, content.getvalue())
 
 
 def _tuples(value):

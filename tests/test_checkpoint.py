@@ -141,11 +141,12 @@ def test_ctrl_c_while_scikit_learns_callbacks_are_told_is_no_wish_to_stop_early(
 
 
 def test_the_end_of_a_fit_leaves_nothing_of_a_kill_in_mid_write(faces, tmp_path):
-    (tmp_path / "fit.checkpoint.part").write_bytes(b"half")
+    (tmp_path / f"fit.checkpoint.{16 * 'a'}.part").write_bytes(b"half")
+    (tmp_path / "fit.checkpoint.part").write_bytes(b"another's")
     stop = TellEpochs(None, lambda net: True)  # comes before a checkpoint would be written
     clf = small_classifier(checkpoint=tmp_path / "fit.checkpoint", callbacks=[stop])
     assert clf.fit(faces.data, faces.target).n_iter_ == 1
-    assert not list(tmp_path.iterdir())
+    assert [file.name for file in tmp_path.iterdir()] == ["fit.checkpoint.part"]
 
 
 def test_other_augmentation_or_start_weights_are_another_fit(faces, tmp_path):

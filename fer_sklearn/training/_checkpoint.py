@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
+from .._files import check_writable, remove_file, replace_file
 from ._globals import global_generators
 from ._net import OwnCallback
 
@@ -39,7 +40,10 @@ class Checkpoint(OwnCallback):
         ------
         ValueError
             If the file is of another fit, or no checkpoint.
+        OSError
+            If the file could not be written after an epoch.
         """
+        check_writable(self.path)
         if not self.path.exists():
             return None
         try:
@@ -86,22 +90,13 @@ class Checkpoint(OwnCallback):
             ],
             "callbacks": [_state_of(callback) for callback in _deciding(net)],
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.save(state, self._part)
-            os.replace(self._part, self.path)
-        except BaseException:
-            self._part.unlink(missing_ok=True)
-            raise
+        content = io.BytesIO()
+        torch.save(state, content)
+        replace_file(self.path, content.getvalue())
 
     def remove(self) -> None:
         """Delete the file, and what a kill in mid-write has left: the fit has come to its end."""
-        self.path.unlink(missing_ok=True)
-        self._part.unlink(missing_ok=True)
-
-    @property
-    def _part(self) -> Path:
-        return self.path.with_name(self.path.name + ".part")
+        remove_file(self.path)
 
 
 def _deciding(net) -> list[Callback]:
