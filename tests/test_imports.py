@@ -18,7 +18,8 @@ ALLOWED = {
     "_files": set(),
     "_callbacks": set(),
     "_state": set(),
-    "_pretrained": {"_files"},
+    "_archive": set(),
+    "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
     "datasets": {"_files", "_images"},
     "normalize": {"_images"},
