@@ -372,8 +372,9 @@ def _check_shapes(archive: Archive, start: Pretrained) -> None:
 
 
 def _may_hold(stored: np.dtype, wanted: np.dtype) -> bool:
-    half = wanted == np.float32 and stored == np.float16
-    return half or stored.newbyteorder("=") == wanted
+    if stored.kind == wanted.kind == "f":  # which float is torch's default when it is built
+        return stored.itemsize <= 8
+    return stored.newbyteorder("=") == wanted
 
 
 def _check_values(name: str, array: np.ndarray) -> None:

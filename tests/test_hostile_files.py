@@ -129,7 +129,7 @@ def test_a_part_that_is_missing_is_named(part, good, tmp_path):
         ({LAST: np.zeros(8, np.float32)}, rf"'{LAST}' is float32 of shape \(8,\)"),
         ({LAST: np.zeros((7, 1), np.float32)}, rf"'{LAST}' is float32 of shape \(7, 1\)"),
         ({LAST: np.zeros(7, np.int64)}, f"'{LAST}' is int64"),
-        ({LAST: np.zeros(7, np.float64)}, f"'{LAST}' is float64"),
+        ({LAST: np.zeros(7, bool)}, f"'{LAST}' is bool"),
         ({LAST: np.zeros(7, complex)}, f"'{LAST}' is complex128"),
         ({LAST: np.zeros(7, "U9")}, f"'{LAST}' has dtype <U9"),
         ({"x": np.zeros(3, np.float16)}, r"has unknown arrays of 'resnet': \['x'\]"),
@@ -297,7 +297,7 @@ def test_any_array_is_read_or_refused_in_words(name, dtype, shape, value, good, 
     array = np.full(shape, value, np.int8).astype(dtype)
     start = read_or_refuse(rewrite(good, scratch, arrays={name: array}))
     if start is not None:
-        assert start.weights[name].dtype == np.float32
+        assert start.weights[name].dtype == (np.float64 if dtype == "<f8" else np.float32)
         np.testing.assert_array_equal(start.weights[name], array)
 
 
@@ -417,6 +417,18 @@ def test_weights_beyond_half_precision_are_kept_and_nan_is_refused(good, tmp_pat
     start.weights[FILTERS][0] = np.nan
     with pytest.raises(ValueError, match=f"'{FILTERS}' has values that are NaN"):
         write_pretrained(path, start)
+
+
+@pytest.mark.parametrize("setting", ["dtype", "device"])
+def test_torchs_defaults_do_not_matter(setting, good):
+    start, before = read_pretrained(good), torch.get_default_dtype()
+    try:
+        if setting == "dtype":
+            torch.set_default_dtype(torch.float64)
+        with torch.device("meta" if setting == "device" else "cpu"):
+            assert same(read_pretrained(good), start)
+    finally:
+        torch.set_default_dtype(before)
 
 
 def test_a_network_whose_building_looks_at_values_can_be_checked(monkeypatch, faces, tmp_path):
