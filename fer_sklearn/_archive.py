@@ -78,9 +78,8 @@ class Archive:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
         if dtype.kind not in _PLAIN or dtype.hasobject:
             raise ValueError(f"{name!r} has dtype {dtype}, expected numbers")
-        if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize + file.tell() != self.size(
-            name
-        ):
+        size = prod(shape) * dtype.itemsize + file.tell()
+        if min(shape, default=0) < 0 or size != self.size(name):
             raise ValueError(f"{name!r} has shape {shape}, but another number of bytes")
         return shape, fortran, dtype
 
