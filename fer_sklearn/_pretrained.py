@@ -3,20 +3,38 @@
 A file is an ``.npz`` archive. "about" holds JSON as bytes: network, classes, image shape,
 normalisation, and the SHA-256 of the rest; every other entry is an array of the
 network's state by name. Filters and matrices are stored in half precision.
+
+It may come from a stranger, so it is read in steps, each of which bounds the cost of the next:
+the sizes of all entries; "about" alone, and whether it says what it may; the shapes of the
+network that it describes against the shapes in the file; then the weights.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
-import os
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ._archive import MOST_ARRAYS, MOST_BYTES, Archive
+from ._files import replace_file
+
 _FORMAT = 3
+#: Bytes of "about", pixels of a face, and labels of a file.
+_MOST_ABOUT = 2**20
+_MOST_PIXELS = 2**20
+_MOST_CLASSES = 1000
+_LONGEST_LABEL = 1000
+#: Below it whole numbers are exact in JSON and in float64.
+_LARGEST_NUMBER = 2**53
 _SHIPPED = files("fer_sklearn") / "pretrained"
 
 
@@ -59,7 +77,7 @@ class Pretrained:
     class_totals: list | None = None
     weights: dict = field(default_factory=dict, repr=False)
 
-    def check(self, network, network_params: dict, image_shape: tuple[int, int]) -> None:
+    def check(self, network: Any, network_params: dict, image_shape: tuple[int, int]) -> None:
         """Raise if this is not what the parameters of a classifier ask for.
 
         Raises
@@ -81,7 +99,7 @@ class Pretrained:
                 "depth at their defaults."
             )
 
-    def weights_for(self, classes, fresh: dict, last_layer: list[str]) -> dict:
+    def weights_for(self, classes: np.ndarray, fresh: dict, last_layer: list[str]) -> dict:
         """Return these weights for a network that answers with other classes.
 
         Parameters
@@ -113,7 +131,7 @@ def shipped_names() -> list[str]:
     )
 
 
-def read_pretrained(source) -> Pretrained:
+def read_pretrained(source: str | PathLike) -> Pretrained:
     """Read the network that `source` names, or the file that it is the path of.
 
     Raises
@@ -121,7 +139,8 @@ def read_pretrained(source) -> Pretrained:
     FileNotFoundError
         If it is neither.
     ValueError
-        If the file is damaged, or of a newer format.
+        If the file is damaged, of a newer format, larger than a file may be, or says what
+        cannot be: it tells which part.
     """
     path = _SHIPPED / f"{source}.npz" if source in shipped_names() else Path(source)
     if not path.is_file():
@@ -129,66 +148,263 @@ def read_pretrained(source) -> Pretrained:
             f"pretrained={str(source)!r} is neither a file nor the name of a network that comes "
             f"with the package ({', '.join(shipped_names()) or 'there is none'})."
         )
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        about = json.loads(arrays.pop("about").tobytes())
-        number, checksum = about.pop("format"), about.pop("sha256")
-    except Exception as error:
-        raise ValueError(
-            f"{path} is no file of FERClassifier.save_pretrained, or it is damaged "
-            f"({type(error).__name__}: {error})."
-        ) from error
-    if number > _FORMAT:
-        raise ValueError(
-            f"{path} has format {number}; this fer_sklearn reads formats up to {_FORMAT}. "
-            "Upgrade it: pip install --upgrade fer-sklearn."
-        )
-    if checksum != _checksum(about, arrays):
-        raise ValueError(f"{path} is damaged: its checksum does not match. Fetch it anew.")
-    about["image_shape"] = tuple(about["image_shape"])
-    about["network_params"] = {k: _tuples(v) for k, v in about["network_params"].items()}
-    if number < 2 and about["network"] == "resnet":  # before it became a parameter
-        about["network_params"]["activation"] = "relu"
-    weights = {
-        name: array.astype(np.float32) if array.dtype == np.float16 else array
-        for name, array in arrays.items()
-    }
-    return Pretrained(**about, weights=weights)
+    with path.open("rb") as file:
+        try:
+            return _read(Archive(file))
+        except Exception as error:  # zipfile, numpy and torch raise many kinds
+            kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+            raise ValueError(
+                f"{path} is no file of FERClassifier.save_pretrained that can be used, or it is "
+                f"damaged: {kind}{error}"
+            ) from error
 
 
-def write_pretrained(path, pretrained: Pretrained) -> None:
-    """Write a file that `read_pretrained` reads; a file that is there is replaced at the end."""
+def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
+    """Write a file that `read_pretrained` reads; a file that is there is replaced at the end.
+
+    Raises
+    ------
+    FileExistsError
+        If a file is there that this function has not written.
+    OSError
+        If it cannot be written. It names `path`.
+    ValueError
+        If a file cannot hold the network.
+    """
     if str(path) in shipped_names():
         raise ValueError(
             f"{str(path)!r} is the name of a network that comes with the package, which "
             f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
         )
+    _refuse_foreign(Path(path))
     about = asdict(pretrained)
-    arrays = {
-        name: array.astype(np.float16) if array.ndim > 1 and array.dtype == np.float32 else array
-        for name, array in about.pop("weights").items()
-    }
+    arrays = {name: _halved(name, array) for name, array in about.pop("weights").items()}
     try:
         about = json.loads(json.dumps(about))
     except TypeError as error:
         raise ValueError(
             f"Labels, and the network's name and parameters, have to be plain values: {error}."
         ) from error
+    _check_about(about)
     stated = {**about, "format": _FORMAT, "sha256": _checksum(about, arrays)}
     entry = np.frombuffer(json.dumps(stated).encode(), dtype=np.uint8)
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, about=entry, **arrays)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    content = io.BytesIO()
+    np.savez(content, about=entry, **arrays)
+    if len(arrays) >= MOST_ARRAYS or content.tell() > MOST_BYTES:
+        raise ValueError(
+            f"The network has {len(arrays):,} arrays of {content.tell():,} bytes; a file holds up "
+            f"to {MOST_ARRAYS - 1:,} of {MOST_BYTES:,}. Store the classifier by joblib.dump."
+        )
+    replace_file(path, content.getvalue())
 
 
-def _tuples(value):
+def _read(archive: Archive) -> Pretrained:
+    stated = _read_about(archive)
+    number, checksum = stated["format"], stated["sha256"]
+    if type(number) is not int or number < 1:
+        raise ValueError(f"its format is {number!r:.50}, expected a whole number above 0")
+    if number > _FORMAT:
+        raise ValueError(
+            f"it has format {number}; this fer_sklearn reads formats up to {_FORMAT}. "
+            "Upgrade it: pip install --upgrade fer-sklearn."
+        )
+    about = {key: value for key, value in stated.items() if key not in ("format", "sha256")}
+    _check_about(about)
+    start = Pretrained(**about)
+    start.image_shape = tuple(start.image_shape)
+    start.network_params = {k: _tuples(v) for k, v in start.network_params.items()}
+    if number < 2 and start.network == "resnet":  # before it became a parameter
+        start.network_params["activation"] = "relu"
+    _check_shapes(archive, start)
+    arrays = {name: archive.read(name) for name in archive.names if name != "about"}
+    if checksum != _checksum(about, arrays):
+        raise ValueError("its checksum does not match. Fetch it again.")
+    start.weights = {name: _restored(name, arrays.pop(name)) for name in list(arrays)}
+    return start
+
+
+def _read_about(archive: Archive) -> dict:
+    """Return what "about" says, if it can be what this module wrote."""
+    if "about" not in archive.names:
+        raise ValueError("it has no entry 'about'")
+    if archive.size("about") > _MOST_ABOUT:
+        raise ValueError(f"'about' has {archive.size('about'):,} bytes, more than {_MOST_ABOUT:,}")
+    about = json.loads(archive.read("about").tobytes())
+    if not isinstance(about, dict) or not {"format", "sha256"} <= about.keys():
+        raise ValueError("'about' does not say format and sha256")
+    return about
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise if there is a file that is none of ours; an empty one may be filled."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        try:
+            _read_about(Archive(file))
+        except Exception as error:  # as in read_pretrained
+            raise FileExistsError(
+                errno.EEXIST,
+                "There is another file, which was not written by save_pretrained and is left as it "
+                "is. Move it away, or choose another path",
+                str(path),
+            ) from error
+
+
+def _check_about(about: dict) -> None:
+    """Raise if a part of "about" is not what it may be: its name, its type or its range."""
+    known = {part.name: part for part in fields(Pretrained) if part.name != "weights"}
+    if unknown := sorted(about.keys() - known.keys()):
+        raise ValueError(f"'about' has unknown parts: {', '.join(unknown)!s:.200}")
+    for name, part in known.items():
+        if name in about:
+            allowed, words = _ALLOWED[name]
+            if not allowed(about[name]):
+                raise ValueError(f"{name} has to be {words}, got {about[name]!r:.200}")
+        elif part.default is MISSING:
+            raise ValueError(f"'about' lacks {name}")
+    for name in ("class_count", "class_totals"):
+        if about.get(name) is not None and len(about[name]) != len(about["classes"]):
+            raise ValueError(
+                f"{name} has {len(about[name])} values for {len(about['classes'])} classes"
+            )
+
+
+def _is_number(value: Any, low: float = -_LARGEST_NUMBER, high: float = _LARGEST_NUMBER) -> bool:
+    return type(value) in (int, float) and low <= value <= high  # NaN is not
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a parameter of a network is plain values all through."""
+    if isinstance(value, (list, dict)):
+        parts = value.values() if isinstance(value, dict) else value
+        return all(_is_plain(part) for part in parts)
+    return value is None or isinstance(value, (bool, str)) or _is_number(value)
+
+
+def _are_classes(labels: Any) -> bool:
+    if not isinstance(labels, list) or not 2 <= len(labels) <= _MOST_CLASSES:
+        return False
+    kinds = {type(label) for label in labels}
+    short = all(len(label) <= _LONGEST_LABEL for label in labels if isinstance(label, str))
+    plain = all(
+        isinstance(label, (bool, str))
+        or (type(label) is int and -(2**63) <= label < 2**63)
+        or (type(label) is float and math.isfinite(label))
+        for label in labels
+    )
+    if len(kinds) > 1 or not short or not plain:
+        return False
+    return np.unique(np.array(labels)).tolist() == labels
+
+
+def _is_image_shape(shape: Any) -> bool:
+    sides = isinstance(shape, list) and len(shape) == 2 and {type(side) for side in shape} == {int}
+    return sides and min(shape) > 0 and math.prod(shape) <= _MOST_PIXELS
+
+
+def _is_normalization(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"method", "mean", "scale"}
+        and value["method"] in ("scale", "dataset", "image", "equalize")
+        and _is_number(value["mean"], -10, 10)
+        and _is_number(value["scale"], 1e-6, 10)  # of pixels in [0, 1]
+    )
+
+
+def _are_amounts(values: Any) -> bool:
+    return values is None or (
+        isinstance(values, list) and all(_is_number(value, 0) for value in values)
+    )
+
+
+#: What each part of "about" may be, in code and in words.
+_ALLOWED = {
+    "network": (lambda value: isinstance(value, str), "a name"),
+    "network_params": (
+        lambda value: isinstance(value, dict) and _is_plain(value),
+        "a dict of finite numbers, texts, and lists and dicts of them",
+    ),
+    "classes": (
+        _are_classes,
+        f"a sorted list of 2 to {_MOST_CLASSES} different labels of one type, finite or of up to "
+        f"{_LONGEST_LABEL} letters",
+    ),
+    "image_shape": (
+        _is_image_shape,
+        f"height and width, whole numbers of up to {_MOST_PIXELS:,} pixels in all",
+    ),
+    "normalization": (
+        _is_normalization,
+        "a method of FaceNormalizer, a mean in [-10, 10] and a scale in [1e-6, 10]",
+    ),
+    "mirrored": (lambda value: isinstance(value, bool), "true or false"),
+    "note": (lambda value: isinstance(value, str), "a text"),
+    "class_count": (_are_amounts, "null or a number of faces for each class"),
+    "class_totals": (_are_amounts, "null or a number of 0 or more for each class"),
+}
+
+
+def _check_shapes(archive: Archive, start: Pretrained) -> None:
+    """Raise if the arrays are not those of the network that the file describes."""
+    from .networks import state_shapes  # torch, which who lists the names does not need
+
+    here = {name: archive.describe(name) for name in archive.names if name != "about"}
+    expected = state_shapes(
+        start.network,
+        start.network_params,
+        n_classes=len(start.classes),
+        image_shape=start.image_shape,
+        n_tensors=len(here),
+        n_weights=sum(math.prod(shape) for shape, _ in here.values()),
+    )
+    for words, names in (
+        ("lacks", expected.keys() - here.keys()),
+        ("has unknown", here.keys() - expected.keys()),
+    ):
+        if names:
+            raise ValueError(f"it {words} arrays of {start.network!r}: {sorted(names)!s:.200}")
+    for name, (shape, dtype) in expected.items():
+        if here[name][0] != shape or not _may_hold(here[name][1], dtype):
+            raise ValueError(
+                f"{name!r} is {here[name][1]} of shape {here[name][0]}, but the network that the "
+                f"file describes has {dtype} of shape {shape}"
+            )
+
+
+def _may_hold(stored: np.dtype, wanted: np.dtype) -> bool:
+    if stored.kind == wanted.kind == "f":  # which float is torch's default when it is built
+        return stored.itemsize <= 8
+    return stored.newbyteorder("=") == wanted
+
+
+def _check_values(name: str, array: np.ndarray) -> None:
+    """Raise for weights that make every answer NaN."""
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name!r} has values that are NaN or infinite")
+    if name.endswith("running_var") and array.size and array.min() < 0:
+        raise ValueError(f"{name!r} has values below 0, which no variance has")
+
+
+def _halved(name: str, array: np.ndarray) -> np.ndarray:
+    """Return filters and matrices in half precision, unless a value is too large for it."""
+    _check_values(name, array)
+    if array.ndim < 2 or array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    return half if np.isfinite(half).all() else array
+
+
+def _restored(name: str, array: np.ndarray) -> np.ndarray:
+    """Return an array of the file as the network takes it, and one that can be written to."""
+    _check_values(name, array)
+    kind = np.float32 if array.dtype == np.float16 else array.dtype.newbyteorder("=")
+    return array.astype(kind)
+
+
+def _tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else value
 
 

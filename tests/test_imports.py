@@ -18,16 +18,18 @@ ALLOWED = {
     "_labels": set(),
     "_device": set(),
     "_globals": set(),
+    "_files": set(),
     "_callbacks": set(),
     "_state": set(),
-    "_pretrained": set(),
+    "_archive": set(),
+    "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
-    "datasets": {"_images"},
+    "datasets": {"_files", "_images"},
     "normalize": {"_images", "_state"},
     "augment": {"_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "networks", "normalize"},
-    "training": {"_globals", "_state", "model"},
+    "training": {"_files", "_globals", "_state", "model"},
     "_intake": {"_images", "_labels", "augment", "model", "training"},
     "_start": {
         *("_images", "_intake", "_labels", "_pretrained", "model", "networks", "normalize"),
@@ -61,7 +63,7 @@ OWNERS = {
         *("_device", "_globals", "augment", "explain", "model", "networks", "normalize"),
         "training",
     },
-    "joblib": {"_state", "datasets", "tuning"},
+    "joblib": {"_state", "datasets", "networks", "tuning"},
     "PIL": {"datasets"},
 }
 

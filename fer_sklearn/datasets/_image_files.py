@@ -15,6 +15,8 @@ from joblib import Parallel, delayed
 from PIL import ExifTags, Image
 from tqdm.auto import tqdm
 
+from .._files import replace_file, sync
+
 #: Files a task; also what is decoded twice, at most, when a run was stopped.
 _BATCH = 256
 #: What sets an image upright, by its EXIF orientation.
@@ -238,20 +240,20 @@ def _read_index(index: Path, task: _Task) -> list[list[str]]:
 
 def _write_index(index: Path, task: _Task, stamps, reasons: list[str]) -> None:
     """Write the files decoded so far, without a line that was cut off."""
-    new = index.with_name(index.name + ".new")
-    with new.open("w", newline="", **_TEXT) as text:
-        csv.writer(text).writerow(task.header)
-        csv.writer(text).writerows(_lines(task, stamps, reasons))
-    os.replace(new, index)
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(task.header)
+    csv.writer(text).writerows(_lines(task, stamps, reasons))
+    replace_file(index, text.getvalue().encode(**_TEXT))
 
 
 def _write_header(raw, shape: tuple[int, ...]) -> None:
-    """Write the header of an .npy file into the room at the start."""
+    """Write the header of an .npy file into the room at the start, and all of it to the disk."""
     raw.seek(0)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(raw, header)
     if raw.tell() != _HEADER:
         raise RuntimeError(f"An .npy header of {raw.tell()} bytes instead of {_HEADER}.")
+    sync(raw)
 
 
 def _decoded(

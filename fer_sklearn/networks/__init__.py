@@ -12,9 +12,11 @@ import inspect
 import pickle
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 
+from ._bounded import find_shapes
 from ._layers import SpaceToDepth
 from .cnn import CNN
 from .resnet import ResNet
@@ -34,6 +36,7 @@ __all__ = [
     "carried_networks",
     "default_params",
     "register_network",
+    "state_shapes",
 ]
 
 #: The networks that `FERClassifier(network=name)` knows.
@@ -42,6 +45,8 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, "resnet": ResNet}
 _SHIPPED = frozenset(NETWORKS)
 #: Names of networks that came with a pickle and could not be restored, and why.
 _LOST: dict[str, str] = {}
+#: Of these it is known that they answer with logits.
+_OWN = tuple(NETWORKS.values())
 
 
 def register_network(name: str, network: Callable[..., nn.Module]) -> None:
@@ -109,7 +114,7 @@ def _pack(factory: Callable[..., nn.Module]) -> bytes | str:
 def _arrive(name: str, packed: bytes | str) -> CarriedNetwork:
     if name not in NETWORKS:
         try:
-            NETWORKS[name] = pickle.loads(packed)
+            NETWORKS[name] = pickle.loads(packed)  # noqa: S301, it came in a pickle that was trusted
         except Exception as error:  # its module is not there, say: told when it is asked for
             _LOST[name] = packed if isinstance(packed, str) else f"{type(error).__name__}: {error}"
     return CarriedNetwork(name)
@@ -142,11 +147,16 @@ def build_network(
     Raises
     ------
     ValueError
-        If the name is unknown, or the network does not return logits (B, n_classes).
+        If the name is unknown, a layer has no weights, or the network does not return logits
+        (B, n_classes).
     TypeError
         If `network` is an instance, or does not take these parameters.
     """
-    module = _call(_look_up(network), n_classes, image_shape, params)
+    factory = _look_up(network)
+    module = _call(factory, n_classes, image_shape, params)
+    if factory in _OWN:  # a face would cost memory by its size, which a file may state
+        _check_layers(module, network)
+        return module.eval()
     with torch.no_grad():
         logits = module.eval()(torch.zeros(2, 1, *image_shape))
     shape = tuple(getattr(logits, "shape", ()))
@@ -157,6 +167,48 @@ def build_network(
             f"{shape or type(logits).__name__}."
         )
     return module
+
+
+def state_shapes(
+    network: str,
+    params: dict,
+    *,
+    n_classes: int,
+    image_shape: tuple[int, int],
+    n_tensors: int,
+    n_weights: int,
+) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Return shape and dtype of each array of a network's state, without making the arrays.
+
+    Parameters
+    ----------
+    network : str
+        A name from `NETWORKS`.
+    params : dict
+        What it is built with.
+    n_classes, image_shape : as in `build_network`
+    n_tensors, n_weights : int
+        Arrays and numbers that there are to fill it; a network that needs far more is not built.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the network takes no such parameters, or it needs far more.
+    """
+    factory = _look_up(network)
+
+    def build() -> nn.Module:
+        module = _call(factory, n_classes, image_shape, params)
+        _check_layers(module, network)
+        return module
+
+    try:
+        return find_shapes(build, n_tensors, n_weights)
+    except Exception as error:
+        given = f"{params!s:.200}"
+        raise ValueError(
+            f"The network {network!r} cannot be built with {given}: {error}"
+        ) from error
 
 
 def default_params(name: str) -> dict:
@@ -193,6 +245,13 @@ def _look_up(network: str | Callable[..., nn.Module]) -> Callable[..., nn.Module
             )
         return NETWORKS[network]
     return network
+
+
+def _check_layers(module: nn.Module, network: str | Callable[..., nn.Module]) -> None:
+    """Raise if a layer has a width of 0."""
+    empty = [name for name, weights in module.state_dict().items() if not weights.numel()]
+    if empty:
+        raise ValueError(f"The network {network!r} has layers without weights: {', '.join(empty)}.")
 
 
 def _call(

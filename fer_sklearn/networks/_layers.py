@@ -27,6 +27,8 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"dropout has to be in [0, 1), got {p!r}.")
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,8 +88,10 @@ def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
     the image on the way, and learns sooner.
     """
     conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
-    with torch.no_grad():
-        nn.init.dirac_(conv.weight[: min(channels_in, channels_out)])
+    same = min(channels_in, channels_out)
+    with torch.no_grad():  # as nn.init.dirac_, which takes a step a channel
+        conv.weight[:same].zero_()
+        conv.weight[:same, :same, 1, 1].diagonal().fill_(1)
     return conv
 
 

@@ -1,20 +1,39 @@
-"""A file from which a fit that was killed goes on to the result it would have had."""
+"""A file from which a fit that was killed continues to the result that it would have had.
+
+The first line names the format, the second is the SHA-256 of what follows: a file of torch that
+holds tensors and plain values only, so that reading it runs no code. A bit that has changed on
+the disk would else lead to another network without a word.
+"""
 
 from __future__ import annotations
 
-import os
+import hashlib
+import io
+from collections import Counter, OrderedDict
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
+from .._files import check_writable, remove_file, replace_file
 from .._globals import global_generators
 from .._state import fingerprint
 from ._net import OwnCallback
 
-_FORMAT = 2
+#: 1 and 2 were files of torch that could run code: they are not read any more.
+_FORMAT = 3
+_TITLE = b"fer_sklearn checkpoint, format "
+_KEYS = {
+    *("fingerprint", "module", "optimizer", "history", "order", "draws", "global_draws"),
+    "callbacks",
+}
+_WAY_OUT = "Delete it to start from the first epoch, or choose another path."
 #: Parameters of the classifier that a fit does not depend on.
 _SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
 
@@ -23,7 +42,8 @@ class Checkpoint(OwnCallback):
     """Writes all that the rest of a training depends on after every epoch.
 
     The file replaces the last one in one step, so that a kill in mid-write loses nothing.
-    User callbacks are told of the remaining epochs only; their own state is not stored.
+    User callbacks are told of the remaining epochs only; their own state is not stored, but for
+    those that decide how training continues: skorch's `EarlyStopping` and `LRScheduler`.
 
     Parameters
     ----------
@@ -42,27 +62,47 @@ class Checkpoint(OwnCallback):
         Raises
         ------
         ValueError
-            If the file is of another fit, or no checkpoint.
+            If the file is damaged, of another fit, of another format, or no checkpoint.
+        OSError
+            If it could not be written after the first epoch.
         """
+        check_writable(self.path)
         if not self.path.exists():
             return None
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=False)
-            same = (state["format"], state["fingerprint"]) == (_FORMAT, self.fingerprint)
-        except Exception as error:
+        with self.path.open("rb") as file:
+            self._check_title(file.readline(80).rstrip(b"\n"))
+            digest, content = file.readline(80).rstrip(b"\n"), file.read()
+        if digest != _digest(content):
+            raise ValueError(f"{self.path} is damaged: its checksum does not match. {_WAY_OUT}")
+        state = self._unpacked(content)
+        if state["fingerprint"] != self.fingerprint:
             raise ValueError(
-                f"{self.path} is no checkpoint that can be read ({type(error).__name__}: {error}). "
-                "Delete it to start anew, or choose another path."
-            ) from error
-        if not same:
-            raise ValueError(
-                f"{self.path} is the checkpoint of another fit: the data, a parameter or the "
-                "format of the file differ. Delete it to start anew, or choose another path."
+                f"{self.path} is the checkpoint of another fit: the data or a parameter differ. "
+                f"{_WAY_OUT}"
             )
         return state
 
-    def restore(self, net, state: dict) -> None:
-        """Put `net`, whose training has just begun, where the last run was."""
+    def restore(self, net: Any, state: dict) -> None:
+        """Put `net`, whose training has just begun, where the last run was.
+
+        Raises
+        ------
+        ValueError
+            If that cannot be done: the callbacks are others.
+        """
+        callbacks = _deciding(net)
+        stored, here = ([name for name, _ in state["callbacks"]], list(map(_name_of, callbacks)))
+        if stored != here:
+            raise ValueError(
+                f"{self.path} was written with the callbacks {stored} that decide how training "
+                f"continues, this fit has {here}. Pass the same ones. {_WAY_OUT}"
+            )
+        try:
+            self._restore(net, state, callbacks)
+        except Exception as error:
+            raise self._unreadable(error) from error
+
+    def _restore(self, net: Any, state: dict, callbacks: list[Callback]) -> None:
         net.module_.load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
         net.history = History(state["history"])
@@ -71,44 +111,97 @@ class Checkpoint(OwnCallback):
         generators = global_generators(torch.device(net.device))
         for generator, draws in zip(generators, state["global_draws"], strict=True):
             generator.set_state(draws)
-        for callback, attributes in zip(_deciding(net), state["callbacks"], strict=True):
+        for callback, (_, attributes) in zip(callbacks, state["callbacks"], strict=True):
             if isinstance(callback, LRScheduler):
                 callback.lr_scheduler_.load_state_dict(attributes.pop("schedule"))
             vars(callback).update(attributes)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs) -> None:
+        module = net.module_.state_dict()
+        self._plain(module, "the network")  # stored as it is, with the versions of its layers
         state = {
-            "format": _FORMAT,
             "fingerprint": self.fingerprint,
-            "module": net.module_.state_dict(),
+            "module": module,
             "optimizer": net.optimizer_.state_dict(),
-            "history": list(net.history),
+            "history": self._plain(list(net.history), "the history"),
             "order": net.rng.bit_generator.state,
             "draws": net.generator.get_state(),
             "global_draws": [
                 generator.get_state() for generator in global_generators(torch.device(net.device))
             ],
-            "callbacks": [_state_of(callback) for callback in _deciding(net)],
+            "callbacks": [
+                (_name_of(callback), self._plain(_state_of(callback), _name_of(callback)))
+                for callback in _deciding(net)
+            ],
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.save(state, self._part)
-            os.replace(self._part, self.path)
-        except BaseException:
-            self._part.unlink(missing_ok=True)
-            raise
+        file = io.BytesIO()
+        torch.save(state, file)
+        content = file.getvalue()
+        title = _TITLE + b"%d" % _FORMAT
+        replace_file(self.path, b"\n".join([title, _digest(content), content]))
 
     def remove(self) -> None:
         """Delete the file, and what a kill in mid-write has left: the fit has come to its end."""
-        self.path.unlink(missing_ok=True)
-        self._part.unlink(missing_ok=True)
+        remove_file(self.path)
 
-    @property
-    def _part(self) -> Path:
-        return self.path.with_name(self.path.name + ".part")
+    def _check_title(self, title: bytes) -> None:
+        if title == _TITLE + b"%d" % _FORMAT:
+            return
+        if title.startswith(b"PK"):  # a zip archive, which torch's files are
+            found = "has format 1 or 2, of an older fer_sklearn, if it is a checkpoint"
+        elif title.startswith(_TITLE):
+            found = f"has format {title.removeprefix(_TITLE).decode(errors='replace')}"
+        else:
+            raise ValueError(f"{self.path} is no checkpoint that can be read. {_WAY_OUT}")
+        raise ValueError(
+            f"{self.path} {found}; this fer_sklearn reads format {_FORMAT} alone. End that fit "
+            f"with the version that began it. Or: {_WAY_OUT}"
+        )
+
+    def _unpacked(self, content: bytes) -> dict:
+        try:
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            lacking = sorted(_KEYS - state.keys())
+        except Exception as error:
+            raise self._unreadable(error) from error
+        if lacking:
+            raise ValueError(f"{self.path} lacks {', '.join(lacking)}. {_WAY_OUT}")
+        return state
+
+    def _unreadable(self, error: Exception) -> ValueError:
+        why = f"{type(error).__name__}: {error}"
+        return ValueError(f"{self.path} is no checkpoint that can be read ({why}). {_WAY_OUT}")
+
+    def _plain(self, value: Any, where: str) -> Any:
+        """Return a value of somebody's callback as the file can hold it; numpy's as Python's."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if type(value) in (type(None), bool, int, float, str, bytes, torch.Tensor):
+            return value
+        if type(value) in (dict, OrderedDict, Counter):
+            return type(value)(
+                {
+                    self._plain(key, where): self._plain(part, f"{where}, {key!r}")
+                    for key, part in value.items()
+                }
+            )
+        if type(value) in (list, tuple, set):
+            return type(value)(self._plain(part, where) for part in value)
+        raise TypeError(
+            f"checkpoint={str(self.path)!r} cannot hold a {type(value).__name__} ({where}). It "
+            "holds numbers, texts, tensors, and lists, tuples, sets and dicts of them. Store "
+            "one of these, or, if it need not survive a kill, an attribute of the callback "
+            "whose name does not end in an underscore."
+        )
 
 
-def checkpoint_of(classifier, X, data, validation, file) -> Checkpoint | None:
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def checkpoint_of(
+    classifier: BaseEstimator, X: ArrayLike, data: Any, validation: tuple, file: Any
+) -> Checkpoint | None:
     """Return what writes and reads the checkpoint of a fit; None if it has none.
 
     Parameters
@@ -141,13 +234,17 @@ def checkpoint_of(classifier, X, data, validation, file) -> Checkpoint | None:
     return Checkpoint(Path(classifier.checkpoint), said)
 
 
-def _deciding(net) -> list[Callback]:
-    """Return the callbacks that decide how training goes on, the user's included."""
+def _deciding(net: Any) -> list[Callback]:
+    """Return the callbacks that decide how training continues, the user's included."""
     return [
         callback
         for _, callback in net.callbacks_
         if isinstance(callback, (LRScheduler, EarlyStopping))
     ]
+
+
+def _name_of(callback: Callback) -> str:
+    return type(callback).__qualname__
 
 
 def _state_of(callback: Callback) -> dict:

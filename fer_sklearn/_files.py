@@ -1,0 +1,113 @@
+"""Files replaced as a whole: a reader meets the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from os import PathLike
+from pathlib import Path
+from typing import IO
+
+
+def replace_file(path: str | PathLike, content: bytes) -> None:
+    """Write `content` to `path`; what was there stays until all of it is on the disk.
+
+    A file that is there keeps its mode. A link stays a link, and the file that it names is
+    replaced, as `open` would do. A kill in mid-write leaves a file named after the target, with
+    a number and ``.part`` at the end: `remove_file` deletes it.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or the file or its folder cannot be written. It names `path`.
+    """
+    with _naming(path):
+        target, mode = _target(path)
+        part = _new_part(target)
+        # Exclusively: what already has this name is not ours, a link least of all.
+        file = part.open("xb")
+        try:
+            with file:
+                if mode is not None:
+                    part.chmod(mode)
+                file.write(content)
+                sync(file)
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        sync_folder(target.parent)
+
+
+def check_writable(path: str | PathLike) -> None:
+    """Raise what `replace_file` would, before the work whose result it is to write.
+
+    Folders that are missing are made.
+    """
+    with _naming(path):
+        target, _ = _target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = _new_part(target)
+        part.open("xb").close()
+        part.unlink()
+
+
+def remove_file(path: str | PathLike) -> None:
+    """Delete a file of `replace_file`, and what kills in its middle have left; a link stays."""
+    target = Path(os.path.realpath(path))
+    target.unlink(missing_ok=True)
+    ours = re.compile(re.escape(target.name) + r"\.[0-9a-f]{16}\.part")
+    for file in target.parent.iterdir():
+        if ours.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+
+
+def sync(file: IO) -> None:
+    """Wait until what was written to an open file is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can be asked to."""
+    with suppress(OSError):  # Windows and some network disks refuse; the file itself is written
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _target(path: str | PathLike) -> tuple[Path, int | None]:
+    """Return the file to replace, behind all links, and its mode; None if there is none yet."""
+    target = Path(os.path.realpath(path))
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return target, None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):  # to replace a device or a pipe would delete it
+        raise OSError(errno.EINVAL, "Neither a file nor a free name")
+    if not os.access(target, os.W_OK):  # a new file could take its place all the same
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return target, stat.S_IMODE(mode)
+
+
+def _new_part(target: Path) -> Path:
+    return target.with_name(f"{target.name}.{secrets.token_hex(8)}.part")
+
+
+@contextmanager
+def _naming(path: str | PathLike) -> Iterator[None]:
+    """Let an OSError name `path`, as the user gave it."""
+    try:
+        yield
+    except OSError as error:
+        why = f"{error.strerror}: it was not written, and what was there is as it was"
+        raise OSError(error.errno, why, os.fspath(path)) from error
