@@ -54,7 +54,16 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 # One page a section: nothing to navigate in.
 html_sidebars = {
-    page: [] for page in ("index", "benchmarks", "model-card", "licences", "changelog", "design")
+    page: []
+    for page in (
+        "index",
+        "benchmarks",
+        "model-card",
+        "licences",
+        "changelog",
+        "design",
+        "decisions",
+    )
 } | {"coming_from/*": []}
 html_theme_options = {
     "header_links_before_dropdown": 5,
