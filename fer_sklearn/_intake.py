@@ -69,7 +69,7 @@ class TrainingFaces:
     def __len__(self) -> int:
         return len(self.index)
 
-    def faces(self, predictor: FacePredictor) -> Faces:
+    def for_network(self, predictor: FacePredictor) -> Faces:
         """Return them as the network of `predictor` takes them."""
         return predictor.faces(
             self.rows,

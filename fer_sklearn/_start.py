@@ -66,14 +66,15 @@ class Start:
         """Whether nothing is settled yet that faces can be compared with."""
         return self.image_shape is None
 
-    def predictor(self, data: TrainingFaces, settings: Any) -> FacePredictor:
+    def predictor(self, data: TrainingFaces, device: Any, seed: int) -> FacePredictor:
         """Return the network to train: its normaliser fitted, its weights in place.
 
         Parameters
         ----------
         data : TrainingFaces
-        settings : training.Settings
-            Its seed draws the weights that are fresh.
+        device : torch.device
+        seed : int
+            Draws the weights that are fresh.
 
         Raises
         ------
@@ -84,8 +85,8 @@ class Start:
             self.recipe(data),
             self.normalizer(data),
             data.augmenter.make_layers(),
-            device=settings.device,
-            seed=settings.seed,
+            device=device,
+            seed=seed,
             mirrored=bool(data.augmenter.flip),
         )
         self.put_weights(predictor, data.classes)

@@ -1,4 +1,4 @@
-"""What lasts of an estimator: the pickle format, its number, and all knowledge of older files.
+"""What lasts of an estimator: the pickle format, its number, and all knowledge of older pickles.
 
 A pickle of `FERClassifier` holds the constructor's parameters, the fitted attributes and the
 weights as numpy arrays by name; no torch object, no optimiser state. It is about the size of
@@ -6,7 +6,8 @@ the weights, loads without the device it was trained on, and skops can load it t
 only classes of this package.
 
 To change the format: raise `STATE_FORMAT`, add the step from the last number to
-`_UPGRADES`, and freeze a pickle of the last format under `tests/pickles`. A new parameter
+`_UPGRADES`, and freeze a pickle of the new format under `tests/pickles`. Weight files have a
+format of their own (`_pretrained.py`), and so have checkpoints. A new parameter
 needs no new format: a pickle that lacks it gets its default, in the parts (`Lasting`) too.
 """
 
@@ -79,16 +80,9 @@ def unpack_state(state: dict, defaults: dict) -> tuple[dict, dict | None]:
         state = _UPGRADES[older](state)
     attributes = {**defaults, **state["attributes"]}
     if state["weights"] is not None:
-        attributes = {**_lacking(attributes), **attributes}
+        # Older pickles are from before mirror images were looked at in prediction.
+        attributes.setdefault("_mirrored", False)
     return attributes, state["weights"]
-
-
-def _lacking(attributes: dict) -> dict:
-    """Return what older pickles of these formats do not say of a fitted classifier."""
-    lacking = {"_mirrored": False}  # from before mirror images were looked at in prediction
-    if "class_count_" in attributes:
-        lacking["_class_totals"] = attributes["class_count_"]  # from before weights were counted
-    return lacking
 
 
 class Lasting:

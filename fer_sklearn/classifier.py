@@ -140,9 +140,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         ``class_balance="oversample"`` they are equal, and there is nothing to take off.
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
-        killed, started again with the same data and parameters, goes on from it to the
-        same result. Needs an int as `random_state`, and no `warm_start`. Load only files of
-        your own. A path serves one fit at a time: leave it None in searches.
+        killed, started again with the same data and parameters, continues from it to the
+        same result. Needs an int as `random_state`, and no `warm_start`. A path serves one
+        fit at a time: leave it None in searches.
     callbacks : list of skorch callbacks or None, default=None
         Told of every epoch and batch. "train_loss", "train_acc", "valid_loss",
         "valid_acc" and "lr" are in the net's history.
@@ -356,9 +356,12 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Before any training, if X, y or a parameter cannot be used; during it, if
             the loss is no longer finite.
         TypeError
-            If the network does not take a parameter.
+            If the network does not take a parameter, or a checkpoint cannot hold what a
+            callback keeps.
         FileNotFoundError
             If `pretrained` names neither a file nor a network that comes with the package.
+        OSError
+            Before any training, if `checkpoint` cannot be written.
         """
         with fit_task(self, X, y, max_subtasks=self.max_epochs) as task, unchanged_on_failure(self):
             self._validate_params()
@@ -372,7 +375,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             settings = self._settings(start, train, seed, checkpoint=checkpoint)
             # One block builds and trains: a network's own dropout draws on where its weights ended.
             with global_state_preserved(settings.device):
-                trainer = training.Trainer(start.predictor(train, settings), settings, train)
+                trainer = training.Trainer(
+                    start.predictor(train, settings.device, settings.seed), settings, train
+                )
                 learned = partial(self._learned, start, train, trainer)
                 told = [
                     training.TellEpochs(*pair) for pair in epoch_tasks(task, self, X, y, learned)
@@ -418,7 +423,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 # The last call's optimiser continues, unless a parameter of the training changed.
                 trainer = self._trainer and self._trainer.continued(settings, data)
                 if trainer is None:
-                    trainer = training.Trainer(start.predictor(data, settings), settings, data)
+                    trainer = training.Trainer(
+                        start.predictor(data, settings.device, settings.seed), settings, data
+                    )
                 trainer.train(data)
             learned = self._learned(start, data, trainer, before=_totals_of(self))
             vars(self).update(learned, _trainer=trainer)
@@ -611,6 +618,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             If a label is no str, int, float or bool, faces came normalised already, the
             temperature is not above 0, or it is not 1 and the network does not end in a linear
             layer; or if `path` is the name of a network that comes with the package.
+        FileExistsError
+            If `path` is a file that `save_pretrained` has not written.
+        OSError
+            If `path` cannot be written.
         """
         check_is_fitted(self)
         if not temperature > 0:
@@ -635,11 +646,12 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         scores = [score for score in epochs.get("valid_accuracy", []) if not np.isnan(score)]
         totals = data.totals(oversample=self.class_balance == "oversample")
         totals = totals if before is None else before + totals
+        predictor = trainer.ready()
         return {
-            "_predictor": trainer.predictor,
+            "_predictor": predictor,
             "classes_": data.classes,
             "image_shape_": data.image_shape,
-            "normalizer_": trainer.predictor.normalizer,
+            "normalizer_": predictor.normalizer,
             "class_count_": totals.counts,
             "_class_totals": totals.amounts,
             "history_": epochs,
@@ -664,16 +676,18 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     def __setstate__(self, state):
         attributes, weights = unpack_state(state, defaults_of(FERClassifier))
-        recipe, mirrored = attributes.pop("_recipe", None), attributes.pop("_mirrored", False)
         vars(self).update(attributes)
-        if weights is not None:
-            self._predictor = FacePredictor.from_weights(
-                Recipe(**recipe, n_classes=len(self.classes_), image_shape=self.image_shape_),
-                self.normalizer_,
-                weights,
-                device=resolve_device_or_cpu(self.device),
-                mirrored=mirrored,
-            )
+        if weights is None:
+            return
+        # Two attributes of the pickle became parts of the predictor.
+        recipe, mirrored = vars(self).pop("_recipe"), vars(self).pop("_mirrored")
+        self._predictor = FacePredictor.from_weights(
+            Recipe(**recipe, n_classes=len(self.classes_), image_shape=self.image_shape_),
+            self.normalizer_,
+            weights,
+            device=resolve_device_or_cpu(self.device),
+            mirrored=mirrored,
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -730,6 +744,7 @@ def _totals_of(classifier) -> ClassTotals | None:
     if not hasattr(classifier, "class_count_"):
         return None
     counts = classifier.class_count_
+    # Who has set `class_count_` by hand, or has an older file, knows of no weights.
     return ClassTotals(counts, getattr(classifier, "_class_totals", counts))
 
 

@@ -110,9 +110,8 @@ class Trainer:
         self._trained = predictor
         self.net = _make_net(predictor.model, settings) if net is None else net
 
-    @property
-    def predictor(self) -> FacePredictor:
-        """The predictor as it is by now, ready to be asked."""
+    def ready(self) -> FacePredictor:
+        """Return the predictor as it is by now, in eval mode; further training changes it."""
         self._trained.model.eval()
         return self._trained
 
@@ -151,8 +150,8 @@ class Trainer:
         ValueError
             If the loss is no longer finite.
         """
-        faces = train.faces(self._trained)
-        valid = None if valid is None else valid.faces(self._trained)
+        faces = train.for_network(self._trained)
+        valid = None if valid is None else valid.for_network(self._trained)
         net, checkpoint = self.net, self.settings.checkpoint
         # A run that was killed has left its state; this one trains the epochs that remain.
         state = checkpoint.load() if checkpoint else None

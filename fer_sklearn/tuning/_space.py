@@ -260,9 +260,8 @@ def search_space(preset: str = "fast") -> SearchSpace:
     Returns
     -------
     space : SearchSpace
-        Augmentation is searched as ``augment__rotation`` and so on: in other searches than
-        `FERSearchCV` the classifier needs ``augment=FaceAugmenter()`` then. `for_step` gives
-        the names within a Pipeline.
+        Augmentation is searched as ``augment__rotation`` and so on. `for_step` gives the names
+        within a Pipeline.
 
     Raises
     ------
