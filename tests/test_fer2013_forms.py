@@ -17,7 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fer_sklearn.datasets import FER2013_NAMES, load_fer2013, load_ferplus, parse_pixels
+from fer_sklearn.datasets import (
+    FER2013_NAMES,
+    convert_emotions,
+    load_fer2013,
+    load_ferplus,
+    parse_pixels,
+)
 
 N = 8
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 48, 48), dtype=np.uint8)
@@ -215,6 +221,14 @@ def test_the_users_home_may_be_called_by_its_sign(tmp_path, monkeypatch):
     write(tmp_path / "fer2013.csv", WHOLE)
     assert_is_whole(load_fer2013("~/fer2013.csv"))
     assert_is_whole(load_fer2013(Path("~")))
+
+
+def test_a_table_that_was_read_already_is_answered_with_the_line_that_reads_it():
+    with pytest.raises(
+        TypeError, match=r"X = parse_pixels\(df\['pixels'\]\), y = convert_emotions"
+    ):
+        load_fer2013(FRAME)
+    assert convert_emotions(FRAME["emotion"], source="fer2013").tolist() == TARGET
 
 
 # -- emotions -------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupKFold
 from fer_sklearn.datasets import (
     clean_faces,
     duplicate_groups,
+    find_label_noise,
     inspect_faces,
     load_fer2013,
     make_faces,
@@ -289,6 +290,7 @@ TAKERS = {
     "clean_faces(test=)": lambda X: clean_faces([PHOTO[..., 0]] * 2, [0, 1], test=X),
     "duplicate_groups": duplicate_groups,
     "near_pairs": near_pairs,
+    "find_label_noise": lambda X: find_label_noise(None, X, np.arange(64)),
 }
 ONE_IMAGE = {
     "RGB": PHOTO[..., :3],

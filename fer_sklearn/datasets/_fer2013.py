@@ -99,6 +99,8 @@ def load_fer2013(
         If there is nothing at `path`, or no FER-2013 in the folder.
     ImportError
         If the file is .parquet, and there is no pyarrow.
+    TypeError
+        If `path` is a DataFrame.
     ValueError
         If the file is damaged (names its row and column), has an unknown emotion
         code, has no image of one of the splits wanted, is an unfinished download, or unpacks to
@@ -114,6 +116,11 @@ def load_fer2013(
     parse_pixels : Reads the column ``pixels`` of a table that is in memory.
     load_image_folder : Reads images of any classes.
     """
+    if hasattr(path, "columns"):
+        raise TypeError(
+            f"Expected a path, got a {type(path).__name__}. Of a table that was read already: "
+            "X = parse_pixels(df['pixels']), y = convert_emotions(df['emotion'], source='fer2013')."
+        )
     names = _split_names(usage)
     wanted = set().union(*map(_meant_by, names))
     codes = EmotionCodes(emotions)

@@ -80,8 +80,8 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
     ValueError
         If it has no sub-folders, or not a single readable image; if its sub-folders are splits
         (train, test, ...) instead of classes; if a file has changed since it was decoded into
-        `out`; or if `out`, or the ``.csv`` beside it, holds
-        something else, which is left as it is.
+        `out`; or if `out`, or the ``.csv`` beside it, holds something else, which is left as it
+        is.
     """
     root = as_path(path)
     files, labels, problems = _find_files(root)

@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import Bunch, _safe_indexing, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._images import refuse_colour
 from ._duplicates import duplicate_groups
 
 
@@ -75,6 +76,7 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     >>> found.issues["row"].head(6).to_numpy() % 20 == 0
     array([ True,  True,  True,  True,  True,  True])
     """
+    refuse_colour(X)
     find_label_issues = _import_cleanlab()
     X, y, groups = indexable(X, np.asarray(y), groups)
     if isinstance(cv, Integral):
