@@ -173,6 +173,12 @@ def test_an_error_does_not_show_the_password_of_a_database(faces):
     assert "secret" not in str(caught.value)
 
 
+def test_a_driver_that_is_not_installed_is_named(faces):
+    url = "mysql+mysqlconnector://me:secret@host/db"
+    with pytest.raises(ImportError, match=r"storage='mysql.*:\*\*\*@host.*No module named 'mysql'"):
+        search(LOGISTIC, C, storage=url).fit(rows(faces), faces.target)
+
+
 def test_a_home_folder_is_found(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     open_storage("~/runs/study.log")
