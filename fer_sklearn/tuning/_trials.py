@@ -194,7 +194,7 @@ def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> f
     return float(np.mean(scores))
 
 
-def _teller(trial, progress):
+def _teller(trial: optuna.Trial, progress: Progress) -> Callable:
     """Return what is done after each epoch of the first fold."""
 
     def tell(net) -> None:
@@ -207,7 +207,14 @@ def _teller(trial, progress):
     return tell
 
 
-def _score_fold(task: Task, estimator, train, valid, trial, tell) -> float:
+def _score_fold(
+    task: Task,
+    estimator,
+    train: np.ndarray,
+    valid: np.ndarray,
+    trial: optuna.Trial,
+    tell: Callable | None,
+) -> float:
     """Return the score of one fold, and keep it and its seconds with the trial.
 
     A fit that fails raises, or has the score `error_score` if that is a number.
@@ -233,7 +240,14 @@ def _score_fold(task: Task, estimator, train, valid, trial, tell) -> float:
     return score
 
 
-def _fit_and_score(task: Task, estimator, train, valid, tell, clock: list[float]) -> float:
+def _fit_and_score(
+    task: Task,
+    estimator,
+    train: np.ndarray,
+    valid: np.ndarray,
+    tell: Callable | None,
+    clock: list[float],
+) -> float:
     """Fit on one side of a split and score on the other; note in `clock` when the fit is over.
 
     `tell` is called after every epoch, if the validation faces can be looked at in the fit.
