@@ -157,7 +157,7 @@ def test_a_file_that_may_not_be_written_is_named_before_any_training(faces, tmp_
     path = tmp_path / "study.log"
     path.touch()
     tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError, match=f"storage='{path}' cannot be written"):
+    with pytest.raises(OSError, match=f"storage='{path}' cannot be written"):
         search(Untouched(), C, storage=path).fit(rows(faces), faces.target)
 
 
