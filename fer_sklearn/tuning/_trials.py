@@ -187,7 +187,7 @@ def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> f
         with subtask(context, "fold", task.search, runs=estimator):
             scores.append(_score_fold(task, estimator, train, valid, trial, tell))
 
-        # The steps of the folds follow those of the epochs. After the last there is no time to save.
+        # Steps of folds follow those of epochs. After the last no time is left to save.
         trial.report(float(np.mean(scores)), epochs + fold)
         if fold + 1 < len(task.splits) and trial.should_prune():
             raise optuna.TrialPruned
