@@ -25,6 +25,7 @@ from ._start import FileStart, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
 from .augment import FaceAugmenter
 from .model import VIEWS, FacePredictor, Faces, Recipe
+from .networks import carried_networks
 from .normalize import FaceNormalizer
 
 
@@ -669,10 +670,11 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         attributes.pop("_trainer", None)
         predictor = attributes.pop("_predictor", None)
         if predictor is None:
-            return pack_state(attributes, None)
+            return pack_state(attributes, None, carried_networks(self.network))
         recipe = {"network": predictor.recipe.network, "params": predictor.recipe.params}
         attributes.update(_recipe=recipe, _mirrored=predictor.mirrored)
-        return pack_state(attributes, predictor.weights())
+        carried = carried_networks(self.network, predictor.recipe.network)
+        return pack_state(attributes, predictor.weights(), carried)
 
     def __setstate__(self, state):
         attributes, weights = unpack_state(state, defaults_of(FERClassifier))

@@ -37,7 +37,7 @@ ALLOWED = {
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
         *("_callbacks", "_device", "_globals", "_intake", "_labels", "_parts", "_pretrained"),
-        *("_start", "_state", "augment", "model", "normalize", "training"),
+        *("_start", "_state", "augment", "model", "networks", "normalize", "training"),
     },
     # what asks the estimator
     "pipeline": {"augment", "classifier", "normalize"},
