@@ -25,8 +25,8 @@ ALLOWED = {
     "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
     "datasets": {"_files", "_images"},
-    "normalize": {"_images", "_state"},
-    "augment": {"_images", "_state"},
+    "normalize": {"_globals", "_images", "_state"},
+    "augment": {"_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "networks", "normalize"},
     "training": {"_files", "_globals", "_state", "model"},
@@ -43,7 +43,7 @@ ALLOWED = {
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"_state", "augment", "classifier"},
     "embedding": {"classifier"},
-    "explain": {"_labels", "classifier", "model", "networks"},
+    "explain": {"_globals", "_labels", "classifier", "model", "networks"},
     "metrics": {"datasets"},
     "plots": {
         *("_images", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
