@@ -62,7 +62,7 @@ def weights_by_label(class_weight: dict, labels: list, meaning: list) -> dict:
         If its keys can be read both ways.
     """
     by_code, by_meaning = (class_weight.keys() <= set(names) for names in (labels, meaning))
-    if labels == meaning or not by_meaning:
+    if labels == meaning or not class_weight or not by_meaning:
         return class_weight
     if by_code:
         raise ValueError(
@@ -75,7 +75,7 @@ def weights_by_label(class_weight: dict, labels: list, meaning: list) -> dict:
 
 
 def hint_at_codes(labels: list, known: list, decode: str) -> str:
-    """Return the end of an error about unknown labels: how to decode them, if they may be codes.
+    """Return the end of an error about unknown labels, if one side may be codes of the other.
 
     Parameters
     ----------
@@ -84,6 +84,8 @@ def hint_at_codes(labels: list, known: list, decode: str) -> str:
     decode : str
         A line of code that turns places in `known` into labels.
     """
+    if are_codes(known, len(known)) and not any(map(_is_number, labels)):
+        return " The known ones may be codes of an encoder: pass these labels through it, too."
     codes = range(len(known))
     unknown = not set(labels) <= set(known)
     if not unknown or not all(_is_number(label) and label in codes for label in labels):

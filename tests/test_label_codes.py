@@ -253,6 +253,8 @@ def test_class_weight_that_can_be_read_both_ways_is_an_error(stored, faces):
         with pytest.warns(UserWarning, match="labels 0 to 2 are read"):
             clf.fit(X, y)
         assert_same(clf, expected, X)
+    with pytest.warns(UserWarning, match="labels 0 to 2 are read"):
+        tuned(stored["from 1"], class_weight={}).fit(X, y)
 
 
 def test_columns_of_a_label_distribution_are_those_of_the_sorted_labels(path, faces, codes):
@@ -296,7 +298,9 @@ def test_continuing_with_codes_says_how_to_decode_them(kind, path, faces, codes)
     assert "codes" not in str(other.value)
 
 
-def test_validation_labels_that_are_codes_say_how_to_decode_them(path, faces, codes):
+def test_validation_labels_are_in_the_words_of_y(path, faces, codes):
     match = r"codes 0 to 6, .* pass the labels: y_val = classes\[y_val\]"
     with pytest.raises(ValueError, match=match):
         tuned(path).fit(faces.data, faces.target, X_val=faces.data, y_val=codes)
+    with pytest.raises(ValueError, match="may be codes of an encoder: pass these labels through"):
+        tuned(path).fit(faces.data, codes, X_val=faces.data, y_val=faces.target)
