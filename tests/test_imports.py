@@ -30,9 +30,11 @@ ALLOWED = {
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "networks", "normalize"},
     "training": {"_files", "_globals", "_state", "model"},
-    "_intake": {"_images", "_labels", "augment", "model", "training"},
+    "_codes": {"datasets"},  # how FER-2013 numbers its expressions
+    "_intake": {"_codes", "_images", "_labels", "augment", "model", "training"},
     "_start": {
-        *("_images", "_intake", "_labels", "_pretrained", "model", "networks", "normalize"),
+        *("_codes", "_images", "_intake", "_labels", "_pretrained", "model", "networks"),
+        "normalize",
     },
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
