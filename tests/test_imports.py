@@ -53,7 +53,7 @@ ALLOWED = {
     },
     "tuning": {
         *("_callbacks", "_device", "_state", "augment", "classifier", "datasets", "networks"),
-        "training",
+        *("normalize", "training"),
     },
 }
 #: Heavy packages: the rooms that may import them.
