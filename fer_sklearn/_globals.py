@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 _lock = threading.RLock()
+#: Of a batch that is worth several threads: 64 faces of 48 x 48 through the default network.
+_WORK_FOR_THREADS = 64 * 48 * 48 * 1.9e6
 
 
 class _Borrowed:
@@ -26,6 +28,7 @@ class _Borrowed:
         self._undo = ExitStack()
         self._changed: set = set()
         self._users = 0
+        self.has_worked = False
 
     @contextmanager
     def __call__(self, changes: dict[object, Callable[[ExitStack], None]]) -> Iterator[None]:
@@ -35,17 +38,41 @@ class _Borrowed:
                 changes[name](self._undo)
                 self._changed.add(name)
             self._users += 1
+            self.has_worked = True
         try:
             yield
         finally:
             with _lock:
                 self._users -= 1
                 if not self._users:
-                    self._changed.clear()
-                    self._undo.close()
+                    self._restore()
+
+    def forget(self) -> None:
+        """Restore at once: who was at work is in another process."""
+        self._users = 0
+        self._restore()
+
+    def _restore(self) -> None:
+        self._changed.clear()
+        self._undo.close()
 
 
 _borrowed = _Borrowed()
+
+
+def _after_fork() -> None:
+    """Let a forked child compute: its copy of OpenMP waits for threads that only the parent has."""
+    _borrowed.forget()
+    _lock.release()
+    if _borrowed.has_worked:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    # The lock is taken first, or the child might inherit it from a thread that it does not have.
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork
+    )
 
 
 @contextmanager
@@ -67,6 +94,32 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
     plain = torch.autocast(device.type, enabled=False, cache_enabled=False)
     with _borrowed({"dtype": _single_dtype, "products": _exact_products}), place, plain:
         yield
+
+
+@contextmanager
+def threads_for(work: float, device: torch.device) -> Iterator[None]:
+    """Compute small batches on a CPU with one thread.
+
+    Two threads wait for each other after every operation. Alone on the machine they gain a third
+    on small batches; beside other work, where one of them has to wait for its core, they lose a
+    factor (`docs/benchmarks.md`). The rule knows the batch alone and not the load, so that
+    results stay repeatable to the bit.
+
+    Parameters
+    ----------
+    work : float
+        Faces of a batch, times pixels, times weights of the network.
+    device : torch.device
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or work >= _WORK_FOR_THREADS:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

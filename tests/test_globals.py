@@ -1,6 +1,11 @@
 """What stands in the process does not change results, and stays as it is."""
 
+import os
 import pickle
+import subprocess
+import sys
+import threading
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -9,7 +14,11 @@ import torch
 from helpers import small_classifier
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer
+from fer_sklearn._globals import build_aside, threads_for
+from fer_sklearn.classifier import predictor_of
 from fer_sklearn.explain import saliency_map
+
+FORK_IS_THERE = hasattr(os, "fork")
 
 
 @contextmanager
@@ -96,3 +105,106 @@ def test_float32_is_multiplied_as_float32_on_gpus_too(faces):
     assert len(seen) > n_seen
     assert set(seen) == {("ieee", "ieee")}
     assert torch.backends.cudnn.conv.fp32_precision == before
+
+
+FORK = """
+import os, sys
+import torch
+from fer_sklearn import FERClassifier
+from fer_sklearn.datasets import make_faces
+
+X, y = make_faces(70, image_size=24, random_state=0, return_X_y=True)
+clf = FERClassifier(widths=(8,), max_epochs=1, batch_size=64, random_state=0).fit(X, y)
+expected = clf.predict_proba(X)
+torch.randn(2000, 2000) @ torch.randn(2000, 2000)  # OpenMP's threads are there now
+child = os.fork()
+if child == 0:
+    same = (clf.predict_proba(X) == expected).all()
+    fitted = clf.fit(X, y).predict_proba(X)
+    os._exit(0 if same and (fitted == expected).all() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(not FORK_IS_THERE, reason="the system cannot fork")
+def test_a_forked_child_predicts_and_fits():
+    """As gunicorn --preload has it. OpenMP's threads are the parent's, and the child waited."""
+    answered = subprocess.run(
+        [sys.executable, "-c", FORK],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert answered.stdout.split() == ["0", "2"]
+
+
+@pytest.mark.skipif(not FORK_IS_THERE, reason="the system cannot fork")
+def test_a_fork_waits_for_what_another_thread_builds():
+    """A lock that is held while the process is copied is held in the child for ever."""
+    began, ended = threading.Event(), threading.Event()
+
+    def build():
+        began.set()
+        ended.wait(1)
+        return torch.nn.Identity()
+
+    builder = threading.Thread(target=build_aside, args=(build,))
+    builder.start()
+    began.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if _free_lock() else 1)
+    ended.set()
+    builder.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _free_lock():
+    done = threading.Event()
+    threading.Thread(target=lambda: (build_aside(torch.nn.Identity), done.set())).start()
+    return done.wait(10)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_small_batches_take_one_thread_and_large_ones_all(two_threads):
+    cpu = torch.device("cpu")
+    with threads_for(30 * 48 * 48 * 1.9e6, cpu):
+        assert torch.get_num_threads() == 1
+    with threads_for(128 * 48 * 48 * 1.9e6, cpu):
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 2
+
+
+def test_a_small_fit_and_predictions_are_the_same_with_any_number_of_threads(
+    two_threads, fitted, faces
+):
+    twin = small_classifier().fit(faces.data, faces.target)
+    np.testing.assert_array_equal(twin.predict_proba(faces.data), fitted.predict_proba(faces.data))
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(twin.predict_proba(faces.data), fitted.predict_proba(faces.data))
+
+
+def test_an_error_in_one_of_several_batches_comes_through(two_threads, fitted, faces, monkeypatch):
+    def fails(self, x):
+        if (x[0] == 7).all():
+            raise MemoryError("in a worker")
+        return torch.zeros(len(x), 7)
+
+    monkeypatch.setattr(type(predictor_of(fitted).model), "forward", fails)
+    X = faces.data.copy()
+    X[200:] = 7
+    assert fitted.predict_proba(faces.data).shape == (280, 7)
+    with pytest.raises(MemoryError, match="in a worker"):
+        fitted.predict_proba(X)
+    assert torch.get_num_threads() == 2

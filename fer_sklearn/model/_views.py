@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._globals import undisturbed
+from .._globals import threads_for, undisturbed
 from ._faces import Faces
 
 
@@ -64,7 +65,6 @@ def mean(features: Tensor) -> Tensor:
     return features.mean(0)
 
 
-@torch.inference_mode()
 def ask(
     model: nn.Module,
     faces: Faces,
@@ -78,7 +78,8 @@ def ask(
     A face's answer must not depend on the faces beside it, but the kernels that a
     batch size selects may differ in the seventh digit. So every batch is filled up to a
     small size, which keeps a single face quick; a larger size is used where there are
-    faces enough, if it gives the first of them the same bits.
+    faces enough, if it gives the first of them the same bits. On a CPU each batch is computed by
+    one thread, several batches side by side: threads that share a batch wait for each other.
 
     Parameters
     ----------
@@ -94,31 +95,47 @@ def ask(
     """
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
     few, many = (max(1, n // len(views)) for n in rows)
+    chosen = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
 
     def answer(start: int, size: int) -> Tensor:
         # The last face fills the batch up; its surplus answers are cut off.
         index = np.minimum(np.arange(start, start + size), len(faces) - 1)
-        looks = list(views.of(faces.pixels(index)))
-        chosen = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
-        with torch.autocast(faces.device.type, **chosen):
-            answers = model(torch.cat(looks))
-        answers = answers.unflatten(0, (len(looks), size))
-        answers = answers[0] if len(looks) == 1 else merge(answers)
-        return answers[: len(faces) - start].cpu()
+        with torch.inference_mode(), undisturbed(faces.device), threads_for(0, faces.device):
+            looks = list(views.of(faces.pixels(index)))
+            with torch.autocast(faces.device.type, **chosen):
+                answers = model(torch.cat(looks))
+            answers = answers.unflatten(0, (len(looks), size))
+            answers = answers[0] if len(looks) == 1 else merge(answers)
+            return answers[: len(faces) - start].cpu()
 
-    with undisturbed(faces.device):
-        # The small size decides what a face's bits are; the large one has to give the same.
-        answers, size = [answer(0, few)], few
-        if few < many <= len(faces):
-            block = answer(0, many)
-            if torch.equal(block[:few], answers[0]):
-                answers, size = [block], many
-        start = len(answers[0])
-        while start < len(faces):
-            size = size if len(faces) - start >= size else few
-            answers.append(answer(start, size))
-            start += size
-        return torch.cat(answers).numpy()
+    # The small size decides what a face's bits are; the large one has to give the same.
+    answers, size = [answer(0, few)], few
+    if few < many <= len(faces):
+        block = answer(0, many)
+        if torch.equal(block[:few], answers[0]):
+            answers, size = [block], many
+    batches = list(_batches(len(answers[0]), len(faces), size, few))
+    answers += _side_by_side(answer, batches, faces.device)
+    return torch.cat(answers).numpy()
+
+
+def _batches(start: int, stop: int, size: int, few: int) -> Iterator[tuple[int, int]]:
+    """Yield where batches start, and their size: the small one where fewer faces are left."""
+    while start < stop:
+        size = size if stop - start >= size else few
+        yield start, size
+        start += size
+
+
+def _side_by_side(
+    answer: Callable[[int, int], Tensor], batches: list[tuple[int, int]], device: torch.device
+) -> list[Tensor]:
+    """Return the answers to all batches; on a CPU as many at a time as torch has threads."""
+    workers = min(len(batches), torch.get_num_threads()) if device.type == "cpu" else 1
+    if workers < 2:
+        return [answer(*batch) for batch in batches]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(answer, *zip(*batches, strict=True)))
 
 
 def _shifted(batch: Tensor, steps: int, dim: int) -> Tensor:

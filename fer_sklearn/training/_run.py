@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -13,6 +14,7 @@ from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from torch import nn
 
+from .._globals import threads_for
 from ..model import FaceModel, FacePredictor
 from ._checkpoint import Checkpoint
 from ._epochs import PlainEnd, StopEarly, move_rate
@@ -166,8 +168,11 @@ class Trainer:
         net.notify("on_train_begin", X=faces, y=None)
         if state:
             checkpoint.restore(net, state)
+        n_weights = sum(weights.numel() for weights in net.module_.parameters())
+        work = net.batch_size * math.prod(self._trained.recipe.image_shape) * n_weights
         try:
-            net.fit_loop(faces, epochs=self.settings.max_epochs - done)
+            with threads_for(work, self.settings.device):
+                net.fit_loop(faces, epochs=self.settings.max_epochs - done)
         except StopTraining:
             pass
         finally:
