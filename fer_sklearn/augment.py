@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from ._forms import refuse_other_size
 from ._images import GRAY_RANGE, MIN_FACE_PIXELS, as_rows, gray_images
 from ._state import Lasting
 
@@ -294,6 +295,7 @@ class FaceAugmenter(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self)
         rows, image_shape = as_rows(X)
+        refuse_other_size(self, rows, image_shape)
         rows = validate_data(self, rows, reset=False)
         faces = rows if image_shape is None else rows.reshape(len(rows), *image_shape)
         faces = faces.view(AugmentedArray)

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from ._forms import refuse_other_size
 from ._images import (
     GRAY_RANGE,
     PixelValues,
@@ -200,6 +201,7 @@ class FaceNormalizer(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self)
         rows, image_shape = as_rows(X)
+        refuse_other_size(self, rows, image_shape)
         rows = validate_data(self, rows, reset=False)
         pixel_range = match_pixel_range(PixelValues(rows), self.pixel_range_)
         layer = self.make_layer()

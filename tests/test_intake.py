@@ -204,7 +204,7 @@ def test_prediction_refuses_other_faces_than_fit_saw(fitted, faces):
         fitted.predict(faces.data.reshape(-1, 16, 36))
     with pytest.raises(ValueError, match=r"Expected pixel values in \[0, 255\]"):
         fitted.predict(faces.data * 2.0)
-    for face in (faces.data[0], faces.data[0, ..., None], faces.data[0, ..., None].repeat(3, 2)):
+    for face in (faces.data[0], faces.data[0, ..., None]):
         with pytest.raises(ValueError, match=r"got one of shape \(24, 24.*\)\. Pass X\[None\]"):
             fitted.predict(face)
         assert fitted.predict(face[None]) == fitted.predict(faces.data[:1])
@@ -262,5 +262,5 @@ def test_a_batch_may_lack_a_weighted_class_or_weigh_nothing(faces):
     clf.partial_fit(faces.data[sad], faces.target[sad])
     np.testing.assert_array_equal(clf.predict_proba(faces.data), before)
     clf.set_params(class_weight={"joy": 2.0})
-    with pytest.raises(ValueError, match="not in class_weight"):
+    with pytest.raises(ValueError, match=r"classes that y has not: \['joy'\]\. The classes are"):
         clf.partial_fit(faces.data[happy], faces.target[happy])
