@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from torch import nn
 
-from fer_sklearn import FaceAugmenter, FERClassifier
+from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
 
 
 def test_all_forms_of_the_same_faces_give_the_same_classifier(faces, tmp_path):
@@ -88,6 +88,51 @@ def test_column_names_are_kept(faces):
     assert clf.n_features_in_ == 576
     with pytest.raises(ValueError, match="feature names should match"):
         clf.predict(frame.add_prefix("other_"))
+
+
+def table_of(library, columns):
+    """A table of these columns; skips the test where the library is not there."""
+    module = pytest.importorskip(library, reason="needs the extra [test]")
+    return module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+
+
+@pytest.mark.parametrize("asked", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_columns_are_compared_by_name_whatever_the_library(library, asked, faces):
+    columns = dict(zip((f"pixel_{i}" for i in range(576)), rows(faces.data[:60]).T, strict=True))
+    swapped = table_of(asked, dict(reversed(columns.items())))
+    others = table_of(asked, {f"x{name}": column for name, column in columns.items()})
+    table, asked = table_of(library, columns), table_of(asked, columns)
+    clf = small_classifier(max_epochs=1).fit(table, faces.target[:60])
+    assert clf.feature_names_in_.tolist() == list(columns)
+    pipeline = make_fer_pipeline(widths=(8,), max_epochs=1).fit(table, faces.target[:60])
+    plain = small_classifier(max_epochs=1).fit(rows(faces.data[:60]), faces.target[:60])
+    expected = plain.predict_proba(faces.data[:60])
+    np.testing.assert_array_equal(clf.predict_proba(asked), expected)
+    for estimator in (clf, pipeline):
+        estimator.predict(asked)
+        with pytest.raises(ValueError, match="must be in the same order"):
+            estimator.predict(swapped)
+        with pytest.raises(ValueError, match="names unseen at fit time"):
+            estimator.predict(others)
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_labels_and_texts_of_other_libraries_are_read_as_those_of_pandas(library, faces):
+    module = pytest.importorskip(library, reason="needs the extra [test]")
+    column = module.array if library == "pyarrow" else module.Series
+    clf = small_classifier(max_epochs=1).fit(faces.data, column(faces.target.tolist()))
+    assert clf.classes_.tolist() == sorted(faces.target_names)
+    with pytest.raises(ValueError, match="1 of 280 faces have no label"):
+        clf.fit(faces.data, column([None, *faces.target.tolist()[1:]]))
+    with pytest.raises(ValueError, match=r'parse_pixels\(df\["gray"\]\)'):
+        clf.fit(table_of(library, {"gray": ["1 2 3"] * 280}), faces.target)
+
+
+def test_a_table_that_is_not_computed_yet_is_to_be_collected(fitted):
+    polars = pytest.importorskip("polars", reason="needs the extra [test]")
+    with pytest.raises(ValueError, match=r"got LazyFrame\. Pass X\.collect\(\)"):
+        fitted.predict(polars.LazyFrame({"pixel_0": [1, 2]}))
 
 
 def test_validation_faces_are_set_aside_only_if_needed(fitted, faces):
