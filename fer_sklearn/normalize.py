@@ -71,11 +71,15 @@ def equalize_histograms(x: Tensor) -> Tensor:
     return torch.where(others > 0, equalized, _CENTER).view_as(x)
 
 
-class FaceNormalizer(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class FaceNormalizer(
+    Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Bring faces from pixel values to the scale that networks train on.
 
     All methods end in the same scale, about mean 0 and standard deviation 1, with
-    black near -2 and white near 2.
+    black near -2 and white near 2. They come as arrays whatever
+    ``sklearn.set_config(transform_output=...)`` says: tables cannot hold images. There is no
+    `set_output`.
 
     Parameters
     ----------
