@@ -198,9 +198,10 @@ def refuse_other_size(
     ValueError
         Names both sizes, and the line that resizes.
     """
-    expected = estimator.n_features_in_
     if is_table(rows) and hasattr(estimator, "feature_names_in_"):
         return  # the names say more
+    # A classifier's own normaliser has seen faces of one size, but does not say so.
+    expected = getattr(estimator, "n_features_in_", rows.shape[1])
     n_pixels, known = rows.shape[1], known or _square(expected)
     if n_pixels != expected:
         # scikit-learn's words first, which its checks look for

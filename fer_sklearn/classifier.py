@@ -145,8 +145,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         same result. Needs an int as `random_state`, and no `warm_start`. A path serves one
         fit at a time: leave it None in searches.
     callbacks : list of skorch callbacks or None, default=None
-        Told of every epoch and batch. "train_loss", "train_acc", "valid_loss",
-        "valid_acc" and "lr" are in the net's history.
+        Told of every epoch and batch. "train_loss", "train_acc", "valid_loss", "valid_acc",
+        whether each is the best so far ("valid_loss_best"), and "lr" are in the net's history.
     verbose : int, default=0
         1 shows a progress bar with loss, accuracy and time left; 2 adds one line
         an epoch.
@@ -168,7 +168,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     history_ : dict of {str: list}
         One entry an epoch: "train_loss", "train_accuracy" (of augmented faces),
         "learning_rate", "seconds" and, with validation faces, "valid_loss" and
-        "valid_accuracy", NaN in epochs of a fit without any.
+        "valid_accuracy", NaN in epochs of a fit without any. Numbers and texts that callbacks
+        record are kept under their own names.
         ``pd.DataFrame(clf.history_)`` is a table of it.
     best_validation_score_ : float or None
         Highest validation accuracy of an epoch; None without validation faces.
