@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -46,16 +47,17 @@ def check_parts(classifier: BaseEstimator) -> None:
             "instead."
         )
     widths = classifier.widths
-    if isinstance(widths, list | tuple | np.ndarray) and not _are_widths(widths):
+    if widths is not None and not _are_widths(widths):
         raise InvalidParameterError(
             "The 'widths' parameter of FERClassifier must be None or whole numbers of at least 1, "
             f"the channels of one stage or more, such as (32, 64). Got {widths!r} instead."
         )
 
 
-def _are_widths(widths: list | tuple | np.ndarray) -> bool:
-    whole = (isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in widths)
-    return len(widths) > 0 and all(whole)
+def _are_widths(widths: Any) -> bool:
+    if np.ndim(widths) != 1 or not len(widths):
+        return False
+    return all(isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in widths)
 
 
 def with_parts(classifier: BaseEstimator, params: dict) -> dict:

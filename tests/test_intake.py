@@ -239,6 +239,10 @@ def test_bad_networks_are_refused_before_training(faces):
     X, y = faces.data, faces.target
     bad(X, y, TypeError, "pass the class", network=nn.Linear(2, 2))
     bad(X, y, TypeError, "unexpected keyword", network="cnn", network_params={"colour": 1})
+    for strange in (None, "resnet", nn.Linear):
+        bad(X, y, TypeError, r"has to return a torch\.nn\.Module, got", network=lambda **_: strange)  # noqa: B023
+    fails = r"fails on two faces of shape \(2, 1, 24, 24\): RuntimeError: mat1"
+    bad(X, y, ValueError, fails, network=lambda **_: nn.Linear(3, 7))
     bad(X, y, ValueError, r"must return logits of shape \(B, 7\)", network=lambda **_: nn.Flatten())
 
 

@@ -289,10 +289,25 @@ def test_the_signatures_are_the_functions_own():
         ({"widths": (0,)}, r"whole numbers of at least 1, .*Got \(0,\)"),
         ({"widths": (8.5,)}, "whole numbers"),
         ({"widths": ()}, "one stage or more"),
-        ({"widths": 8}, "array-like"),
+        ({"widths": 8}, r"such as \(32, 64\)\. Got 8"),
     ],
     ids=str,
 )
 def test_parts_that_are_none_are_answered_with_what_may_be_passed(params, match, faces):
     with pytest.raises(ValueError, match=match):
         FERClassifier(**params).fit(faces.data, faces.target)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adam", "adamw", "sgd"])
+def test_steps_beyond_all_numbers_are_a_training_that_diverged(optimizer, faces):
+    clf = small_classifier(optimizer=optimizer, learning_rate=1e308)
+    with pytest.raises(ValueError, match=r"diverged\. Lower learning_rate \(it is 1e\+308\)"):
+        clf.fit(faces.data, faces.target)
+    assert not hasattr(clf, "classes_")
+
+
+def test_arrays_of_objects_are_read_if_these_are_numbers(fitted, faces):
+    X = faces.data[:3]
+    np.testing.assert_array_equal(
+        fitted.predict_proba(X.astype(object)), fitted.predict_proba(X.astype(float))
+    )

@@ -103,10 +103,14 @@ class FaceNet(NeuralNetClassifier):
         Raises
         ------
         ValueError
-            Also if batch norm cannot do with one face alone.
+            Also if batch norm cannot do with one face alone, or a step is too large for float32.
         """
         try:
             return super().train_step(batch, **fit_params)
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            raise ValueError(self._diverged("A step became too large for float32")) from error
         except ValueError as error:
             if len(batch[0]) > 1:
                 raise
@@ -156,9 +160,12 @@ class FaceNet(NeuralNetClassifier):
     def _finite(self, loss: float) -> float:
         if loss - loss == 0:  # neither NaN nor infinite
             return loss
-        raise ValueError(
-            f"The loss became {loss} in epoch {len(self.history)}: training diverged. Lower "
-            f"learning_rate (it is {self.lr:g}) or check X for extreme values."
+        raise ValueError(self._diverged(f"The loss became {loss}"))
+
+    def _diverged(self, event: str) -> str:
+        return (
+            f"{event} in epoch {len(self.history)}: training diverged. Lower learning_rate (it is "
+            f"{self.lr:g}) or weight_decay, or check X for extreme values."
         )
 
     def notify(self, method_name: str, **kwargs) -> None:
