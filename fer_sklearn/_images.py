@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,13 @@ GRAY_RANGE = 4.0
 
 #: ITU-R 601 luma in 16-bit fixed point, as Pillow's ``convert("L")`` computes it.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
+#: The two ranges that faces come in.
+UNIT, BYTES = (0.0, 1.0), (0.0, 255.0)
+#: Floats that end between 1 and this belong to neither for sure.
+_UNCLEAR = 2.0
+#: By how much of the range, and by how much at most, floats may miss it: resampling, scaling and
+#: half precision round so. Standardised faces miss [0, 255] by more.
+_ROUNDING, _MOST_ROUNDING = 1e-3, 1e-2
 _CHUNK = 1024
 
 
@@ -151,7 +158,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
                 f"{_colour_hint(n_features, height * width)}"
             )
         return int(height), int(width)
-    side = isqrt(n_features)
+    side = math.isqrt(n_features)
     if side * side == n_features:
         return side, side
     if n_features >= MIN_FACE_PIXELS:
@@ -173,7 +180,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
 def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
     """Say how to pass flat rows of RGB, if these seem to be some: of square images, or stated."""
     third, rest = divmod(n_features, 3)
-    if rest or (third != n_pixels if n_pixels else isqrt(third) ** 2 != third):
+    if rest or (third != n_pixels if n_pixels else math.isqrt(third) ** 2 != third):
         return ""
     return " If they are RGB: X.reshape(-1, h, w, 3)."
 
@@ -211,13 +218,26 @@ class PixelValues:
         """The smallest and the largest value."""
         return float(self._rows.min()), float(self._rows.max())
 
+    def look_black(self) -> bool:
+        """Tell whether no value exceeds 1; most faces need not be read for that."""
+        return self._rows[:_CHUNK].max() <= 1 and self._rows.max() <= 1
+
+    def lie_in(self, pixel_range: tuple[float, float]) -> bool:
+        """Tell whether all values lie in a range, but for what floats miss it by in rounding."""
+        black, white = pixel_range
+        if self.dtype == np.uint8 and black <= 0 and white >= 255:
+            return True  # they need not be read
+        low, high = self.extremes
+        slack = min(_ROUNDING * (white - black), _MOST_ROUNDING) if self.dtype.kind == "f" else 0.0
+        return black - slack <= low and high <= white + slack
+
 
 def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[float, float]:
     """Return the (black, white) that values are measured between.
 
-    "auto": unsigned bytes and values that exceed 1 lie in [0, 255], floats up to 1 and
-    bools in [0, 1]. Anything else is an error for faces; for rows too short to be faces
-    it is the smallest and the largest value.
+    "auto": unsigned bytes and values above 2 lie in [0, 255], floats up to 1 and bools in
+    [0, 1]; floats may miss either end by what arithmetic rounds. Anything else is an error for
+    faces; for rows too short to be faces it is the smallest and the largest value.
     """
     if pixel_range != "auto":
         if values.dtype == np.uint8 and tuple(pixel_range) == (0, 1):
@@ -227,23 +247,39 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
             )
         check_pixel_range(values, pixel_range)
         return tuple(float(end) for end in pixel_range)
+    if values.are_faces and values.dtype.kind in "iu" and values.look_black():
+        warnings.warn(
+            "The faces are whole numbers of at most 1, where 255 is white: all of them are black. "
+            "If they were scaled to [0, 1], keep them as floats, or multiply by 255 before "
+            "rounding. If 1 is white, pass X.astype(float).",
+            UserWarning,
+            stacklevel=4,
+        )
     if values.dtype == np.uint8:
-        return 0.0, 255.0
+        return BYTES
     low, high = values.extremes
-    if values.are_faces:
-        if low < 0 or high > 255:
-            raise ValueError(
-                "Expected faces as uint8, or as numbers in [0, 1] or [0, 255], got values "
-                f"from {low:.6g} to {high:.6g}. Pass the pixels as they were, state "
-                "pixel_range=(black, white), or, behind a FaceNormalizer in a Pipeline, "
-                "normalize='upstream'."
-            )
-        return (0.0, 1.0) if high <= 1 and values.dtype.kind in "fb" else (0.0, 255.0)
-    return low, high if high > low else low + 1.0
+    if not values.are_faces:
+        return low, high if high > low else low + 1.0
+    if values.dtype.kind in "fb" and values.lie_in(UNIT):
+        return UNIT
+    if values.dtype.kind == "f" and values.lie_in((0.0, _UNCLEAR)):
+        raise ValueError(
+            f"Values from {low:.9g} to {high:.9g} may be faces in [0, 1] of which some pixels are "
+            "too bright, or nearly black faces in [0, 255]. Pass X.clip(0, 1) in the first case; "
+            "in the second state it: normalize=FaceNormalizer(pixel_range=(0, 255))."
+        )
+    if values.lie_in(BYTES):
+        return BYTES
+    raise ValueError(
+        "Expected faces as uint8, or as numbers in [0, 1] or [0, 255], got values "
+        f"from {low:.9g} to {high:.9g}. Pass the pixels as they were, state "
+        "pixel_range=(black, white), or, behind a FaceNormalizer in a Pipeline, "
+        "normalize='upstream'."
+    )
 
 
 def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:
-    """Raise if a value lies outside the stated range.
+    """Raise if a value lies outside the stated range, by more than arithmetic rounds.
 
     Raises
     ------
@@ -251,14 +287,13 @@ def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:
         Says which range was expected and which came.
     """
     black, white = pixel_range
-    if values.dtype == np.uint8 and black <= 0 and white >= 255:
+    if values.lie_in((black, white)):
         return
     low, high = values.extremes
-    if low < black or high > white:
-        raise ValueError(
-            f"Expected pixel values in [{black:.6g}, {white:.6g}], got values from {low:.6g} "
-            f"to {high:.6g}. Scale X as in fit, or fit with the pixel_range that it has."
-        )
+    raise ValueError(
+        f"Expected pixel values in [{black:.9g}, {white:.9g}], got values from {low:.9g} "
+        f"to {high:.9g}. Scale X as in fit, or fit with the pixel_range that it has."
+    )
 
 
 def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, float]:
@@ -266,19 +301,21 @@ def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, flo
 
     Bytes and bools mean the same wherever they come from, so a classifier fitted on floats
     in [0, 1] takes uint8 faces, and one fitted on uint8 takes bools, or floats in [0, 255].
+    Floats are read as in `fit`, whatever they are: what one face means must not depend on
+    the faces beside it.
     """
     if not values.are_faces:
         return pixel_range
-    if pixel_range in ((0.0, 1.0), (0.0, 255.0)):
+    if pixel_range in (UNIT, BYTES):
         if values.dtype == np.uint8:
-            return 0.0, 255.0
+            return BYTES
         if values.dtype.kind == "b":
-            return 0.0, 1.0
+            return UNIT
     check_pixel_range(values, pixel_range)
-    if pixel_range == (0.0, 255.0) and values.dtype.kind == "f" and 0 < values.extremes[1] <= 1:
+    if pixel_range == BYTES and values.dtype.kind == "f" and 0 < values.extremes[1] <= _UNCLEAR:
         warnings.warn(
-            "All values lie in [0, 1], but the fit saw [0, 255]: such faces are all but "
-            "black. Multiply X by 255 if it was scaled.",
+            f"No value exceeds {values.extremes[1]:.9g}, but the fit saw [0, 255]: such faces are "
+            "all but black. Multiply X by 255 if it was scaled.",
             UserWarning,
             stacklevel=4,
         )
@@ -286,13 +323,20 @@ def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, flo
 
 
 def to_unit(faces: np.ndarray, pixel_range: Any) -> np.ndarray:
-    """Map [black, white] to [0, 1] as float32; bytes stay bytes, the device scales them."""
+    """Map [black, white] to [0, 1] as float32; bytes stay bytes, the device scales them.
+
+    What lies outside by as much as arithmetic rounds is clipped; rows too short to be faces
+    are not, since `fit` has not seen the extremes of their values.
+    """
     if pixel_range is None:  # normalised upstream
         return faces.astype(np.float32)
-    if faces.dtype.kind in "iu" and tuple(pixel_range) == (0.0, 255.0):
+    if faces.dtype.kind in "iu" and tuple(pixel_range) == BYTES:
         return faces.astype(np.uint8, copy=False)
     black, white = pixel_range
-    return ((faces.astype(np.float64) - black) / (white - black)).astype(np.float32)
+    unit = ((faces.astype(np.float64) - black) / (white - black)).astype(np.float32)
+    if math.prod(faces.shape[1:]) >= MIN_FACE_PIXELS:
+        np.clip(unit, 0, 1, out=unit)
+    return unit
 
 
 def mosaic(tiles: np.ndarray, *, gap: int = 4, fill: float = 255) -> np.ndarray:

@@ -42,7 +42,7 @@ def _name_the_activation(state: dict) -> dict:
 _UPGRADES: dict[int, Callable[[dict], dict]] = {1: _name_the_activation}
 
 
-def pack_state(attributes: dict, weights: dict | None) -> dict:
+def pack_state(attributes: dict, weights: dict | None, networks: list) -> dict:
     """Return the state to pickle.
 
     Parameters
@@ -51,8 +51,11 @@ def pack_state(attributes: dict, weights: dict | None) -> dict:
         Parameters and fitted attributes.
     weights : dict of {str: ndarray} or None
         None before `fit`.
+    networks : list of CarriedNetwork
+        Registered ones that it names: where the pickle arrives, they are registered.
     """
-    return {"state_format": STATE_FORMAT, "attributes": attributes, "weights": weights}
+    state = {"state_format": STATE_FORMAT, "attributes": attributes, "weights": weights}
+    return {**state, "networks": networks} if networks else state
 
 
 def unpack_state(state: dict, defaults: dict) -> tuple[dict, dict | None]:

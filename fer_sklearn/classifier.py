@@ -26,6 +26,7 @@ from ._start import FileStart, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
 from .augment import FaceAugmenter
 from .model import VIEWS, FacePredictor, Faces, Recipe
+from .networks import carried_networks
 from .normalize import FaceNormalizer
 
 
@@ -55,7 +56,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Start from trained weights instead of random ones (fine-tuning): a file of
         `save_pretrained`, or the name of a network that comes with the package. Then
         the file says which network, and how faces are normalised if `normalize` is None.
-        Labels that the file does not know get fresh weights in the last layer.
+        Labels that the file does not know get fresh weights in the last layer; a UserWarning
+        says so if it knows none of them. Labels that are the numbers 0 to K-1, for a file of K
+        other labels, are codes: places in its sorted labels, as `VotingClassifier` and its like
+        hand them over. A UserWarning says which label each is read as.
     freeze : int, default=0
         Stages of the network, from the first, whose weights stay as they are. A network of
         your own states them as its attribute `stages`, a list of modules.
@@ -71,7 +75,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "oversample" repeats the faces of smaller classes in every epoch until each
         class is as large as the largest, every repetition augmented differently.
     class_weight : dict, "balanced" or None, default=None
-        Factors of the loss by class, as in scikit-learn.
+        Factors of the loss by class, as in scikit-learn. Where y has codes of a file's labels
+        (see `pretrained`), the keys are the codes or the labels.
     optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
         "muon" orthogonalises the steps of convolutions and leaves the rest to Adam
         (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon" holds filters at unit
@@ -361,7 +366,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             [0, 1]; `FaceNormalizer(pixel_range=...)` states another range. A list of Pillow's
             images of one size is taken too.
         y : array-like of shape (n_samples,)
-            Labels of any type.
+            Labels of any type. With `pretrained`, the labels 0 to K-1 may be codes: see there.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Factors of each face's loss.
         label_distribution : array-like of shape (n_samples, n_classes) or None, default=None
@@ -699,10 +704,11 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         attributes.pop("_trainer", None)
         predictor = attributes.pop("_predictor", None)
         if predictor is None:
-            return pack_state(attributes, None)
+            return pack_state(attributes, None, carried_networks(self.network))
         recipe = {"network": predictor.recipe.network, "params": predictor.recipe.params}
         attributes.update(_recipe=recipe, _mirrored=predictor.mirrored)
-        return pack_state(attributes, predictor.weights())
+        carried = carried_networks(self.network, predictor.recipe.network)
+        return pack_state(attributes, predictor.weights(), carried)
 
     def __setstate__(self, state):
         attributes, weights = unpack_state(state, defaults_of(FERClassifier))

@@ -27,25 +27,28 @@ ALLOWED = {
     "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
     "datasets": {"_extras", "_files", "_forms", "_images"},
-    "normalize": {"_forms", "_images", "_state"},
-    "augment": {"_forms", "_images", "_state"},
+    "normalize": {"_forms", "_globals", "_images", "_state"},
+    "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "networks", "normalize"},
     "training": {"_files", "_globals", "_state", "model"},
-    "_intake": {"_forms", "_images", "_labels", "augment", "model", "training"},
+    "_codes": {"datasets"},  # how FER-2013 numbers its expressions
+    "_intake": {"_codes", "_forms", "_images", "_labels", "augment", "model", "training"},
     "_start": {
-        *("_images", "_intake", "_labels", "_pretrained", "model", "networks", "normalize"),
+        *("_codes", "_images", "_intake", "_labels", "_pretrained", "model", "networks"),
+        "normalize",
     },
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
         *("_callbacks", "_device", "_forms", "_globals", "_intake", "_labels", "_parts"),
-        *("_pretrained", "_start", "_state", "augment", "model", "normalize", "training"),
+        *("_pretrained", "_start", "_state", "augment", "model", "networks", "normalize"),
+        "training",
     },
     # what asks the estimator
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"_state", "augment", "classifier"},
     "embedding": {"classifier"},
-    "explain": {"_labels", "classifier", "model", "networks"},
+    "explain": {"_globals", "_labels", "classifier", "model", "networks"},
     "metrics": {"_extras", "datasets"},
     "plots": {
         *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
@@ -53,7 +56,7 @@ ALLOWED = {
     },
     "tuning": {
         *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
-        *("networks", "training"),
+        *("networks", "normalize", "training"),
     },
 }
 #: Heavy packages: the rooms that may import them.

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from helpers import small_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_validate
 from skorch.callbacks import Callback
 from torch import nn
 
-from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
+from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
 
 
 def test_all_forms_of_the_same_faces_give_the_same_classifier(faces, tmp_path):
@@ -313,3 +314,85 @@ def test_a_batch_may_lack_a_weighted_class_or_weigh_nothing(faces):
     clf.set_params(class_weight={"joy": 2.0})
     with pytest.raises(ValueError, match=r"classes that y has not: \['joy'\]\. The classes are"):
         clf.partial_fit(faces.data[happy], faces.target[happy])
+
+
+# -- what pixels mean -----------------------------------------------------------------
+
+
+def just_outside(X, low, high):
+    """Faces in [0, 1] with one pixel of each end moved."""
+    X = X / 255.0
+    X[0, 0, 0], X[1, 1, 1] = low, high
+    return X
+
+
+@pytest.mark.parametrize("low", [0.0, -1e-9, -1e-4])
+@pytest.mark.parametrize("high", [1.0, np.nextafter(1, 2), 1 + 2.4e-7, 1.0009])
+def test_rounding_at_the_ends_changes_nothing(low, high, faces):
+    """One pixel a rounding error too bright turned the whole set into [0, 255]: black faces."""
+    params = {"max_epochs": 1, "normalize": FaceNormalizer("scale")}
+    rounded, exact = just_outside(faces.data, low, high), just_outside(faces.data, 0, 1)
+    clf = small_classifier(**params).fit(rounded, faces.target)
+    assert clf.normalizer_.pixel_range_ == (0, 1)
+    twin = small_classifier(**params).fit(exact, faces.target)
+    np.testing.assert_array_equal(clf.predict_proba(rounded), twin.predict_proba(exact))
+    fitted_on_bytes = small_classifier(**params).fit(faces.data, faces.target)
+    np.testing.assert_array_equal(  # and in [0, 255], where rounding is as large by share
+        fitted_on_bytes.predict_proba((exact * 255).clip(0, 255)),
+        fitted_on_bytes.predict_proba(exact * 255 + (rounded > 1) * 1e-5 - (rounded < 0) * 1e-5),
+    )
+
+
+@pytest.mark.parametrize("high", [1.01, 1.5, 2.0])
+def test_floats_that_belong_to_neither_range_are_refused_with_both_readings(high, faces):
+    X = just_outside(faces.data, 0, high)
+    with pytest.raises(ValueError, match=r"X\.clip\(0, 1\) .*pixel_range=\(0, 255\)"):
+        small_classifier().fit(X, faces.target)
+    clf = small_classifier(max_epochs=1, normalize=FaceNormalizer(pixel_range=(0, 255)))
+    with pytest.warns(UserWarning, match="all but black"):
+        assert clf.fit(X, faces.target).normalizer_.pixel_range_ == (0, 255)
+    clf = small_classifier(max_epochs=1).fit(X.clip(0, 1), faces.target)
+    with pytest.raises(
+        ValueError, match=r"Expected pixel values in \[0, 1\], got values from 0 to"
+    ):
+        clf.predict(X)
+
+
+@pytest.mark.parametrize("scale", [lambda X: X / 127.5 - 1, lambda X: X / 255 * 3 - 0.2])
+def test_standardised_faces_are_refused(scale, faces):
+    with pytest.raises(ValueError, match=r"in \[0, 1\] or \[0, 255\], got values from -"):
+        small_classifier().fit(scale(faces.data), faces.target)
+
+
+def test_an_error_of_range_does_not_round_away_what_it_speaks_of(faces):
+    clf = small_classifier(max_epochs=1).fit(faces.data / 255, faces.target)
+    with pytest.raises(ValueError, match=r"to 1\.00123\."):
+        clf.predict(just_outside(faces.data, 0, 1.00123))
+
+
+def test_the_same_array_means_the_same_everywhere(faces):
+    """In fit, in predict, as validation faces, in the folds of a cross-validation."""
+    X = just_outside(faces.data, -1e-7, 1 + 1e-7)
+    clf = small_classifier(max_epochs=1, predict_augment=None)
+    clf.fit(X, faces.target, X_val=X, y_val=faces.target)
+    assert clf.best_validation_score_ == clf.score(X, faces.target)
+    for row in (slice(0, 1), slice(1, 2), slice(5, 6)):
+        np.testing.assert_array_equal(clf.predict_proba(X)[row], clf.predict_proba(X[row]))
+    scores = cross_validate(clf, X, faces.target, cv=3, return_estimator=True)
+    assert {fold.normalizer_.pixel_range_ for fold in scores["estimator"]} == {(0.0, 1.0)}
+    normalized = FaceNormalizer().fit(X).transform(X)
+    assert normalized.max() <= FaceNormalizer().fit(X).transform(X.clip(0, 1)).max()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16])
+def test_floats_rounded_to_whole_numbers_bring_a_warning(dtype, faces):
+    black = (faces.data / 255).astype(dtype)
+    with pytest.warns(UserWarning, match="whole numbers of at most 1, where 255 is white"):
+        small_classifier(max_epochs=1).fit(black, faces.target)
+
+
+def test_rows_of_plain_features_are_not_clipped():
+    X = np.random.default_rng(0).normal(size=(60, 10))
+    with pytest.warns(UserWarning, match="plain features"):
+        clf = small_classifier(widths=(4,), max_epochs=1).fit(X, np.arange(60) % 2)
+    assert not np.allclose(clf.decision_function(X * 3), clf.decision_function(X * 2))

@@ -1,7 +1,11 @@
+import pickle
+import threading
+
 import pytest
 import torch
 from torch import nn
 
+from fer_sklearn import networks
 from fer_sklearn.networks import CNN, NETWORKS, ResNet, build_network, register_network
 from fer_sklearn.networks._layers import Dropout, Logits, SpaceToDepth
 
@@ -85,3 +89,49 @@ def test_logits_do_not_depend_on_the_place_in_the_batch(n_classes, n_features):
         )
         for places in range(1, 4):
             assert torch.equal(layer(x.roll(places, 0)), expected.roll(places, 0))
+
+
+class Flat(nn.Sequential):
+    """A linear classifier of faces of 4 x 4 pixels."""
+
+    def __init__(self, n_classes, image_shape=(4, 4)):
+        super().__init__(nn.Flatten(), nn.Linear(16, n_classes))
+
+
+def known_elsewhere(monkeypatch):
+    """Pretend to be a process that knows the shipped networks only."""
+    monkeypatch.setattr(networks, "NETWORKS", {"cnn": networks.CNN, "resnet": networks.ResNet})
+    monkeypatch.setattr(networks, "_LOST", {})
+
+
+def test_a_registered_network_is_carried_to_where_its_name_is_unknown(monkeypatch):
+    known_elsewhere(monkeypatch)
+    networks.register_network("carried", lambda n_classes, image_shape: Flat(n_classes))
+    stored = pickle.dumps(networks.carried_networks())
+    assert networks.carried_networks("cnn", None) == []
+    known_elsewhere(monkeypatch)
+    (carried,) = pickle.loads(stored)
+    assert carried.name == "carried"
+    network = build_network("carried", n_classes=3, image_shape=(4, 4))
+    assert type(network).__name__ == "Flat"
+
+
+def test_a_name_that_is_known_keeps_its_network(monkeypatch):
+    known_elsewhere(monkeypatch)
+    networks.register_network("carried", Flat)
+    stored = pickle.dumps(networks.carried_networks("carried"))
+    known_elsewhere(monkeypatch)
+    networks.register_network("carried", networks.CNN)
+    pickle.loads(stored)
+    assert networks.NETWORKS["carried"] is networks.CNN
+
+
+def test_a_network_that_cannot_be_carried_is_told_when_it_is_asked_for(monkeypatch):
+    known_elsewhere(monkeypatch)
+    lock = threading.Lock()  # cannot be pickled
+    networks.register_network("carried", lambda n_classes, image_shape: lock)
+    stored = pickle.dumps(networks.carried_networks())
+    known_elsewhere(monkeypatch)
+    pickle.loads(stored)
+    with pytest.raises(ValueError, match=r"Unknown network 'carried'.*not be brought here.*lock"):
+        build_network("carried", n_classes=3, image_shape=(4, 4))

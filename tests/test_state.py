@@ -12,10 +12,12 @@ import skops.io
 from helpers import small_classifier
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from torch import nn
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn._state import STATE_FORMAT, unpack_state
 from fer_sklearn.datasets import make_faces
+from fer_sklearn.networks import NETWORKS, register_network
 
 PICKLES = Path(__file__).parent / "pickles"
 
@@ -137,6 +139,24 @@ def test_format_1_of_a_classifier_whose_network_was_changed_after_fit():
     upgraded, _ = unpack_state(old, {})
     assert upgraded["network_params"] is None
     assert upgraded["_recipe"]["params"] == {"activation": "relu", "widths": (4,)}
+
+
+def last_in_line(n_classes, image_shape):
+    return nn.Sequential(nn.Flatten(), nn.Linear(image_shape[0] * image_shape[1], n_classes))
+
+
+def test_a_registered_network_travels_with_its_classifier(faces, tmp_path, monkeypatch):
+    """Another process does not know its name: it is registered where the pickle arrives."""
+    monkeypatch.setattr("fer_sklearn.networks.NETWORKS", dict(NETWORKS))
+    monkeypatch.setattr(last_in_line, "__module__", "__main__")  # as in a script
+    register_network("last in line", last_in_line)
+    clf = small_classifier(network="last in line", widths=None, max_epochs=1, optimizer="adam")
+    joblib.dump((clf.fit(faces.data, faces.target), faces.data), tmp_path / "model.joblib")
+    code = "import joblib, sys; clf, X = joblib.load(sys.argv[1]); print(*clf.predict(X[:5]))"
+    answered = subprocess.check_output(
+        [sys.executable, "-c", code, str(tmp_path / "model.joblib")], text=True
+    )
+    assert answered.split() == clf.predict(faces.data[:5]).tolist()
 
 
 OURS = {

@@ -157,7 +157,7 @@ def test_a_file_that_may_not_be_written_is_named_before_any_training(faces, tmp_
     path = tmp_path / "study.log"
     path.touch()
     tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError, match=f"storage='{path}' cannot be written"):
+    with pytest.raises(OSError, match=f"storage='{path}' cannot be written"):
         search(Untouched(), C, storage=path).fit(rows(faces), faces.target)
 
 
@@ -171,6 +171,12 @@ def test_an_error_does_not_show_the_password_of_a_database(faces):
     with pytest.raises(OSError, match=r"storage='nobase://me:\*\*\*@host/db'") as caught:
         search(LOGISTIC, C, storage="nobase://me:secret@host/db").fit(rows(faces), faces.target)
     assert "secret" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_named(faces):
+    url = "mysql+mysqlconnector://me:secret@host/db"
+    with pytest.raises(ImportError, match=r"storage='mysql.*:\*\*\*@host.*No module named 'mysql'"):
+        search(LOGISTIC, C, storage=url).fit(rows(faces), faces.target)
 
 
 def test_a_home_folder_is_found(monkeypatch, tmp_path):

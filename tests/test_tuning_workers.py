@@ -1,11 +1,7 @@
 """Workers that share a study: side by side, killed, taken for dead."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +19,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import make_pipeline
-from tuning_helpers import LOGISTIC, RANGE, C, rows, search
+from tuning_helpers import LOGISTIC, RANGE, C, let_fit, result, rows, search, start_worker
 
 from fer_sklearn import FERClassifier, make_fer_pipeline, networks
 from fer_sklearn.tuning import _search as search_module
@@ -48,56 +44,6 @@ def test_workers_side_by_side_find_what_one_finds(backend, faces):
         both.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
     )
     assert both.best_params_ == alone.best_params_
-
-
-WORKER = """
-    import json, sys, time
-    import numpy as np
-    from optuna.distributions import FloatDistribution
-    from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.linear_model import LogisticRegression
-    from fer_sklearn.tuning import FERSearchCV
-
-    class Slow(LogisticRegression):
-        def fit(self, X, y):
-            print("fitting", flush=True)
-            time.sleep({pause})
-            return super().fit(X, y)
-
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(90, 4))
-    y = (X[:, 0] + rng.normal(size=90) > 0).astype(int)
-    space = {{"C": FloatDistribution(1e-3, 1e3, log=True)}}
-    print("ready", flush=True)
-    sys.stdin.readline()
-    search = FERSearchCV(Slow(), space, n_trials=9, cv=3, storage={path!r}, random_state=0)
-    search.fit(X, y)
-    print("RESULT", json.dumps([search.best_params_, search.best_score_,
-                                search.cv_results_["params"]]), flush=True)
-"""
-
-
-def start_worker(path, pause):
-    code = textwrap.dedent(WORKER).format(path=str(path), pause=pause)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
-
-
-def let_fit(*workers):
-    """Let workers begin together, and wait until each has."""
-    for worker in workers:
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for worker in workers:
-        assert worker.stdout.readline() == "fitting\n"
-
-
-def result(process):
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    return json.loads(out.split("RESULT", 1)[1])
 
 
 @pytest.mark.parametrize("storage", ["{}/study.log", "sqlite:///{}/study.db"])

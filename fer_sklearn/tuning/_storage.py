@@ -87,6 +87,8 @@ def patiently(create: Callable[[], optuna.Study], url: str) -> optuna.Study:
 
     Raises
     ------
+    ImportError
+        If the driver of the database is not installed.
     OSError
         If the database cannot be reached or written.
     """
@@ -96,6 +98,10 @@ def patiently(create: Callable[[], optuna.Study], url: str) -> optuna.Study:
     while True:
         try:
             return create()
+        except ImportError as error:
+            raise ImportError(
+                f"{_shown(url)} needs a driver that is not installed: {error.__cause__ or error}"
+            ) from error
         except (SQLAlchemyError, StorageInternalError, AssertionError) as error:
             longest = next(pauses, None)
             if longest is None or not _is_race(error):
@@ -105,9 +111,14 @@ def patiently(create: Callable[[], optuna.Study], url: str) -> optuna.Study:
 
 
 def _out_of_reach(storage, error: Exception) -> OSError:
-    named = str(storage) if isinstance(storage, str) else type(storage).__name__
-    named = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", named)  # without the password
-    return OSError(f"storage={named!r} cannot be reached or written: {error.__cause__ or error}")
+    return OSError(f"{_shown(storage)} cannot be reached or written: {error.__cause__ or error}")
+
+
+def _shown(storage) -> str:
+    """Return what an error says of a storage: no password."""
+    shown = storage if isinstance(storage, str) else type(storage).__name__
+    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", shown)
+    return f"storage={shown!r}"
 
 
 def _is_race(error: Exception) -> bool:

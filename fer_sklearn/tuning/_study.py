@@ -9,7 +9,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from ._storage import patiently
 from ._workers import WORKER, counted_trials, free_draw
@@ -71,7 +71,7 @@ def _check_study(study: optuna.Study, fingerprint: str) -> None:
         study.set_user_attr("fingerprint", fingerprint)
 
 
-def _is_foreign(trial, signed: bool) -> bool:
+def _is_foreign(trial: FrozenTrial, signed: bool) -> bool:
     """Tell whether no search made this trial; one that has just begun may not be signed yet."""
     if WORKER in trial.user_attrs or trial.state == TrialState.WAITING:
         return False

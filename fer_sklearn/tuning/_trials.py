@@ -187,14 +187,14 @@ def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> f
         with subtask(context, "fold", task.search, runs=estimator):
             scores.append(_score_fold(task, estimator, train, valid, trial, tell))
 
-        # The steps of the folds follow those of the epochs. After the last there is no time to win.
+        # Steps of folds follow those of epochs. After the last no time is left to save.
         trial.report(float(np.mean(scores)), epochs + fold)
         if fold + 1 < len(task.splits) and trial.should_prune():
             raise optuna.TrialPruned
     return float(np.mean(scores))
 
 
-def _teller(trial, progress):
+def _teller(trial: optuna.Trial, progress: Progress) -> Callable:
     """Return what is done after each epoch of the first fold."""
 
     def tell(net) -> None:
@@ -207,7 +207,14 @@ def _teller(trial, progress):
     return tell
 
 
-def _score_fold(task: Task, estimator, train, valid, trial, tell) -> float:
+def _score_fold(
+    task: Task,
+    estimator,
+    train: np.ndarray,
+    valid: np.ndarray,
+    trial: optuna.Trial,
+    tell: Callable | None,
+) -> float:
     """Return the score of one fold, and keep it and its seconds with the trial.
 
     A fit that fails raises, or has the score `error_score` if that is a number.
@@ -233,7 +240,14 @@ def _score_fold(task: Task, estimator, train, valid, trial, tell) -> float:
     return score
 
 
-def _fit_and_score(task: Task, estimator, train, valid, tell, clock: list[float]) -> float:
+def _fit_and_score(
+    task: Task,
+    estimator,
+    train: np.ndarray,
+    valid: np.ndarray,
+    tell: Callable | None,
+    clock: list[float],
+) -> float:
     """Fit on one side of a split and score on the other; note in `clock` when the fit is over.
 
     `tell` is called after every epoch, if the validation faces can be looked at in the fit.
