@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from ._forms import EXPECTED, as_array, check_table, head_of, is_table
+
 #: Fewer pixels than 8 x 8 cannot show a face: rows of so few numbers are plain
 #: features, whose range is their own and which are not augmented.
 MIN_FACE_PIXELS = 64
@@ -29,9 +31,6 @@ _UNCLEAR = 2.0
 #: half precision round so. Standardised faces miss [0, 255] by more.
 _ROUNDING, _MOST_ROUNDING = 1e-3, 1e-2
 _CHUNK = 1024
-_EXPECTED = (
-    "Expected faces as rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3)"
-)
 
 
 def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
@@ -40,22 +39,29 @@ def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
     Parameters
     ----------
     X : array-like
-        Rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3).
+        Rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3), or a list of
+        images, those of Pillow included.
 
     Returns
     -------
     rows : array-like
-        Two-dimensional input comes back as it was; images as (n, h * w), gray.
+        Two-dimensional input comes back as it was, tables with the names of their columns;
+        images as (n, h * w), gray.
     image_shape : tuple of (int, int) or None
 
     Raises
     ------
     ValueError
-        If the images are of different shapes, or neither gray nor RGB.
+        If X is no such thing, the images are of different shapes, or neither gray nor RGB.
     """
-    if hasattr(X, "iloc") or issparse(X):
+    if issparse(X):
         return X, None
-    X = _as_array(X)
+    if is_table(X):
+        check_table(X)
+        refuse_colour(X)
+        return X, None
+    X = as_array(X)
+    refuse_colour(X)
     if X.ndim < 3:
         return X, None
     images = to_gray(X)
@@ -74,8 +80,8 @@ def refuse_colour(X: Any) -> None:
     ValueError
         Says how to pass one image, or how to drop the alpha channel.
     """
-    if hasattr(X, "iloc"):
-        X = X.iloc[:16].to_numpy()
+    if is_table(X):
+        X = head_of(X)
     if hasattr(X, "__array_interface__"):  # arrays, and Pillow's images
         X = np.asarray(X)
     if not isinstance(X, list | tuple | np.ndarray) or not len(X):
@@ -85,12 +91,12 @@ def refuse_colour(X: Any) -> None:
     if len(shape) == 2 and shape[1] in (3, 4):
         kind, alpha = ("RGB", "") if shape[1] == 3 else ("RGBA", "[..., :3]")
         raise ValueError(
-            f"{_EXPECTED}, got one {kind} image of shape {(len(X), *shape)}. As one face: "
+            f"{EXPECTED}, got one {kind} image of shape {(len(X), *shape)}. As one face: "
             f"pass [image{alpha}]."
         )
     if len(shape) == 1 and not shapes and _are_rgba(np.asarray(X[:16])):
         raise ValueError(
-            f"{_EXPECTED}, got flat rows of {shape[0]} values of which every fourth is an alpha "
+            f"{EXPECTED}, got flat rows of {shape[0]} values of which every fourth is an alpha "
             "channel: RGBA. Pass the images as RGB: X.reshape(-1, h, w, 4)[..., :3]."
         )
 
@@ -104,19 +110,6 @@ def _are_rgba(rows: np.ndarray) -> bool:
     return white in (1, 255) and varies == [True, True, True, False]
 
 
-def _as_array(X: Any) -> np.ndarray:
-    try:
-        return np.asarray(X)
-    except ValueError as error:
-        shapes = [*dict.fromkeys(np.shape(face) for face in X)]
-        if len(shapes) < 2:
-            raise
-        raise ValueError(
-            f"Expected faces of one shape, got images of {shapes[0]} and of {shapes[1]}. Resize "
-            "them first: X = fer_sklearn.datasets.resize_faces(X, 48)."
-        ) from error
-
-
 def to_gray(images: np.ndarray) -> np.ndarray:
     """(n, h, w[, 1 | 3]) -> (n, h, w), RGB by ITU-R 601 luma."""
     if images.ndim == 3:
@@ -127,8 +120,12 @@ def to_gray(images: np.ndarray) -> np.ndarray:
         return _rgb_to_gray(images)
     hint = ""
     if images.ndim == 4 and images.shape[1] in (1, 3):
-        hint = " The channels seem to stand first: pass X.transpose(0, 2, 3, 1)."
-    raise ValueError(f"{_EXPECTED}, got an array of shape {images.shape}.{hint}")
+        hint = " The channels seem to come first: pass X.transpose(0, 2, 3, 1)."
+    elif images.ndim == 4 and images.shape[-1] == 4:
+        hint = " Leave the alpha channel out: pass X[..., :3]."
+    elif images.ndim == 4 and images.shape[-1] == 2:
+        hint = " If the second channel is alpha, leave it out: pass X[..., :1]."
+    raise ValueError(f"{EXPECTED}, got an array of shape {images.shape}.{hint}")
 
 
 def _rgb_to_gray(images: np.ndarray) -> np.ndarray:
@@ -158,6 +155,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
             raise ValueError(
                 f"image_shape={tuple(image_shape)} has {height * width} pixels, but X has "
                 f"{n_features} values a face. Pass X as (n, h, w) or mend image_shape."
+                f"{_colour_hint(n_features, height * width)}"
             )
         return int(height), int(width)
     side = math.isqrt(n_features)
@@ -167,7 +165,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         raise ValueError(
             f"Rows of {n_features} values are not square images (48 x 48 gray faces have "
             "2304). Pass X as images, (n, h, w) or RGB (n, h, w, 3), or state "
-            "image_shape=(h, w)."
+            f"image_shape=(h, w).{_colour_hint(n_features)}"
         )
     warnings.warn(
         f"Rows of {n_features} values are too short for faces and not square: they are "
@@ -177,6 +175,14 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         stacklevel=4,
     )
     return 1, n_features
+
+
+def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
+    """Say how to pass flat rows of RGB, if these seem to be some: of square images, or stated."""
+    third, rest = divmod(n_features, 3)
+    if rest or (third != n_pixels if n_pixels else math.isqrt(third) ** 2 != third):
+        return ""
+    return " If they are RGB: X.reshape(-1, h, w, 3)."
 
 
 def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
@@ -190,7 +196,7 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
     rows, own_shape = as_rows(X)
     rows = np.asarray(rows)
     if rows.ndim != 2:
-        raise ValueError(f"{_EXPECTED}, got an array of shape {rows.shape}.")
+        raise ValueError(f"{EXPECTED}, got an array of shape {rows.shape}.")
     return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))
 
 

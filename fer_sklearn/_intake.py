@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import validate_data
 
 from ._codes import hint_at_codes
+from ._forms import check_class_weight, check_labels, refuse_other_size
 from ._images import PixelValues, as_rows, infer_image_shape
 from ._labels import (
     ClassTotals,
@@ -133,7 +134,9 @@ def take_in(
     check_classification_targets(y)
     classes = find_classes(y) if start.classes is None else start.classes
     codes = _encode(y, classes)
-    weights = make_loss_weights(y, sample_weight, start.class_weight(classes))
+    class_weight = start.class_weight(classes)
+    check_class_weight(class_weight, classes)
+    weights = make_loss_weights(y, sample_weight, class_weight)
     shares = check_shares(label_distribution, len(rows), len(classes))
     return TrainingFaces(
         rows=rows,
@@ -169,6 +172,7 @@ def take_in_batch(
     ValueError
         If one of them cannot be used.
     """
+    check_labels(classes, "classes")
     if classes is not None and start.classes is not None:
         _encode(np.asarray(classes), start.classes)
     if _check_partial_fit_first_call(estimator, classes):
@@ -177,6 +181,7 @@ def take_in_batch(
     check_classification_targets(y)
     codes = _encode(y, estimator.classes_)
     class_weight = start.class_weight(estimator.classes_)
+    check_class_weight(class_weight, estimator.classes_)
     weights = make_batch_weights(codes, estimator.classes_, sample_weight, class_weight)
     index = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
     if not len(index) and start.is_new:
@@ -269,15 +274,15 @@ def _read(
     Images become rows since scikit-learn validates rows; their shape is kept beside.
     """
     rows, own_shape = as_rows(X)
+    check_labels(y)
     if known is not None:
         _refuse_single_face(estimator, rows, own_shape, known)
+        refuse_other_size(estimator, rows, own_shape, known)
     checked = validate_data(estimator, rows, y, reset=known is None)
     rows, y = (checked, None) if isinstance(y, str) else checked
     if known is None:
         stated = estimator.image_shape if own_shape is None else own_shape
         return rows, y, infer_image_shape(rows.shape[1], stated)
-    if own_shape is not None and own_shape != known:
-        raise ValueError(f"Expected faces of {known} pixels (height, width), got {own_shape}.")
     return rows, y, known
 
 
@@ -289,6 +294,6 @@ def _refuse_single_face(
 ) -> None:
     """Raise if one face came where several are expected."""
     shape = rows.shape if own_shape is None else (len(rows), *own_shape)
-    single = [(*known, *channels) for channels in ((), (1,), (3,))]
+    single = [(*known, *channels) for channels in ((), (1,))]
     if shape in single and rows.shape[1] != estimator.n_features_in_:
         raise ValueError(f"Expected several faces, got one of shape {shape}. Pass X[None].")

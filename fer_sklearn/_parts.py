@@ -1,16 +1,63 @@
-"""Parameters of a classifier's parts: `augment__rotation` reaches a part that is None."""
+"""The parts of a classifier, and their parameters: `augment__rotation` reaches a None, too."""
 
 from __future__ import annotations
 
+from numbers import Integral
 from os import PathLike
+from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError
 
 from ._pretrained import read_pretrained
 from .augment import FaceAugmenter
 from .normalize import FaceNormalizer
 
 _PARTS = {"augment": FaceAugmenter, "normalize": FaceNormalizer}
+#: What each may be, as the example that an error shows.
+_EXAMPLES = {
+    "augment": "FaceAugmenter() or FaceAugmenter(rotation=15.0), 'off' to train without "
+    "augmentation, None for the usual one, or 'upstream'",
+    "normalize": "FaceNormalizer() or FaceNormalizer('image'), None for the usual one, or "
+    "'upstream' for faces that are normalised already",
+}
+
+
+def check_parts(classifier: BaseEstimator) -> None:
+    """Raise if what describes a part of the classifier is no such thing.
+
+    Parameters
+    ----------
+    classifier : FERClassifier
+
+    Raises
+    ------
+    InvalidParameterError
+        A ValueError and a TypeError: shows what may be passed.
+    """
+    for part, kind in _PARTS.items():
+        value = getattr(classifier, part)
+        if isinstance(value, kind) or value is None:
+            continue
+        if isinstance(value, str) and value in ("upstream", "off"):
+            continue  # scikit-learn says which of them it may be
+        raise InvalidParameterError(
+            f"The {part!r} parameter of FERClassifier must be {_EXAMPLES[part]}. Got {value!r} "
+            "instead."
+        )
+    widths = classifier.widths
+    if widths is not None and not _are_widths(widths):
+        raise InvalidParameterError(
+            "The 'widths' parameter of FERClassifier must be None or whole numbers of at least 1, "
+            f"the channels of one stage or more, such as (32, 64). Got {widths!r} instead."
+        )
+
+
+def _are_widths(widths: Any) -> bool:
+    if np.ndim(widths) != 1 or not len(widths):
+        return False
+    return all(isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in widths)
 
 
 def with_parts(classifier: BaseEstimator, params: dict) -> dict:

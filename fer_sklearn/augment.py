@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from ._forms import refuse_other_size
 from ._globals import undisturbed
 from ._images import GRAY_RANGE, MIN_FACE_PIXELS, as_rows, gray_images
 from ._state import Lasting
@@ -189,13 +190,18 @@ class AugmentedArray(np.ndarray):
         super().__setstate__(state)
 
 
-class FaceAugmenter(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class FaceAugmenter(
+    Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Random changes of training faces, drawn anew for every batch of every epoch.
 
     The settings live here; the work is done inside the network, on its device, on
     whole batches, in training only. `transform` is therefore the identity: it hands
     the faces on with these settings attached, for a `FERClassifier` behind it.
     Each parameter at 0 switches its own effect off exactly.
+
+    Faces are handed on as arrays whatever ``sklearn.set_config(transform_output=...)`` says:
+    tables can carry neither images nor these settings. There is no `set_output`.
 
     Parameters
     ----------
@@ -295,6 +301,7 @@ class FaceAugmenter(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self)
         rows, image_shape = as_rows(X)
+        refuse_other_size(self, rows, image_shape)
         rows = validate_data(self, rows, reset=False)
         faces = rows if image_shape is None else rows.reshape(len(rows), *image_shape)
         faces = faces.view(AugmentedArray)
@@ -374,9 +381,8 @@ def augmenter_for(stated, X, n_pixels: int = MIN_FACE_PIXELS) -> FaceAugmenter:
     if carried is None and stated == "upstream":
         raise ValueError(
             "augment='upstream' expects faces that come straight from a FaceAugmenter, got "
-            f"a {type(X).__name__} without its settings: a step in between, "
-            "Pipeline(memory=...) or pandas output has dropped them, and training would "
-            "silently go without augmentation. Put the FaceAugmenter right before the "
-            "classifier, or pass it as FERClassifier(augment=FaceAugmenter(...))."
+            f"{type(X).__name__} without its settings: a step in between has dropped them, and "
+            "training would silently go without augmentation. Put the FaceAugmenter right before "
+            "the classifier, or pass it as FERClassifier(augment=FaceAugmenter(...))."
         )
     return FaceAugmenter() if carried is None else carried

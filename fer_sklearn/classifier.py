@@ -16,10 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from . import training
 from ._callbacks import CallbackSupportMixin, epoch_tasks, fit_task, with_callbacks
 from ._device import resolve_device, resolve_device_or_cpu
+from ._forms import other_names
 from ._globals import global_state_preserved
 from ._intake import rows_to_predict, split, take_in, take_in_batch
 from ._labels import ClassTotals
-from ._parts import with_parts
+from ._parts import check_parts, with_parts
 from ._pretrained import read_pretrained, write_pretrained
 from ._start import FileStart, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
@@ -149,8 +150,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         same result. Needs an int as `random_state`, and no `warm_start`. A path serves one
         fit at a time: leave it None in searches.
     callbacks : list of skorch callbacks or None, default=None
-        Told of every epoch and batch. "train_loss", "train_acc", "valid_loss",
-        "valid_acc" and "lr" are in the net's history.
+        Told of every epoch and batch. "train_loss", "train_acc", "valid_loss", "valid_acc",
+        whether each is the best so far ("valid_loss_best"), and "lr" are in the net's history.
     verbose : int, default=0
         1 shows a progress bar with loss, accuracy and time left; 2 adds one line
         an epoch.
@@ -172,7 +173,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     history_ : dict of {str: list}
         One entry an epoch: "train_loss", "train_accuracy" (of augmented faces),
         "learning_rate", "seconds" and, with validation faces, "valid_loss" and
-        "valid_accuracy", NaN in epochs of a fit without any.
+        "valid_accuracy", NaN in epochs of a fit without any. Numbers and texts that callbacks
+        record are kept under their own names.
         ``pd.DataFrame(clf.history_)`` is a table of it.
     best_validation_score_ : float or None
         Highest validation accuracy of an epoch; None without validation faces.
@@ -260,6 +262,20 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     #: What `partial_fit` continues with: the network and the state of its optimiser.
     _trainer: training.Trainer | None = None
 
+    @other_names(
+        **dict.fromkeys(("lr", "learning_rate_init"), "learning_rate"),
+        **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter"), "max_epochs"),
+        **dict.fromkeys(("validation_data", "eval_set"), "X_val and y_val of fit"),
+        augmentation="augment",
+        l2="weight_decay",
+        model="network",
+        normalization="normalize",
+        patience="n_iter_no_change, with early_stopping=True",
+        scheduler="schedule",
+        seed="random_state",
+        validation_split="validation_fraction",
+        weights="pretrained",
+    )
     def __init__(
         self,
         network="resnet",
@@ -331,6 +347,14 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.callbacks = callbacks
         self.verbose = verbose
 
+    @other_names(
+        **dict.fromkeys(("validation_data", "eval_set"), "X_val and y_val, one argument each"),
+        **dict.fromkeys(("epochs", "n_epochs"), "max_epochs of FERClassifier(...)"),
+        **{name: f"{name} of FERClassifier(...)" for name in ("batch_size", "callbacks")},
+        **{name: f"{name} of FERClassifier(...)" for name in ("class_weight", "verbose")},
+        sample_weights="sample_weight",
+        validation_split="validation_fraction of FERClassifier(...)",
+    )
     @with_callbacks
     def fit(self, X, y, sample_weight=None, *, label_distribution=None, X_val=None, y_val=None):
         """Train the network.
@@ -339,7 +363,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
             Faces; RGB is turned to gray. uint8 or numbers in [0, 255], or floats in
-            [0, 1]; `FaceNormalizer(pixel_range=...)` states another range.
+            [0, 1]; `FaceNormalizer(pixel_range=...)` states another range. A list of Pillow's
+            images of one size is taken too.
         y : array-like of shape (n_samples,)
             Labels of any type. With `pretrained`, the labels 0 to K-1 may be codes: see there.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -361,7 +386,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Before any training, if X, y or a parameter cannot be used; during it, if
             the loss is no longer finite.
         TypeError
-            If the network does not take a parameter, or a checkpoint cannot hold what a
+            If the network does not take a parameter, an argument has another name here (the error
+            names it), or a checkpoint cannot hold what a
             callback keeps.
         FileNotFoundError
             If `pretrained` names neither a file nor a network that comes with the package.
@@ -369,7 +395,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Before any training, if `checkpoint` cannot be written.
         """
         with fit_task(self, X, y, max_subtasks=self.max_epochs) as task, unchanged_on_failure(self):
-            self._validate_params()
+            self._check_params()
             # Where the weights begin says what is settled before a face is seen.
             start = choose_start(self, self._predictor if self.warm_start else None)
             data = take_in(self, X, y, sample_weight, label_distribution, start)
@@ -418,7 +444,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             for another network than the fitted one.
         """
         with unchanged_on_failure(self):
-            self._validate_params()
+            self._check_params()
             start = choose_start(self, self._predictor)
             data = take_in_batch(self, X, y, classes, sample_weight, start)
             if not len(data):  # all faces weigh nothing
@@ -581,7 +607,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         file = read_pretrained(source)
         nested = {name: params.pop(name) for name in [*params] if "__" in name}
         clf = cls(**{"network": file.network, "pretrained": source, **params}).set_params(**nested)
-        clf._validate_params()
+        clf._check_params()
         start = FileStart(clf.get_params(deep=False), file)
         predictor = start.as_stored(resolve_device(clf.device))
         known = {"class_count_": file.class_count, "_class_totals": file.class_totals}
@@ -635,6 +661,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             self._predictor, self.classes_, _totals_of(self), note=note, temperature=temperature
         )
         write_pretrained(path, file)
+
+    def _check_params(self):
+        check_parts(self)
+        self._validate_params()
 
     def _settings(self, start, data, seed, **others):
         return training.Settings.from_params(

@@ -16,8 +16,8 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from ._extras import import_pyplot
 from .datasets._duplicates import groups_and_copies
 
 __all__ = [
@@ -201,8 +201,7 @@ class EvaluationReport:
         -------
         display : sklearn.metrics.ConfusionMatrixDisplay
         """
-        check_matplotlib_support("EvaluationReport.plot")
-        import matplotlib.pyplot as plt
+        plt = import_pyplot("EvaluationReport.plot")
         from sklearn.metrics import ConfusionMatrixDisplay
 
         ax = plt.subplots(layout="constrained")[1] if ax is None else ax

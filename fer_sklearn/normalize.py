@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from ._forms import refuse_other_size
 from ._globals import undisturbed
 from ._images import (
     GRAY_RANGE,
@@ -71,11 +72,15 @@ def equalize_histograms(x: Tensor) -> Tensor:
     return torch.where(others > 0, equalized, _CENTER).view_as(x)
 
 
-class FaceNormalizer(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class FaceNormalizer(
+    Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Bring faces from pixel values to the scale that networks train on.
 
     All methods end in the same scale, about mean 0 and standard deviation 1, with
-    black near -2 and white near 2.
+    black near -2 and white near 2. They come as arrays whatever
+    ``sklearn.set_config(transform_output=...)`` says: tables cannot hold images. There is no
+    `set_output`.
 
     Parameters
     ----------
@@ -201,6 +206,7 @@ class FaceNormalizer(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self)
         rows, image_shape = as_rows(X)
+        refuse_other_size(self, rows, image_shape)
         rows = validate_data(self, rows, reset=False)
         pixel_range = match_pixel_range(PixelValues(rows), self.pixel_range_)
         layer = self.make_layer()

@@ -14,7 +14,9 @@ def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifi
 
     It trains the same network as `FERClassifier`, with augmentation as fresh: the
     "augment" step hands its settings to the "classify" step, which applies them to
-    every batch. If a step in between loses the settings, `fit` raises an error.
+    every batch. If a step in between loses the settings, `fit` raises an error. Between the
+    steps faces are arrays, whatever ``sklearn.set_config(transform_output=...)`` says;
+    `set_output` of the pipeline is refused.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """The code of the pages that are no doctests runs, on a few faces and with small networks."""
 
 import re
+from inspect import unwrap
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def names(tmp_path, monkeypatch):
     write_fer2013(tmp_path / "data" / "fer2013.csv")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setitem(FERClassifier.__init__.__kwdefaults__, "max_epochs", 1)
+    monkeypatch.setitem(unwrap(FERClassifier.__init__).__kwdefaults__, "max_epochs", 1)
     monkeypatch.setitem(ResNet.__init__.__kwdefaults__, "widths", (4, 8))
     X, y = load_fer2013("data/fer2013.csv", return_X_y=True)
     X_test, y_test = load_fer2013("data/fer2013.csv", usage="PublicTest", return_X_y=True)

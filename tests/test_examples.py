@@ -13,6 +13,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from inspect import unwrap
 from pathlib import Path
 
 import numpy as np
@@ -265,7 +266,7 @@ def test_the_report_is_reproduced(run, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra [plot]")
     plt.close("all")  # what other tests have drawn
     monkeypatch.delenv("FER2013_PATH", raising=False)
-    monkeypatch.setitem(FERClassifier.__init__.__kwdefaults__, "max_epochs", 1)
+    monkeypatch.setitem(unwrap(FERClassifier.__init__).__kwdefaults__, "max_epochs", 1)
     text = (EXAMPLES / "reproduce_report.py").read_text()
     small = {"(30, 3, (16, 32, 64))": "(3, 1, (4, 8))", "make_faces(2500": "make_faces(350"}
     for long, short in small.items():

@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "fer_sklearn"
 ALLOWED = {
     "__init__": set(),
     # what all others stand on
-    "_images": set(),
+    "_forms": set(),
+    "_extras": set(),
+    "_images": {"_forms"},
     "_labels": set(),
     "_device": set(),
     "_globals": set(),
@@ -24,36 +26,37 @@ ALLOWED = {
     "_archive": set(),
     "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
-    "datasets": {"_files", "_images"},
-    "normalize": {"_globals", "_images", "_state"},
-    "augment": {"_globals", "_images", "_state"},
+    "datasets": {"_extras", "_files", "_forms", "_images"},
+    "normalize": {"_forms", "_globals", "_images", "_state"},
+    "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "networks", "normalize"},
     "training": {"_files", "_globals", "_state", "model"},
     "_codes": {"datasets"},  # how FER-2013 numbers its expressions
-    "_intake": {"_codes", "_images", "_labels", "augment", "model", "training"},
+    "_intake": {"_codes", "_forms", "_images", "_labels", "augment", "model", "training"},
     "_start": {
         *("_codes", "_images", "_intake", "_labels", "_pretrained", "model", "networks"),
         "normalize",
     },
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
-        *("_callbacks", "_device", "_globals", "_intake", "_labels", "_parts", "_pretrained"),
-        *("_start", "_state", "augment", "model", "networks", "normalize", "training"),
+        *("_callbacks", "_device", "_forms", "_globals", "_intake", "_labels", "_parts"),
+        *("_pretrained", "_start", "_state", "augment", "model", "networks", "normalize"),
+        "training",
     },
     # what asks the estimator
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"_state", "augment", "classifier"},
     "embedding": {"classifier"},
     "explain": {"_globals", "_labels", "classifier", "model", "networks"},
-    "metrics": {"datasets"},
+    "metrics": {"_extras", "datasets"},
     "plots": {
-        *("_images", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
-        "normalize",
+        *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
+        *("metrics", "normalize"),
     },
     "tuning": {
-        *("_callbacks", "_device", "_state", "augment", "classifier", "datasets", "networks"),
-        *("normalize", "training"),
+        *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
+        *("networks", "normalize", "training"),
     },
 }
 #: Heavy packages: the rooms that may import them.

@@ -3,13 +3,16 @@ import pickle
 import numpy as np
 import pytest
 from helpers import small_classifier
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from test_training import Recorder
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
+from fer_sklearn.embedding import FaceEmbedder
 
 SMALL = {"widths": (8, 16), "max_epochs": 2, "batch_size": 64, "random_state": 0}
 
@@ -65,10 +68,27 @@ def test_a_step_in_between_that_drops_the_settings_is_an_error(faces):
         pipeline.fit(faces.data, faces.target)
 
 
-def test_pandas_output_is_an_error(faces):
-    pipeline = make_fer_pipeline(**SMALL).set_output(transform="pandas")
-    with pytest.raises(ValueError, match=LOST):
-        pipeline.fit(faces.data.reshape(len(faces.data), -1), faces.target)
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+@pytest.mark.parametrize("flat", [False, True], ids=["images", "rows"])
+def test_tables_as_output_of_transformers_do_not_reach_the_faces(output, flat, faces):
+    pytest.importorskip(output, reason="needs the extra [test]")
+    X = faces.data.reshape(280, -1) if flat else faces.data
+    off = make_fer_pipeline(**SMALL, augment=FaceAugmenter.off()).fit(X, faces.target)
+    plain = make_fer_pipeline(**SMALL).fit(X, faces.target).predict_proba(X)
+    assert not np.array_equal(off.predict_proba(X), plain)
+    with config_context(transform_output=output):
+        pipeline = make_fer_pipeline(**SMALL).fit(X, faces.target)
+        np.testing.assert_array_equal(pipeline.predict_proba(X), plain)
+        embedder = FaceEmbedder(FrozenEstimator(pipeline[-1])).fit(pipeline[:-1].transform(X))
+        features = embedder.transform(pipeline[:-1].transform(X))
+    assert type(features).__module__.startswith(output)
+    assert features.shape == (280, 16)
+
+
+def test_asking_the_pipeline_for_tables_is_refused_before_training():
+    for output in ("pandas", "polars"):
+        with pytest.raises(ValueError, match=r"for FaceNormalizer.* `set_output` is not available"):
+            make_fer_pipeline(**SMALL).set_output(transform=output)
 
 
 def test_a_memory_stores_the_settings_with_the_faces(faces, tmp_path):

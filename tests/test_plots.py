@@ -109,6 +109,19 @@ def test_faces_are_chosen_by_confidence(select, expected, answers):
     assert_array_equal(shown(fewer.axes_[0, 0]), answers[0][expected[0]])
 
 
+def test_faces_without_labels_are_drawn_least_sure_first(fitted, faces, answers):
+    X, _, y_pred, confidence = answers
+    display = FaceGridDisplay.from_predictions(X, None, y_pred, confidence, n_faces=2)
+    assert rows_shown(display) == [3, 1]
+    assert [ax.get_title() for ax in display.axes_.flat] == ["b 50%", "b 60%"]
+    each = {"select": "per-class", "n_faces": 2, "random_state": 0}
+    display = FaceGridDisplay.from_predictions(X, None, y_pred, confidence, **each)
+    assert display.y_pred.tolist() == ["a", "b"]
+    FaceGridDisplay.from_estimator(fitted, faces.data, n_faces=2)
+    with pytest.raises(ValueError, match="'worst' needs labels"):
+        FaceGridDisplay.from_estimator(fitted, faces.data, select="worst")
+
+
 def test_random_faces_are_those_of_the_seed(answers):
     first, again, other = (
         FaceGridDisplay.from_predictions(*answers, select="random", n_faces=4, random_state=seed)
@@ -365,7 +378,7 @@ def test_without_matplotlib_the_error_says_what_to_install(displays, monkeypatch
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for display in displays:
         with pytest.raises(
-            ImportError, match=rf"{type(display).__name__}\.plot requires matplotlib"
+            ImportError, match=rf'{type(display).__name__}\.plot .*install "fer-sklearn\[plot\]"'
         ):
             display.plot()
 

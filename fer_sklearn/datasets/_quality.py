@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from .._extras import import_pyplot
 from .._images import gray_images, mosaic, refuse_colour
 from ._duplicates import exact_groups, find_near_pairs, join_groups
 from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
@@ -102,9 +102,7 @@ class FaceReport:
         """
         if finding not in _TITLES:
             raise ValueError(f"Unknown finding {finding!r}. Known: {', '.join(_TITLES)}.")
-        check_matplotlib_support("FaceReport.plot")
-        import matplotlib.pyplot as plt
-
+        plt = import_pyplot("FaceReport.plot")
         tiles = [self._tile(rows) for rows in self._examples(finding)[:n_examples]]
         ax = plt.subplots(figsize=(8, 4))[1] if ax is None else ax
         if tiles:

@@ -7,6 +7,7 @@ from numbers import Integral
 import numpy as np
 from PIL import Image
 
+from .._forms import as_levels
 from .._images import refuse_colour, to_gray
 
 
@@ -19,7 +20,8 @@ def resize_faces(X, image_size=48):
     Parameters
     ----------
     X : array-like of shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), or sequence of such images
-        uint8, or numbers in any range. A sequence may hold images of different sizes.
+        uint8, or numbers in any range. A sequence may hold images of different sizes, and those
+        of Pillow.
     image_size : int or tuple of (int, int), default=48
         Side, or height and width, of the result in pixels.
 
@@ -43,7 +45,7 @@ def resize_faces(X, image_size=48):
     """
     refuse_colour(X)
     size = (image_size,) * 2 if isinstance(image_size, Integral) else tuple(image_size)
-    images = [_to_gray(np.asarray(face), row) for row, face in enumerate(X)]
+    images = [_to_gray(np.asarray(as_levels(face)), row) for row, face in enumerate(X)]
     faces = [_resize(image, size) for image in images]
     return np.stack(faces) if faces else np.empty((0, *size), dtype=np.uint8)
 

@@ -150,15 +150,14 @@ def build_network(
         If the name is unknown, a layer has no weights, or the network does not return logits
         (B, n_classes).
     TypeError
-        If `network` is an instance, or does not take these parameters.
+        If `network` is an instance, does not take these parameters, or returns no module.
     """
     factory = _look_up(network)
     module = _call(factory, n_classes, image_shape, params)
     if factory in _OWN:  # a face would cost memory by its size, which a file may state
         _check_layers(module, network)
         return module.eval()
-    with torch.no_grad():
-        logits = module.eval()(torch.zeros(2, 1, *image_shape))
+    logits = _try_out(module, network, image_shape)
     shape = tuple(getattr(logits, "shape", ()))
     if shape != (2, n_classes):
         raise ValueError(
@@ -260,10 +259,30 @@ def _call(
     image_shape: tuple[int, int] | None,
     params: dict,
 ) -> nn.Module:
+    name = getattr(factory, "__name__", factory)
     try:
-        return factory(n_classes=n_classes, image_shape=image_shape, **params)
+        module = factory(n_classes=n_classes, image_shape=image_shape, **params)
     except TypeError as error:
         given = ", ".join(["n_classes", "image_shape", *params])
+        raise TypeError(f"{name!s} was called with {given}: {error}") from error
+    if not isinstance(module, nn.Module):
         raise TypeError(
-            f"{getattr(factory, '__name__', factory)!s} was called with {given}: {error}"
+            f"{name!s} has to return a torch.nn.Module, got {module!r:.200}. Has a function no "
+            "return statement, or does it return the class?"
+        )
+    return module
+
+
+def _try_out(
+    module: nn.Module, network: str | Callable[..., nn.Module], image_shape: tuple[int, int]
+) -> torch.Tensor:
+    """Return what the network makes of two black faces."""
+    faces = torch.zeros(2, 1, *image_shape)
+    try:
+        with torch.no_grad():
+            return module.eval()(faces)
+    except Exception as error:
+        raise ValueError(
+            f"The network {network!r} fails on two faces of shape {tuple(faces.shape)}: "
+            f"{type(error).__name__}: {error}"
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sklearn.utils._optional_dependencies import check_matplotlib_support
+from .._extras import import_pyplot
 
 #: Okabe and Ito's colours (2008), which colour-blind readers tell apart too.
 BLUE, VERMILLION, GRAY = "#0072B2", "#D55E00", "#999999"
@@ -34,10 +34,7 @@ def new_grid(display, ax, shape, figsize, *, sharex=False, **ratios):
 
 
 def _pyplot(display):
-    check_matplotlib_support(f"{type(display).__name__}.plot")
-    import matplotlib.pyplot as plt
-
-    return plt
+    return import_pyplot(f"{type(display).__name__}.plot")
 
 
 def bare(ax):

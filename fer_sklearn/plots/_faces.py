@@ -9,7 +9,7 @@ from .._images import MIN_FACE_PIXELS, gray_images
 from ..augment import FaceAugmenter, augmenter_for
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
-from ._axes import BLUE, VERMILLION, bare, gray_scale, new_grid
+from ._axes import BLUE, GRAY, VERMILLION, bare, gray_scale, new_grid
 
 _SELECT = ("worst", "unsure", "random", "per-class")
 
@@ -18,14 +18,20 @@ class FaceGridDisplay:
     """Faces with what they are predicted to show, how surely, and what they are labelled.
 
     Create one with `from_estimator` or `from_predictions`, which choose the faces. A right
-    answer has a tick and a thin blue frame, a wrong one a cross, a thick red frame and the label.
+    answer has a tick and a thin blue frame, a wrong one a cross, a thick red frame and the label;
+    where labels are unknown, frames are thin and gray.
+
+    .. versionchanged:: 0.2
+       Labels may be unknown.
 
     Parameters
     ----------
     images : array-like of shape (n_faces, height, width)
         Gray, on any scale.
-    y_true, y_pred : array-like of shape (n_faces,)
-        Labels and predictions.
+    y_true : array-like of shape (n_faces,) or None
+        Labels.
+    y_pred : array-like of shape (n_faces,)
+        Predictions.
     confidence : array-like of shape (n_faces,)
         Probability of the prediction, in [0, 1].
 
@@ -50,13 +56,22 @@ class FaceGridDisplay:
 
     def __init__(self, images, y_true, y_pred, confidence):
         self.images = np.asarray(images)
-        self.y_true = np.asarray(y_true)
+        self.y_true = None if y_true is None else np.asarray(y_true)
         self.y_pred = np.asarray(y_pred)
         self.confidence = np.asarray(confidence)
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, select="worst", n_faces=24, random_state=None, ax=None, n_columns=8
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        select=None,
+        n_faces=24,
+        random_state=None,
+        ax=None,
+        n_columns=8,
     ):
         """Classify faces and draw some of them.
 
@@ -66,8 +81,8 @@ class FaceGridDisplay:
             Fitted, with `predict_proba`.
         X : array-like, shaped as in `FERClassifier.fit`
             Faces.
-        y : array-like of shape (n_samples,)
-            Their labels.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their labels; None if they are unknown.
         select, n_faces, random_state, ax, n_columns
             As in `from_predictions`.
 
@@ -96,7 +111,7 @@ class FaceGridDisplay:
         y_pred,
         confidence,
         *,
-        select="worst",
+        select=None,
         n_faces=24,
         random_state=None,
         ax=None,
@@ -108,15 +123,19 @@ class FaceGridDisplay:
         ----------
         X : array-like, shaped as in `FERClassifier.fit`
             Faces.
-        y_true, y_pred : array-like of shape (n_samples,)
-            Labels and predictions.
+        y_true : array-like of shape (n_samples,) or None
+            Labels; None if they are unknown.
+        y_pred : array-like of shape (n_samples,)
+            Predictions.
         confidence : array-like of shape (n_samples,)
             Probability of the prediction, in [0, 1].
-        select : {"worst", "unsure", "random", "per-class"}, default="worst"
+        select : {"worst", "unsure", "random", "per-class"} or None, default=None
             - "worst": wrong ones, the most confident first.
             - "unsure": the least confident first.
             - "random": any.
-            - "per-class": any, equally many of each label, sorted by it.
+            - "per-class": any, equally many of each label, sorted by it; of each prediction
+              where labels are unknown.
+            - None: "worst", and "unsure" where labels are unknown.
         n_faces : int, default=24
             Faces to draw at most.
         random_state : int, RandomState instance or None, default=None
@@ -132,20 +151,28 @@ class FaceGridDisplay:
         Raises
         ------
         ValueError
-            If `select` is unknown, `n_faces` is below 1, or no face is wrong and "worst" is
-            wanted.
+            If `select` is unknown, `n_faces` is below 1, or "worst" is wanted and no face is
+            wrong, or no label known.
         """
+        if select is None:
+            select = "unsure" if y_true is None else "worst"
         if select not in _SELECT:
             raise ValueError(f"Unknown select {select!r}. Known: {', '.join(_SELECT)}.")
         if n_faces < 1:
             raise ValueError(f"Expected n_faces of at least 1, got {n_faces!r}.")
-        check_consistent_length(X, y_true, y_pred, confidence)
-        y_true, y_pred, confidence = map(column_or_1d, (y_true, y_pred, confidence))
+        if y_true is None and select == "worst":
+            raise ValueError("select='worst' needs labels: pass them, or choose another select.")
+        images = gray_images(X)
+        check_consistent_length(images, y_true, y_pred, confidence)
+        y_pred, confidence = map(column_or_1d, (y_pred, confidence))
+        labels = None if y_true is None else column_or_1d(y_true)
+        known = y_pred if labels is None else labels
         rng = check_random_state(random_state)
-        rows = _choose(select, y_true, y_pred, confidence, n_faces, rng)
+        rows = _choose(select, known, y_pred, confidence, n_faces, rng)
         if not len(rows):
             raise ValueError("No face is classified wrongly: choose another select than 'worst'.")
-        display = cls(gray_images(X)[rows], y_true[rows], y_pred[rows], confidence[rows])
+        labels = None if labels is None else labels[rows]
+        display = cls(images[rows], labels, y_pred[rows], confidence[rows])
         return display.plot(ax=ax, n_columns=n_columns)
 
     def plot(self, *, ax=None, n_columns=8):
@@ -175,6 +202,10 @@ class FaceGridDisplay:
 
     def _draw(self, ax, i):
         ax.imshow(self.images[i], **gray_scale(self.images))
+        if self.y_true is None:
+            ax.set_title(f"{self.y_pred[i]} {self.confidence[i]:.0%}", size=8)
+            ax.spines[:].set(color=GRAY)
+            return
         right = self.y_pred[i] == self.y_true[i]
         ax.set_title(f"{'✓' if right else '✗'} {self.y_pred[i]} {self.confidence[i]:.0%}", size=8)
         ax.set_xlabel("" if right else f"label: {self.y_true[i]}", size=8, labelpad=2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,8 @@ class FaceNet(NeuralNetClassifier):
         self.generator = generator
         self.oversample = oversample
         self.mixup = mixup
-        super().__init__(module, **kwargs)
+        # Of the logits: skorch's scoring callbacks ask for probabilities.
+        super().__init__(module, **{"predict_nonlinearity": _softmax, **kwargs})
 
     @property
     def _default_callbacks(self) -> list:
@@ -101,10 +103,14 @@ class FaceNet(NeuralNetClassifier):
         Raises
         ------
         ValueError
-            Also if batch norm cannot do with one face alone.
+            Also if batch norm cannot do with one face alone, or a step is too large for float32.
         """
         try:
             return super().train_step(batch, **fit_params)
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            raise ValueError(self._diverged("A step became too large for float32")) from error
         except ValueError as error:
             if len(batch[0]) > 1:
                 raise
@@ -135,21 +141,31 @@ class FaceNet(NeuralNetClassifier):
             loss = loss + step["loss"].detach() * len(faces)
             hits = hits + (step["y_pred"].detach().argmax(dim=1) == codes).sum()
             n_faces += len(faces)
+            self.history.record_batch(f"{prefix}_batch_size", len(faces))
             self.notify("on_batch_end", **told, **step)
-        self.history.record(f"{prefix}_loss", self._finite(loss.item() / n_faces))
-        self.history.record(f"{prefix}_acc", hits.item() / n_faces)
+        self._record(f"{prefix}_loss", self._finite(loss.item() / n_faces), sign=-1)
+        self._record(f"{prefix}_acc", hits.item() / n_faces)
         self.history.record(f"{prefix}_batch_count", len(iterator))
         seconds = time.perf_counter() - start
         self.history.record("dur", seconds + self.history[-1].get("dur", 0.0))
         if training:
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
 
+    def _record(self, name: str, score: float, sign: int = 1) -> None:
+        """Record a score of the epoch, and whether it is the best yet, as skorch's own nets do."""
+        before = [sign * row[name] for row in self.history[:-1]]
+        self.history.record(name, score)
+        self.history.record(f"{name}_best", sign * score > max(before, default=-math.inf))
+
     def _finite(self, loss: float) -> float:
         if loss - loss == 0:  # neither NaN nor infinite
             return loss
-        raise ValueError(
-            f"The loss became {loss} in epoch {len(self.history)}: training diverged. Lower "
-            f"learning_rate (it is {self.lr:g}) or check X for extreme values."
+        raise ValueError(self._diverged(f"The loss became {loss}"))
+
+    def _diverged(self, event: str) -> str:
+        return (
+            f"{event} in epoch {len(self.history)}: training diverged. Lower learning_rate (it is "
+            f"{self.lr:g}) or weight_decay, or check X for extreme values."
         )
 
     def notify(self, method_name: str, **kwargs) -> None:
@@ -165,7 +181,40 @@ class FaceNet(NeuralNetClassifier):
         for _, callback in self.callbacks_:
             try:
                 callback.on_epoch_end(self, **kwargs)
+            except KeyError as error:
+                monitor = getattr(callback, "monitor", None)
+                if monitor in self.history[-1] or not isinstance(monitor, str):
+                    raise
+                raise ValueError(_no_column(callback, self.history[-1])) from error
             except KeyboardInterrupt as stop:
                 if isinstance(callback, OwnCallback):
                     raise
                 raise StopTraining from stop
+
+
+def check_monitors(net: FaceNet) -> None:
+    """Raise if a callback is to follow a score of validation faces, and there are none.
+
+    Raises
+    ------
+    ValueError
+        Names the callback, and how to come by such faces.
+    """
+    for _, callback in net.callbacks_:
+        monitor = getattr(callback, "monitor", None)
+        if net.train_split is None and isinstance(monitor, str) and monitor.startswith("valid_"):
+            raise ValueError(_no_column(callback, ["train_loss", "train_acc", "lr"]))
+
+
+def _no_column(callback: Callback, columns: Iterable[str]) -> str:
+    known = ", ".join(column for column in columns if column != "batches")
+    return (
+        f"The callback {type(callback).__name__} monitors {callback.monitor!r}, which the epochs "
+        f"do not have; they have {known}. Those of validation need faces: fit(X, y, X_val=..., "
+        "y_val=...), or FERClassifier(early_stopping=True), which sets some aside. What an "
+        "EpochScoring records has to come before the callback that monitors it."
+    )
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    return logits.softmax(dim=-1)

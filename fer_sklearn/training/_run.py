@@ -10,18 +10,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import BatchScoring, Callback, EpochScoring
 from skorch.helper import predefined_split
 from torch import nn
 
 from .._globals import threads_for
-from ..model import FaceModel, FacePredictor
+from ..model import FaceModel, FacePredictor, Faces
 from ._checkpoint import Checkpoint
 from ._epochs import PlainEnd, StopEarly, move_rate
 from ._loss import FaceLoss
-from ._net import FaceNet, StopTraining
+from ._net import FaceNet, StopTraining, check_monitors
 from ._optimizers import optimizer_kwargs, usual_learning_rate
 from ._progress import Progress
+
+#: What the net records for callbacks alone.
+_NOT_TOLD = {
+    *("epoch", "train_batch_count", "valid_batch_count"),
+    *(f"{part}_{score}_best" for part in ("train", "valid") for score in ("loss", "acc")),
+}
 
 
 @dataclass(frozen=True)
@@ -150,52 +156,83 @@ class Trainer:
         KeyboardInterrupt
             On Ctrl-C; the model is then half trained.
         ValueError
-            If the loss is no longer finite.
+            If the loss is no longer finite, or a callback monitors a score that is not there.
         """
         faces = train.for_network(self._trained)
         valid = None if valid is None else valid.for_network(self._trained)
-        net, checkpoint = self.net, self.settings.checkpoint
         # A run that was killed has left its state; this one trains the epochs that remain.
+        checkpoint = self.settings.checkpoint
         state = checkpoint.load() if checkpoint else None
         done = len(state["history"]) if state else 0
-        # skorch takes callbacks and validation faces from the net, whose history starts here.
+        progress = self._begin(faces, valid, callbacks, done)
+        if state:
+            self._resume(faces, state)
+        try:
+            with threads_for(self._work(), self.settings.device):
+                self.net.fit_loop(faces, epochs=self.settings.max_epochs - done)
+        except StopTraining:
+            pass
+        finally:
+            progress.close()
+        self._end(faces)
+
+    def _begin(self, faces: Faces, valid: Faces | None, callbacks: Sequence, done: int) -> Progress:
+        """Give the net its callbacks and validation faces, from which skorch takes them."""
+        net = self.net
         steps = len(net.get_iterator(faces, training=True))
         progress = Progress(steps, self.settings.max_epochs, done, self.settings.verbose > 1)
         net.callbacks = self._callbacks(steps, progress, callbacks)
         net.train_split = None if valid is None else predefined_split(valid)
         net.initialize_callbacks()
         net.initialize_history()
+        check_monitors(net)
         net.notify("on_train_begin", X=faces, y=None)
-        if state:
-            checkpoint.restore(net, state)
-        n_weights = sum(weights.numel() for weights in net.module_.parameters())
-        work = net.batch_size * math.prod(self._trained.recipe.image_shape) * n_weights
-        try:
-            with threads_for(work, self.settings.device):
-                net.fit_loop(faces, epochs=self.settings.max_epochs - done)
-        except StopTraining:
-            pass
-        finally:
-            progress.close()
+        return progress
+
+    def _resume(self, faces: Faces, state: dict) -> None:
+        """Put the net where the checkpoint was written."""
+        self.settings.checkpoint.restore(self.net, state)
+        for _, callback in self.net.callbacks_:
+            if isinstance(callback, EpochScoring | BatchScoring):
+                callback.on_train_begin(self.net, X=faces, y=None)  # reads the best so far
+
+    def _end(self, faces: Faces) -> None:
+        net, history = self.net, self.net.history
         net.notify("on_train_end", X=faces, y=None)
+        # skorch's Checkpoint(load_best=True) takes the history of the best epoch back too.
+        net.history = history
         # A kept net is copied, and callbacks need not be copyable.
         net.callbacks = net.callbacks_ = []
-        if checkpoint:
-            checkpoint.remove()
+        if self.settings.checkpoint:
+            self.settings.checkpoint.remove()
+
+    def _work(self) -> float:
+        """Return what a batch costs: faces times pixels times weights."""
+        n_weights = sum(weights.numel() for weights in self.net.module_.parameters())
+        return self.net.batch_size * math.prod(self._trained.recipe.image_shape) * n_weights
 
     def epochs(self) -> dict[str, list]:
-        """Return what the last `train` recorded, a list of one value an epoch under each name."""
+        """Return what the last `train` recorded, a list of one value an epoch under each name.
+
+        Numbers, bools and texts that callbacks recorded are among it, NaN in epochs that lack them.
+        """
         names = {
             "train_loss": "train_loss",
-            "train_accuracy": "train_acc",
+            "train_acc": "train_accuracy",
             "valid_loss": "valid_loss",
-            "valid_accuracy": "valid_acc",
-            "learning_rate": "lr",
-            "seconds": "dur",
+            "valid_acc": "valid_accuracy",
+            "lr": "learning_rate",
+            "dur": "seconds",
         }
-        history = self.net.history
-        recorded = history[-1] if history else {}
-        return {ours: history[:, name] for ours, name in names.items() if name in recorded}
+        rows = self.net.history
+        recorded = {name for row in rows for name, value in row.items() if _is_plain(value)}
+        aside = {*names, *names.values(), *_NOT_TOLD}
+        names |= {name: name for row in rows for name in row if name not in aside}
+        return {
+            ours: [_plain(row.get(name, np.nan)) for row in rows]
+            for name, ours in names.items()
+            if name in recorded
+        }
 
     def _callbacks(self, steps: int, progress: Progress, others: Sequence[Callback]) -> list:
         """Return all callbacks in their order: the checkpoint, last, stores what the rest did."""
@@ -211,6 +248,17 @@ class Trainer:
             callbacks.append(progress)
         callbacks += [*settings.callbacks, *others]
         return [*callbacks, settings.checkpoint] if settings.checkpoint else callbacks
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str | np.generic)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the history as a pickle and a table hold it well."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if _is_plain(value) else np.nan
 
 
 def _make_net(model: FaceModel, settings: Settings) -> FaceNet:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+from .._extras import import_pyplot
+
 _PLOTS = {
     "history": "plot_optimization_history",
     "importance": "plot_param_importances",
@@ -32,7 +34,10 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     ------
     ValueError
         If a kind is unknown.
+    ImportError
+        If matplotlib is not there.
     """
+    import_pyplot("plot_study")
     from optuna.exceptions import ExperimentalWarning
     from optuna.visualization import matplotlib as plots
 

@@ -1,0 +1,335 @@
+"""The forms that faces and labels come in, and what is said of things that are neither."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from functools import wraps
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+
+EXPECTED = (
+    "Expected faces as rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3)"
+)
+_ONE_SHAPE = "Resize them first: X = fer_sklearn.datasets.resize_faces(X, 48)."
+_OPEN = "resize_faces([PIL.Image.open(path) for path in paths], 48)"
+_NUMBERS = re.compile(r"\s*[0-9][0-9.]*([\s,]+[0-9][0-9.]*)+\s*")
+#: Modes of Pillow whose numbers are not gray levels, but can be turned into them.
+_COLOURS = ("1", "P", "RGB", "CMYK", "YCbCr", "HSV")
+
+
+def is_table(X: Any) -> bool:
+    """Tell whether X has columns: a table of pandas, polars, pyarrow, modin or the like."""
+    return hasattr(type(X), "columns") or hasattr(X, "__dataframe__")
+
+
+def head_of(X: Any) -> np.ndarray:
+    """Return the first rows of a table or an array."""
+    return np.asarray(X.head(16) if hasattr(X, "head") else X[:16])
+
+
+def check_table(X: Any) -> None:
+    """Raise if the cells of a table hold no numbers: texts, or an array each.
+
+    Raises
+    ------
+    ValueError
+        Says how to make faces of them.
+    """
+    if hasattr(X, "collect"):
+        raise ValueError(f"{EXPECTED}, got {_named(X)}. Pass X.collect().")
+    head = head_of(X)
+    if head.dtype.kind not in "iufb" and len(head):
+        names = getattr(X, "column_names", X.columns)
+        for name, cell in zip(names, head[0], strict=False):
+            _refuse_text(cell, f'df["{name}"]')
+            _refuse_nested(cell, f'df["{name}"]')
+
+
+def as_array(X: Any) -> np.ndarray:
+    """Return what is no table as an array of numbers, of at least two dimensions.
+
+    Raises
+    ------
+    ValueError
+        If X is something else: says how to make faces of it.
+    """
+    _refuse_no_faces(X)
+    if isinstance(X, list | tuple):
+        X = [_as_face(face, row) for row, face in enumerate(X)]
+    array = _to_numpy(X)
+    if array.ndim and array.dtype.kind in "OUST" and array.size:
+        name = getattr(X, "name", None) or "pixels"
+        _refuse_text(array.flat[0], f'df["{name}"]')
+        if array.ndim == 1:
+            _refuse_nested(array[0], "X")
+    if array.ndim < 2:
+        way_out = " Reshape your data: one flat face is [face]." if array.ndim else ""
+        raise ValueError(f"{EXPECTED}, got {_named(X)} of shape {array.shape}.{way_out}")
+    return array
+
+
+def as_levels(face: Any) -> Any:
+    """Return an image of Pillow as an array of gray levels, and anything else as it is.
+
+    The numbers of other modes mean something else: places in a palette, or other colours.
+
+    Raises
+    ------
+    ValueError
+        If the image has an alpha channel, whose meaning is not guessed.
+    """
+    if not _is_pillow(face):
+        return face
+    if "A" in face.mode.upper()[1:] or "transparency" in face.info:
+        raise ValueError(
+            f"{EXPECTED}, got an image of Pillow with transparency, mode {face.mode!r}. Pass "
+            "image.convert('RGB')."
+        )
+    if face.mode in _COLOURS:
+        face = face.convert("RGB").convert("L")
+    return np.asarray(face)
+
+
+def _is_pillow(face: Any) -> bool:
+    return hasattr(face, "getbands") and hasattr(face, "convert")
+
+
+def _named(X: Any) -> str:
+    return "None" if X is None else type(X).__name__
+
+
+def _refuse_no_faces(X: Any) -> None:
+    if isinstance(X, str | bytes | os.PathLike):
+        way_out = f"Read the image first: X = fer_sklearn.datasets.{_OPEN}."
+    elif isinstance(X, Mapping):
+        way_out = "Of what the loaders of fer_sklearn.datasets return, pass .data."
+    elif isinstance(X, Set | Iterator):
+        way_out = "Pass list(X)."
+    elif _is_pillow(X):
+        way_out = "As one face: pass [image]."
+    elif X is None:
+        way_out = ""
+    else:
+        return
+    raise ValueError(f"{EXPECTED}, got {_named(X)}. {way_out}".rstrip())
+
+
+def _as_face(face: Any, row: int) -> Any:
+    if face is None:
+        raise ValueError(
+            f"{EXPECTED}, got None in row {row}. OpenCV's imread returns it for a file that it "
+            "cannot read."
+        )
+    if isinstance(face, os.PathLike):
+        _refuse_text(os.fspath(face))
+    return as_levels(face)
+
+
+def _refuse_text(cell: Any, column: str = "") -> None:
+    if not isinstance(cell, str | bytes):
+        return
+    text = cell.decode(errors="replace") if isinstance(cell, bytes) else cell
+    if _NUMBERS.fullmatch(text[:200].rpartition(" ")[0] or text):
+        way_out = (
+            f"Turn the gray levels into faces: X = fer_sklearn.datasets.parse_pixels({column})"
+        )
+    else:
+        way_out = f"If they are names of files: X = fer_sklearn.datasets.{_OPEN}"
+    raise ValueError(
+        f"{EXPECTED}, got texts, of which the first begins with {text[:20]!r}. {way_out}."
+    )
+
+
+def _refuse_nested(cell: Any, column: str) -> None:
+    shape = np.shape(cell)
+    if shape:
+        raise ValueError(
+            f"{EXPECTED}, got an array of objects, of which the first has shape {shape}. Pass "
+            f"X = np.stack({column})."
+        )
+
+
+def _to_numpy(X: Any) -> np.ndarray:
+    try:
+        return np.asarray(X)
+    except (RuntimeError, TypeError, ValueError) as error:
+        first = X[0] if isinstance(X, list) and X else X
+        if hasattr(first, "detach"):
+            way_out = "X.detach().cpu().float().numpy()"
+            if first is not X:
+                way_out = f"[{way_out.replace('X', 'x')} for x in X]"
+            raise ValueError(
+                f"{EXPECTED}, got tensors that NumPy cannot read. Pass {way_out}."
+            ) from error
+        shapes = [*dict.fromkeys(np.shape(face) for face in X)] if isinstance(X, list) else []
+        if len(shapes) < 2:
+            raise
+        raise ValueError(
+            f"Expected faces of one shape, got images of {shapes[0]} and of {shapes[1]}. "
+            f"{_ONE_SHAPE}"
+        ) from error
+
+
+def refuse_other_size(
+    estimator: Any,
+    rows: Any,
+    own_shape: tuple[int, int] | None,
+    known: tuple[int, int] | None = None,
+) -> None:
+    """Raise if faces are of another size than those of `fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted on rows.
+    rows : array-like of shape (n, n_pixels)
+    own_shape : tuple of (int, int) or None
+        Height and width that they came with, if they came as images.
+    known : tuple of (int, int) or None
+        Height and width in `fit`; None: square.
+
+    Raises
+    ------
+    ValueError
+        Names both sizes, and the line that resizes.
+    """
+    if is_table(rows) and hasattr(estimator, "feature_names_in_"):
+        return  # the names say more
+    # A classifier's own normaliser has seen faces of one size, but does not say so.
+    expected = getattr(estimator, "n_features_in_", rows.shape[1])
+    n_pixels, known = rows.shape[1], known or _square(expected)
+    if n_pixels != expected:
+        # scikit-learn's words first, which its checks look for
+        raise ValueError(
+            f"X has {n_pixels} features, but {type(estimator).__name__} is expecting {expected} "
+            f"features as input.{_resizing(n_pixels, own_shape, known)}"
+        )
+    if own_shape is not None and known is not None and own_shape != known:
+        raise ValueError(
+            f"Expected faces of {known} pixels (height, width), got {own_shape}."
+            f"{_resizing(n_pixels, own_shape, known)}"
+        )
+
+
+def _resizing(n_pixels: int, own: tuple[int, int] | None, known: tuple[int, int] | None) -> str:
+    if known is None:
+        return ""
+    for n_channels, channels in ((3, ""), (4, "[..., :3]")):
+        if own is None and n_pixels == n_channels * known[0] * known[1]:
+            height, width = known
+            return f" As colour images: X.reshape(-1, {height}, {width}, {n_channels}){channels}."
+    came = own or _square(n_pixels)
+    if came is None or min(came) < 8:
+        return ""
+    images = "X" if own else f"X.reshape(-1, {came[0]}, {came[1]})"
+    size = known[0] if known[0] == known[1] else known
+    return (
+        f" They are faces of {came[0]} x {came[1]} pixels, those of fit were {known[0]} x "
+        f"{known[1]}. Resize them: X = fer_sklearn.datasets.resize_faces({images}, {size})."
+    )
+
+
+def _square(n_pixels: int) -> tuple[int, int] | None:
+    side = round(n_pixels**0.5)
+    return (side, side) if side * side == n_pixels >= 64 else None
+
+
+def check_labels(y: Any, name: str = "y") -> None:
+    """Raise if labels are not one a face, some are missing, or they are of several types.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    name : str
+        What an error calls them.
+
+    Raises
+    ------
+    ValueError
+        Says the way out.
+    """
+    if y is None or isinstance(y, str):
+        return  # scikit-learn has words
+    labels = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise ValueError(
+            f"{name} should be a 1d array, got an array of shape {labels.shape} instead. One-hot "
+            f"columns become labels by codes = np.argmax({name}, axis=1); with names of the "
+            "columns, names[codes]. Votes or shares of the classes are learned by fit(X, codes, "
+            f"label_distribution={name})."
+        )
+    if labels.ndim != 1 or labels.dtype.kind not in "Of":
+        return
+    missing = np.array([_is_missing(label) for label in labels], dtype=bool)
+    if missing.any():
+        raise ValueError(
+            f"Input {name} contains NaN or None: {missing.sum()} of {len(labels)} faces have no "
+            f"label, the first of them in row {missing.argmax()}. Leave them out: known = "
+            f"pandas.notna({name}), X = X[known], {name} = {name}[known]."
+        )
+    kinds = {isinstance(label, str): label for label in labels}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
+            f"Make them texts: [str(label) for label in {name}]."
+        )
+
+
+def _is_missing(label: Any) -> bool:
+    return label is None or is_pandas_na(label) or is_scalar_nan(label)
+
+
+def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
+    """Raise if a dict of weights names a class that there is not, or holds no weights.
+
+    Where all classes have a weight, others may be named: folds may lack a class.
+
+    Raises
+    ------
+    ValueError
+        Names them, and the classes that there are.
+    """
+    if not isinstance(class_weight, Mapping):
+        return
+    known = classes.tolist()
+    unknown = [label for label in class_weight if label not in known]
+    if unknown and not set(known) <= class_weight.keys():
+        raise ValueError(
+            f"class_weight names classes that y has not: {unknown}. The classes are {known}. "
+            "Those without a weight count 1."
+        )
+    if not all(isinstance(w, Real) and 0 <= w < np.inf for w in class_weight.values()):
+        raise ValueError(
+            f"Expected class_weight of numbers of at least 0, got {dict(class_weight)!r}. A "
+            "weight of 0 leaves a class out."
+        )
+
+
+def other_names(**names: str) -> Callable:
+    """Decorate a function: arguments that others call otherwise are answered with the name here.
+
+    Parameters
+    ----------
+    **names : str
+        {name elsewhere: what it is here}
+    """
+
+    def decorate(function: Callable) -> Callable:
+        @wraps(function)
+        def told(*args, **kwargs):  # noqa: ANN202, as the function says
+            for name in kwargs:
+                if name in names:
+                    raise TypeError(
+                        f"{function.__qualname__}() has no argument {name!r}: here it is "
+                        f"{names[name]}."
+                    )
+            return function(*args, **kwargs)
+
+        return told
+
+    return decorate
