@@ -310,12 +310,38 @@ def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
         )
 
 
-def other_names(**names: str) -> Callable:
+#: What others call the parameters of the classifier: what they are here.
+PARAMETERS_ELSEWHERE = dict(
+    **dict.fromkeys(("lr", "learning_rate_init"), "learning_rate"),
+    **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter"), "max_epochs"),
+    **dict.fromkeys(("validation_data", "eval_set"), "X_val and y_val of fit"),
+    augmentation="augment",
+    l2="weight_decay",
+    model="network",
+    normalization="normalize",
+    patience="n_iter_no_change, with early_stopping=True",
+    scheduler="schedule",
+    seed="random_state",
+    validation_split="validation_fraction",
+    weights="pretrained",
+)
+#: The same of the arguments of `fit`.
+ARGUMENTS_OF_FIT_ELSEWHERE = dict(
+    **dict.fromkeys(("validation_data", "eval_set"), "X_val and y_val, one argument each"),
+    **dict.fromkeys(("epochs", "n_epochs"), "max_epochs of FERClassifier(...)"),
+    **{name: f"{name} of FERClassifier(...)" for name in ("batch_size", "callbacks")},
+    **{name: f"{name} of FERClassifier(...)" for name in ("class_weight", "verbose")},
+    sample_weights="sample_weight",
+    validation_split="validation_fraction of FERClassifier(...)",
+)
+
+
+def other_names(names: Mapping[str, str]) -> Callable:
     """Decorate a function: arguments that others call otherwise are answered with the name here.
 
     Parameters
     ----------
-    **names : str
+    names : dict of {str: str}
         {name elsewhere: what it is here}
     """
 

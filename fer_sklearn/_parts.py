@@ -24,8 +24,8 @@ _EXAMPLES = {
 }
 
 
-def check_parts(classifier: BaseEstimator) -> None:
-    """Raise if what describes a part of the classifier is no such thing.
+def check_params(classifier: BaseEstimator) -> None:
+    """Raise if a parameter cannot be used; of a part it is told what may be passed.
 
     Parameters
     ----------
@@ -36,21 +36,23 @@ def check_parts(classifier: BaseEstimator) -> None:
     InvalidParameterError
         A ValueError and a TypeError: shows what may be passed.
     """
-    for part, kind in _PARTS.items():
-        value = getattr(classifier, part)
-        if isinstance(value, kind) or value is None:
-            continue
-        if isinstance(value, str) and value in ("upstream", "off"):
-            continue  # scikit-learn says which of them it may be
-        raise InvalidParameterError(
-            f"The {part!r} parameter of FERClassifier must be {_EXAMPLES[part]}. Got {value!r} "
-            "instead."
-        )
+    for part in _PARTS:
+        _check_part(part, getattr(classifier, part))
     widths = classifier.widths
     if widths is not None and not _are_widths(widths):
         raise InvalidParameterError(
             "The 'widths' parameter of FERClassifier must be None or whole numbers of at least 1, "
             f"the channels of one stage or more, such as (32, 64). Got {widths!r} instead."
+        )
+    classifier._validate_params()
+
+
+def _check_part(part: str, value: Any) -> None:
+    named = isinstance(value, str) and value in ("upstream", "off")  # which, scikit-learn says
+    if not named and value is not None and not isinstance(value, _PARTS[part]):
+        raise InvalidParameterError(
+            f"The {part!r} parameter of FERClassifier must be {_EXAMPLES[part]}. Got {value!r} "
+            "instead."
         )
 
 

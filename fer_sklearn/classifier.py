@@ -16,11 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from . import training
 from ._callbacks import CallbackSupportMixin, epoch_tasks, fit_task, with_callbacks
 from ._device import resolve_device, resolve_device_or_cpu
-from ._forms import other_names
+from ._forms import ARGUMENTS_OF_FIT_ELSEWHERE, PARAMETERS_ELSEWHERE, other_names
 from ._globals import global_state_preserved
 from ._intake import rows_to_predict, split, take_in, take_in_batch
 from ._labels import ClassTotals
-from ._parts import check_parts, with_parts
+from ._parts import check_params, with_parts
 from ._pretrained import read_pretrained, write_pretrained
 from ._start import FileStart, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
@@ -262,20 +262,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     #: What `partial_fit` continues with: the network and the state of its optimiser.
     _trainer: training.Trainer | None = None
 
-    @other_names(
-        **dict.fromkeys(("lr", "learning_rate_init"), "learning_rate"),
-        **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter"), "max_epochs"),
-        **dict.fromkeys(("validation_data", "eval_set"), "X_val and y_val of fit"),
-        augmentation="augment",
-        l2="weight_decay",
-        model="network",
-        normalization="normalize",
-        patience="n_iter_no_change, with early_stopping=True",
-        scheduler="schedule",
-        seed="random_state",
-        validation_split="validation_fraction",
-        weights="pretrained",
-    )
+    @other_names(PARAMETERS_ELSEWHERE)
     def __init__(
         self,
         network="resnet",
@@ -347,14 +334,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.callbacks = callbacks
         self.verbose = verbose
 
-    @other_names(
-        **dict.fromkeys(("validation_data", "eval_set"), "X_val and y_val, one argument each"),
-        **dict.fromkeys(("epochs", "n_epochs"), "max_epochs of FERClassifier(...)"),
-        **{name: f"{name} of FERClassifier(...)" for name in ("batch_size", "callbacks")},
-        **{name: f"{name} of FERClassifier(...)" for name in ("class_weight", "verbose")},
-        sample_weights="sample_weight",
-        validation_split="validation_fraction of FERClassifier(...)",
-    )
+    @other_names(ARGUMENTS_OF_FIT_ELSEWHERE)
     @with_callbacks
     def fit(self, X, y, sample_weight=None, *, label_distribution=None, X_val=None, y_val=None):
         """Train the network.
@@ -395,7 +375,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Before any training, if `checkpoint` cannot be written.
         """
         with fit_task(self, X, y, max_subtasks=self.max_epochs) as task, unchanged_on_failure(self):
-            self._check_params()
+            check_params(self)
             # Where the weights begin says what is settled before a face is seen.
             start = choose_start(self, self._predictor if self.warm_start else None)
             data = take_in(self, X, y, sample_weight, label_distribution, start)
@@ -444,7 +424,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             for another network than the fitted one.
         """
         with unchanged_on_failure(self):
-            self._check_params()
+            check_params(self)
             start = choose_start(self, self._predictor)
             data = take_in_batch(self, X, y, classes, sample_weight, start)
             if not len(data):  # all faces weigh nothing
@@ -607,7 +587,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         file = read_pretrained(source)
         nested = {name: params.pop(name) for name in [*params] if "__" in name}
         clf = cls(**{"network": file.network, "pretrained": source, **params}).set_params(**nested)
-        clf._check_params()
+        check_params(clf)
         start = FileStart(clf.get_params(deep=False), file)
         predictor = start.as_stored(resolve_device(clf.device))
         known = {"class_count_": file.class_count, "_class_totals": file.class_totals}
@@ -661,10 +641,6 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             self._predictor, self.classes_, _totals_of(self), note=note, temperature=temperature
         )
         write_pretrained(path, file)
-
-    def _check_params(self):
-        check_parts(self)
-        self._validate_params()
 
     def _settings(self, start, data, seed, **others):
         return training.Settings.from_params(
