@@ -1,4 +1,4 @@
-"""The process's global state: a fit leaves seeds and cuDNN's settings as it found them."""
+"""The process's global state: left as it was found, and of no influence on what is computed."""
 
 from __future__ import annotations
 
@@ -7,42 +7,82 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 from torch import nn
 
 _lock = threading.RLock()
-_undo = ExitStack()
-_devices: set[torch.device] = set()
-_fits = 0
+
+
+class _Borrowed:
+    """Settings of the process that are changed while somebody works, in several threads too.
+
+    The first to enter saves and the last to leave restores: each for itself, the second would
+    save, and at last restore, what the first has set.
+    """
+
+    def __init__(self) -> None:
+        self._undo = ExitStack()
+        self._changed: set = set()
+        self._users = 0
+
+    @contextmanager
+    def __call__(self, changes: dict[object, Callable[[ExitStack], None]]) -> Iterator[None]:
+        """Make the changes that nobody has made yet; they are undone when all have left."""
+        with _lock:
+            for name in changes.keys() - self._changed:
+                changes[name](self._undo)
+                self._changed.add(name)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with _lock:
+                self._users -= 1
+                if not self._users:
+                    self._changed.clear()
+                    self._undo.close()
+
+
+_borrowed = _Borrowed()
+
+
+@contextmanager
+def undisturbed(device: torch.device | None = None) -> Iterator[None]:
+    """Compute the same whatever has been set in this process before.
+
+    torch's default dtype, default device, autocast and TF32, which on a GPU keeps ten bits of
+    what float32 multiplies, would all change results or break them.
+
+    Parameters
+    ----------
+    device : torch.device or None
+        Where the block computes; None is the CPU.
+    """
+    device = device or torch.device("cpu")
+    default = torch.get_default_device()  # a mode slows every call down: only where it is needed
+    place = nullcontext() if default.type == device.type else device
+    # Autocast keeps weights that it has cast until the outermost block ends: stale after a step.
+    plain = torch.autocast(device.type, enabled=False, cache_enabled=False)
+    with _borrowed({"dtype": _single_dtype, "products": _exact_products}), place, plain:
+        yield
 
 
 @contextmanager
 def global_state_preserved(device: torch.device) -> Iterator[None]:
-    """Restore the process's global state at the end, also with fits in several threads.
+    """Train undisturbed, and restore the process's global state at the end.
 
-    Inside, cuDNN does not choose another algorithm in every run, and glibc keeps the memory
-    that a step frees for the next one.
-
-    `torch.random.fork_rng` per fit would not do: the second thread to enter would
-    save, and at last restore, the state that the first one has left. So the first
-    fit to enter saves and the last one to leave restores.
+    Inside, gradients are computed, cuDNN does not choose another algorithm in every run, and
+    glibc keeps the memory that a step frees for the next one.
     """
-    global _fits
-    with _lock:
-        if device not in _devices:
-            _save(device)
-            _devices.add(device)
-        _fits += 1
-    try:
+    changes = {("generators", device): lambda undo: _keep_generators(undo, device)}
+    if device.type == "cuda":
+        changes["cudnn"] = _repeatable_cudnn
+    if device.type == "cpu":
+        changes["memory"] = _keep_freed_memory
+    with undisturbed(device), torch.inference_mode(False), torch.enable_grad(), _borrowed(changes):
         yield
-    finally:
-        with _lock:
-            _fits -= 1
-            if not _fits:
-                _devices.clear()
-                _undo.close()
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int, device: torch.device) -> nn.Module:
@@ -58,25 +98,44 @@ def build_aside(build: Callable[[], nn.Module]) -> nn.Module:
 
     So it disturbs no `build_seeded` in another thread.
     """
-    with _lock, torch.random.fork_rng(devices=[]):
+    with undisturbed(), torch.inference_mode(False), _lock, torch.random.fork_rng(devices=[]):
         return build()
 
 
-def _save(device: torch.device) -> None:
-    """Let `_undo` restore what is now; what is saved first is restored last."""
+def _single_dtype(undo: ExitStack) -> None:
+    undo.callback(torch.set_default_dtype, torch.get_default_dtype())
+    torch.set_default_dtype(torch.float32)
+
+
+def _exact_products(undo: ExitStack) -> None:
+    """Multiply float32 as float32 on every kind of device."""
+    cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    if hasattr(cudnn, "conv"):  # torch 2.9; reading the older names beside these is an error
+        operations = (cudnn.conv, cuda.matmul, mkldnn.conv, mkldnn.matmul)
+        settings = [(operation, "fp32_precision", "ieee") for operation in operations]
+    else:
+        settings = [(flags, "allow_tf32", False) for flags in (cudnn, cuda.matmul)]
+        undo.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        torch.set_float32_matmul_precision("highest")
+    for owner, name, wanted in settings:
+        undo.callback(setattr, owner, name, getattr(owner, name))
+        setattr(owner, name, wanted)
+
+
+def _keep_generators(undo: ExitStack, device: torch.device) -> None:
     for generator in global_generators(device):
-        _undo.callback(generator.set_state, generator.get_state())
-    if device.type == "cuda":
-        cudnn = torch.backends.cudnn
-        for name, wanted in {"benchmark": False, "deterministic": True}.items():
-            _undo.callback(setattr, cudnn, name, getattr(cudnn, name))
-            setattr(cudnn, name, wanted)
-    if device.type == "cpu":
-        _keep_freed_memory()
+        undo.callback(generator.set_state, generator.get_state())
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc keep what is freed, until `_undo`; elsewhere do nothing.
+def _repeatable_cudnn(undo: ExitStack) -> None:
+    cudnn = torch.backends.cudnn
+    for name, wanted in {"benchmark": False, "deterministic": True}.items():
+        undo.callback(setattr, cudnn, name, getattr(cudnn, name))
+        setattr(cudnn, name, wanted)
+
+
+def _keep_freed_memory(undo: ExitStack) -> None:
+    """Let glibc keep what is freed, until undone; elsewhere do nothing.
 
     It would hand the tensors of every step back to the kernel, and take them anew: tens
     of thousands of page faults a step. What the user has set in the environment stays.
@@ -86,12 +145,12 @@ def _keep_freed_memory() -> None:
     if chosen or not hasattr(libc, "mallopt"):
         return
     trim_threshold, mmap_threshold, mib = -1, -3, 2**20
-    _undo.callback(libc.malloc_trim, 0)
+    undo.callback(libc.malloc_trim, 0)
     for threshold, own in ((trim_threshold, 64 * mib), (mmap_threshold, 32 * mib)):
         libc.mallopt(threshold, own)  # older versions refuse more of the second
         libc.mallopt(threshold, 1024 * mib)
         # Where glibc's own adaptation ends (mallopt(3)); to set either threshold has stopped it.
-        _undo.callback(libc.mallopt, threshold, own)
+        undo.callback(libc.mallopt, threshold, own)
 
 
 def global_generators(device: torch.device) -> list[torch.Generator]:

@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from ._codes import hint_at_codes
 from ._images import PixelValues, as_rows, infer_image_shape
 from ._labels import (
     ClassTotals,
@@ -132,7 +133,7 @@ def take_in(
     check_classification_targets(y)
     classes = find_classes(y) if start.classes is None else start.classes
     codes = _encode(y, classes)
-    weights = make_loss_weights(y, sample_weight, estimator.class_weight)
+    weights = make_loss_weights(y, sample_weight, start.class_weight(classes))
     shares = check_shares(label_distribution, len(rows), len(classes))
     return TrainingFaces(
         rows=rows,
@@ -168,12 +169,15 @@ def take_in_batch(
     ValueError
         If one of them cannot be used.
     """
+    if classes is not None and start.classes is not None:
+        _encode(np.asarray(classes), start.classes)
     if _check_partial_fit_first_call(estimator, classes):
         find_classes(estimator.classes_, "classes")
     rows, y, image_shape = _read(estimator, X, y, start.image_shape)
     check_classification_targets(y)
     codes = _encode(y, estimator.classes_)
-    weights = make_batch_weights(codes, estimator.classes_, sample_weight, estimator.class_weight)
+    class_weight = start.class_weight(estimator.classes_)
+    weights = make_batch_weights(codes, estimator.classes_, sample_weight, class_weight)
     index = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
     if not len(index) and start.is_new:
         raise ValueError("The first batch needs a face of a weight above 0.")
@@ -232,6 +236,9 @@ def _given(
 ) -> TrainingFaces:
     rows, y, image_shape = _read(estimator, X_val, y_val, data.image_shape)
     way_out = "Leave their faces out of X_val and y_val, or fit on such faces too."
+    way_out += _hint(
+        y, data.classes, "y_val = classes[y_val], where classes is an array of those above"
+    )
     codes = encode_labels(y, data.classes, way_out)
     return TrainingFaces(
         rows=rows,
@@ -247,7 +254,11 @@ def _given(
 
 def _encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     way_out = "Name all of them in the first partial_fit, or fit anew."
-    return encode_labels(y, classes, way_out)
+    return encode_labels(y, classes, way_out + _hint(y, classes, "y = clf.classes_[y]"))
+
+
+def _hint(y: np.ndarray, classes: np.ndarray, decode: str) -> str:
+    return hint_at_codes(np.unique(y).tolist(), classes.tolist(), decode)
 
 
 def _read(

@@ -44,14 +44,14 @@ def encode_labels(y: np.ndarray, classes: np.ndarray, way_out: str) -> np.ndarra
     ValueError
         If a label is not among `classes`.
     """
-    codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
-    unknown = np.unique(y[classes[codes] != y])
-    if len(unknown):
+    known = set(classes.tolist())  # which compares labels of any types
+    unknown = [label for label in np.unique(y).tolist() if label not in known]
+    if unknown:
         raise ValueError(
-            f"The labels {unknown.tolist()} are not among the classes that the classifier knows: "
+            f"The labels {unknown} are not among the classes that the classifier knows: "
             f"{classes.tolist()}. {way_out}"
         )
-    return codes.astype(np.int64)
+    return np.searchsorted(classes, y).astype(np.int64)
 
 
 def make_loss_weights(

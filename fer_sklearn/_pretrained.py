@@ -99,13 +99,13 @@ class Pretrained:
                 "depth at their defaults."
             )
 
-    def weights_for(self, classes: np.ndarray, fresh: dict, last_layer: list[str]) -> dict:
+    def weights_for(self, classes: list, fresh: dict, last_layer: list[str]) -> dict:
         """Return these weights for a network that answers with other classes.
 
         Parameters
         ----------
-        classes : ndarray
-            Labels of the network to be.
+        classes : list
+            Labels of the network to be, in the words of this file.
         fresh : dict of {str: ndarray}
             Its state now; the rows of labels that are new here are taken from it.
         last_layer : list of str
@@ -115,8 +115,8 @@ class Pretrained:
         -------
         weights : dict of {str: ndarray}
         """
-        known = [self.classes.index(label) for label in classes.tolist() if label in self.classes]
-        at = [i for i, label in enumerate(classes.tolist()) if label in self.classes]
+        known = [self.classes.index(label) for label in classes if label in self.classes]
+        at = [i for i, label in enumerate(classes) if label in self.classes]
         weights = dict(self.weights)
         for name in last_layer:
             weights[name] = fresh[name].copy()

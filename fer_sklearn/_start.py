@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from ._codes import are_codes, meaning_of, warn_of_labels, weights_by_label
 from ._images import PixelValues
 from ._intake import TrainingFaces
 from ._labels import ClassTotals
@@ -65,6 +66,17 @@ class Start:
     def is_new(self) -> bool:
         """Whether nothing is settled yet that faces can be compared with."""
         return self.image_shape is None
+
+    def class_weight(self, classes: np.ndarray) -> dict | str | None:
+        """Return the parameter, its keys as y has the labels."""
+        stated, labels = self.params["class_weight"], classes.tolist()
+        if not isinstance(stated, dict):
+            return stated
+        return weights_by_label(stated, labels, self.meaning(labels))
+
+    def meaning(self, labels: list) -> list:
+        """Return what the sorted labels of y stand for: themselves, or labels of a file."""
+        return labels
 
     def predictor(self, data: TrainingFaces, device: Any, seed: int) -> FacePredictor:
         """Return the network to train: its normaliser fitted, its weights in place.
@@ -144,6 +156,10 @@ class FileStart(Start):
         """Raise if the parameters ask for another network."""
         self.file.check(self.params["network"], super().network_params(), image_shape)
 
+    def meaning(self, labels: list) -> list:
+        """Return the file's labels if y has codes 0, 1, ... for them."""
+        return meaning_of(labels, self.file.classes)
+
     def network_params(self) -> dict:
         """Return those of the file, and what the classifier states."""
         return {**self.file.network_params, **super().network_params()}
@@ -156,10 +172,12 @@ class FileStart(Start):
 
     def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
         """Load the file's weights; labels that it does not know keep fresh ones."""
-        weights = self.file.weights
-        if classes.tolist() != self.file.classes:
+        weights, labels = self.file.weights, self.meaning(classes.tolist())
+        source = f"pretrained={str(self.params['pretrained'])!r}"
+        warn_of_labels(classes.tolist(), self.file.classes, source)
+        if labels != self.file.classes:
             last_layer = predictor.weights_of_last_layer()
-            weights = self.file.weights_for(classes, predictor.weights(), last_layer)
+            weights = self.file.weights_for(labels, predictor.weights(), last_layer)
         predictor.put(weights)
 
     def as_stored(self, device: Any) -> FacePredictor:
@@ -212,6 +230,13 @@ class WarmStart(Start):
         self.history = history
         self._check_network()
         self._check_normalizer()
+
+    def meaning(self, labels: list) -> list:
+        """Return what the first training took them for: the file is read again, if there is one."""
+        source = self.params["pretrained"]
+        if source is None or not are_codes(labels, len(labels)):
+            return labels
+        return meaning_of(labels, read_pretrained(source).classes)
 
     def recipe(self, data: TrainingFaces) -> Recipe:
         """Return the fitted network's."""

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from ._globals import undisturbed
 from ._images import GRAY_RANGE, MIN_FACE_PIXELS, as_rows, gray_images
 from ._state import Lasting
 
@@ -313,13 +314,14 @@ class FaceAugmenter(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         -------
         X_augmented : ndarray of float32 of shape (n, h, w)
         """
-        faces = torch.tensor(gray_images(X), dtype=torch.float32)
         layers = self.make_layers()
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        generator = torch.Generator().manual_seed(seed)
-        for layer in layers:
-            layer.generator = generator
-        return layers.train()(faces.unsqueeze(1)).squeeze(1).numpy()
+        with undisturbed():
+            generator = torch.Generator().manual_seed(seed)
+            for layer in layers:
+                layer.generator = generator
+            faces = torch.tensor(gray_images(X), dtype=torch.float32)
+            return layers.train()(faces.unsqueeze(1)).squeeze(1).numpy()
 
     @classmethod
     def off(cls):

@@ -55,7 +55,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Start from trained weights instead of random ones (fine-tuning): a file of
         `save_pretrained`, or the name of a network that comes with the package. Then
         the file says which network, and how faces are normalised if `normalize` is None.
-        Labels that the file does not know get fresh weights in the last layer.
+        Labels that the file does not know get fresh weights in the last layer; a UserWarning
+        says so if it knows none of them. Labels that are the numbers 0 to K-1, for a file of K
+        other labels, are codes: places in its sorted labels, as `VotingClassifier` and its like
+        hand them over. A UserWarning says which label each is read as.
     freeze : int, default=0
         Stages of the network, from the first, whose weights stay as they are. A network of
         your own states them as its attribute `stages`, a list of modules.
@@ -71,7 +74,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "oversample" repeats the faces of smaller classes in every epoch until each
         class is as large as the largest, every repetition augmented differently.
     class_weight : dict, "balanced" or None, default=None
-        Factors of the loss by class, as in scikit-learn.
+        Factors of the loss by class, as in scikit-learn. Where y has codes of a file's labels
+        (see `pretrained`), the keys are the codes or the labels.
     optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
         "muon" orthogonalises the steps of convolutions and leaves the rest to Adam
         (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon" holds filters at unit
@@ -337,7 +341,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Faces; RGB is turned to gray. uint8 or numbers in [0, 255], or floats in
             [0, 1]; `FaceNormalizer(pixel_range=...)` states another range.
         y : array-like of shape (n_samples,)
-            Labels of any type.
+            Labels of any type. With `pretrained`, the labels 0 to K-1 may be codes: see there.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Factors of each face's loss.
         label_distribution : array-like of shape (n_samples, n_classes) or None, default=None

@@ -14,6 +14,7 @@ from scipy.special import log_softmax
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from torch import Tensor, nn
 
+from ._globals import undisturbed
 from ._labels import encode_labels
 from .classifier import FERClassifier, asked_about, predictor_of
 from .model import FaceModel, FacePredictor, Faces
@@ -161,18 +162,20 @@ def _batches(n: int) -> Iterator[np.ndarray]:
 
 
 def _grad_cam(predictor: FacePredictor, faces: Faces, codes: np.ndarray) -> np.ndarray:
-    # A copy: a hook on the model itself would also meet what other threads predict.
-    model = copy.deepcopy(predictor.model).requires_grad_(False)
-    layer = _last_stage(model.network)
+    mirror = predictor.chosen_views.mirror
     maps = np.empty((len(faces), *predictor.recipe.image_shape), dtype=np.float32)
-    for index in _batches(len(faces)):
-        batch = faces.pixels(index)
-        wanted = torch.as_tensor(codes[index], device=batch.device)
-        cams = _class_activation(model, layer, batch, wanted)
-        if predictor.chosen_views.mirror:
-            mirrored = _class_activation(model, layer, batch.flip(-1), wanted)
-            cams = (cams + mirrored.flip(-1)) / 2
-        maps[index] = cams.cpu().numpy()
+    with undisturbed(faces.device), torch.inference_mode(False):
+        # A copy: a hook on the model itself would also meet what other threads predict.
+        model = copy.deepcopy(predictor.model).requires_grad_(False)
+        layer = _last_stage(model.network)
+        for index in _batches(len(faces)):
+            batch = faces.pixels(index)
+            wanted = torch.as_tensor(codes[index], device=batch.device)
+            cams = _class_activation(model, layer, batch, wanted)
+            if mirror:
+                mirrored = _class_activation(model, layer, batch.flip(-1), wanted)
+                cams = (cams + mirrored.flip(-1)) / 2
+            maps[index] = cams.cpu().numpy()
     return maps
 
 

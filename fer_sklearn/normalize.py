@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from ._globals import undisturbed
 from ._images import (
     GRAY_RANGE,
     PixelValues,
@@ -204,10 +205,11 @@ class FaceNormalizer(Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstima
         pixel_range = match_pixel_range(PixelValues(rows), self.pixel_range_)
         layer = self.make_layer()
         normalized = np.empty(rows.shape, dtype=np.float32)
-        for start in range(0, len(rows), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            faces = torch.from_numpy(np.array(to_unit(rows[chunk], pixel_range)))
-            normalized[chunk] = layer(faces).numpy()
+        with undisturbed():
+            for start in range(0, len(rows), _CHUNK):
+                chunk = slice(start, start + _CHUNK)
+                faces = torch.from_numpy(np.array(to_unit(rows[chunk], pixel_range)))
+                normalized[chunk] = layer(faces).numpy()
         if image_shape is None:
             return normalized
         return normalized.reshape(np.shape(X)[: 4 if np.shape(X)[-1] == 1 else 3])

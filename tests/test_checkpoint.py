@@ -224,7 +224,7 @@ def test_other_callbacks_that_decide_are_an_error_that_names_both(faces, tmp_pat
     kill_in_second_epoch(path, faces, Patient(0))
     clf = small_classifier(checkpoint=path)
 
-    match = r"\['Schedule', 'Patient'\] .* this fit has \['Schedule'\]"
+    match = r"\['MoveRate', 'Patient'\] .* this fit has \['MoveRate'\]"
     with pytest.raises(ValueError, match=match):
         clf.fit(faces.data, faces.target)
 

@@ -333,7 +333,7 @@ def checkpoint(faces, tmp_path_factory):
             kept.append((self.path.read_bytes(), self.fingerprint))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fer_sklearn.training.Checkpoint", Keep)
+        patch.setattr("fer_sklearn.training._checkpoint.Checkpoint", Keep)
         FERClassifier(widths=(8,), max_epochs=1, random_state=0, checkpoint=path).fit(
             faces.data, faces.target
         )

@@ -25,14 +25,16 @@ ALLOWED = {
     "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
     "datasets": {"_files", "_images"},
-    "normalize": {"_images", "_state"},
-    "augment": {"_images", "_state"},
+    "normalize": {"_globals", "_images", "_state"},
+    "augment": {"_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "networks", "normalize"},
     "training": {"_files", "_globals", "_state", "model"},
-    "_intake": {"_images", "_labels", "augment", "model", "training"},
+    "_codes": {"datasets"},  # how FER-2013 numbers its expressions
+    "_intake": {"_codes", "_images", "_labels", "augment", "model", "training"},
     "_start": {
-        *("_images", "_intake", "_labels", "_pretrained", "model", "networks", "normalize"),
+        *("_codes", "_images", "_intake", "_labels", "_pretrained", "model", "networks"),
+        "normalize",
     },
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
@@ -43,7 +45,7 @@ ALLOWED = {
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"_state", "augment", "classifier"},
     "embedding": {"classifier"},
-    "explain": {"_labels", "classifier", "model", "networks"},
+    "explain": {"_globals", "_labels", "classifier", "model", "networks"},
     "metrics": {"datasets"},
     "plots": {
         *("_images", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
@@ -51,7 +53,7 @@ ALLOWED = {
     },
     "tuning": {
         *("_callbacks", "_device", "_state", "augment", "classifier", "datasets", "networks"),
-        "training",
+        *("normalize", "training"),
     },
 }
 #: Heavy packages: the rooms that may import them.

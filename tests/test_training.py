@@ -206,15 +206,15 @@ def test_fits_on_a_gpu_in_several_threads_restore_cudnn(monkeypatch):
     monkeypatch.setattr(torch.cuda, "init", lambda: None)
     monkeypatch.setattr(torch.cuda, "default_generators", [torch.Generator()])
     cudnn = torch.backends.cudnn
-    for name, value in {"benchmark": True, "deterministic": False, "allow_tf32": False}.items():
+    for name, value in {"benchmark": True, "deterministic": False}.items():
         monkeypatch.setattr(cudnn, name, value)
     gpu = torch.device("cuda:0")
     first, second = global_state_preserved(gpu), global_state_preserved(gpu)
     for change in (first.__enter__, second.__enter__, lambda: first.__exit__(None, None, None)):
         change()
-        assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (False, True, False)
+        assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
     second.__exit__(None, None, None)
-    assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (True, False, False)
+    assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
 
 
 def test_unpickling_waits_while_another_thread_draws_the_weights_of_its_fit(fitted):

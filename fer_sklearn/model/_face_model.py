@@ -99,5 +99,6 @@ class FaceModel(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         if not self.training or self.autocast is None:
             return self.network(x).float()
-        with torch.autocast(x.device.type, dtype=self.autocast):
+        # No cache: it would outlast the step if somebody's autocast is around all of them.
+        with torch.autocast(x.device.type, dtype=self.autocast, cache_enabled=False):
             return self.network(x).float()

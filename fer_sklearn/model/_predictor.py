@@ -191,7 +191,7 @@ class FacePredictor:
 
     def put(self, weights: dict[str, np.ndarray]) -> None:
         """Give the network these weights, copied."""
-        state = {name: torch.tensor(array) for name, array in weights.items()}
+        state = {name: torch.tensor(array, device="cpu") for name, array in weights.items()}
         self.model.network.load_state_dict(state)
 
     def weights_of_last_layer(self) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .._globals import undisturbed
 from ._faces import Faces
 
 
@@ -98,24 +99,26 @@ def ask(
         # The last face fills the batch up; its surplus answers are cut off.
         index = np.minimum(np.arange(start, start + size), len(faces) - 1)
         looks = list(views.of(faces.pixels(index)))
-        with torch.autocast(faces.device.type, dtype=low, enabled=low is not None):
+        chosen = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
+        with torch.autocast(faces.device.type, **chosen):
             answers = model(torch.cat(looks))
         answers = answers.unflatten(0, (len(looks), size))
         answers = answers[0] if len(looks) == 1 else merge(answers)
         return answers[: len(faces) - start].cpu()
 
-    # The small size decides what a face's bits are; the large one has to give the same.
-    answers, size = [answer(0, few)], few
-    if few < many <= len(faces):
-        block = answer(0, many)
-        if torch.equal(block[:few], answers[0]):
-            answers, size = [block], many
-    start = len(answers[0])
-    while start < len(faces):
-        size = size if len(faces) - start >= size else few
-        answers.append(answer(start, size))
-        start += size
-    return torch.cat(answers).numpy()
+    with undisturbed(faces.device):
+        # The small size decides what a face's bits are; the large one has to give the same.
+        answers, size = [answer(0, few)], few
+        if few < many <= len(faces):
+            block = answer(0, many)
+            if torch.equal(block[:few], answers[0]):
+                answers, size = [block], many
+        start = len(answers[0])
+        while start < len(faces):
+            size = size if len(faces) - start >= size else few
+            answers.append(answer(start, size))
+            start += size
+        return torch.cat(answers).numpy()
 
 
 def _shifted(batch: Tensor, steps: int, dim: int) -> Tensor:

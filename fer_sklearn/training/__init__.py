@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "Checkpoint": "_checkpoint",
     "FINE_TUNING_RATE": "_optimizers",
     "FaceLoss": "_loss",
     "FaceNet": "_net",

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier
+from ..normalize import FaceNormalizer
 from ..training import FINE_TUNING_RATE
 from ._space import SearchSpace, search_space
 
@@ -81,7 +82,7 @@ def names_of(space: Mapping | Callable) -> list[str]:
 
 def check_names(space: Mapping | Callable, estimator) -> None:
     """Raise if a name of the space is no parameter of the estimator."""
-    names, known = names_of(space), list(estimator.get_params())
+    names, known = names_of(space), _known(estimator)
     # A part that is searched itself may bring parameters that the present one lacks.
     replaced = tuple(f"{name}__" for name in names)
     unknown = [
@@ -99,6 +100,16 @@ def check_names(space: Mapping | Callable, estimator) -> None:
     raise ValueError(
         f"space has names that are no parameters of {type(estimator).__name__}: {said}.{way_out}"
     )
+
+
+def _known(estimator) -> list[str]:
+    """Return all parameters, those of parts that are None too, which `set_params` makes."""
+    full = clone(estimator)
+    for classifier in parts_of(full, FERClassifier).values():
+        for part, usual in {"augment": FaceAugmenter(), "normalize": FaceNormalizer()}.items():
+            if getattr(classifier, part) is None:
+                classifier.set_params(**{part: usual})
+    return list(full.get_params())
 
 
 def _takes(estimator, name: str) -> bool:
