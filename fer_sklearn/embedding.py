@@ -122,6 +122,7 @@ class FaceEmbedder(
         """Return who asks for which metadata: the classifier that is trained."""
         trained = FERClassifier() if self.estimator is None else self.estimator
         mapping = MethodMapping().add(caller="fit", callee="fit")
+        mapping.add(caller="fit_transform", callee="fit")  # scikit-learn 1.8 does not infer it
         return MetadataRouter(owner=self).add(estimator=trained, method_mapping=mapping)
 
     def _fitted_classifier(self, X, y, fit_params):

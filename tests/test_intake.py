@@ -267,7 +267,8 @@ def test_prediction_refuses_other_faces_than_fit_saw(fitted, faces):
 def test_negative_weights_and_none_left_are_refused(faces):
     for weights, match in (
         (-np.ones(280), "Negative values"),
-        (np.zeros(280), "at least one non-zero"),
+        # scikit-learn 1.9 is the first to look at that.
+        (np.zeros(280), "at least one non-zero|no face a weight above 0"),
         ((faces.target == "sad").astype(float), "Only one class"),
     ):
         with pytest.raises(ValueError, match=match):

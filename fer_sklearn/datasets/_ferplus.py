@@ -156,7 +156,8 @@ def _by_distribution(votes, n_emotions):
     """Up to three emotions make up more than half of the votes that are no slips."""
     patterns, of_row = np.unique(_without_slips(votes), axis=0, return_inverse=True)
     leading = [_leading(pattern, n_emotions) for pattern in patterns.tolist()]
-    kept = np.array(leading).reshape(-1, votes.shape[1])[of_row]
+    # NumPy 2.0 returns the rows' numbers as a column.
+    kept = np.array(leading).reshape(-1, votes.shape[1])[of_row.reshape(-1)]
     return kept.any(axis=1), _shares(kept, n_emotions)
 
 
