@@ -148,3 +148,20 @@ def test_partial_fit_goes_on_after_fit(fitted, faces):
     clf.partial_fit(faces.data[:70], faces.target[:70])
     assert clf.n_iter_ == 4
     assert not np.allclose(probabilities(clf, faces), probabilities(fitted, faces))
+
+
+@pytest.mark.parametrize("rate", [1e20, 1e30])
+def test_a_last_step_that_ruins_the_network_is_an_error_and_changes_nothing(rate, faces):
+    """The loss of an epoch is that before its last step."""
+    clf = small_classifier(batch_size=280)
+    clf.partial_fit(faces.data, faces.target, faces.target_names)
+    before = clf.predict_proba(faces.data)
+    clf.set_params(optimizer="sgd", learning_rate=rate)
+    with pytest.raises(ValueError, match=r"diverged in its last step: .* Lower learning_rate"):
+        clf.partial_fit(faces.data, faces.target)
+    np.testing.assert_array_equal(clf.predict_proba(faces.data), before)
+    clf.set_params(learning_rate=1e-3).partial_fit(faces.data, faces.target)
+    assert np.isfinite(clf.predict_proba(faces.data)).all()
+    alone = small_classifier(optimizer="sgd", learning_rate=rate, batch_size=280, max_epochs=1)
+    with pytest.raises(ValueError, match="diverged"):
+        alone.set_params(schedule=None).fit(faces.data, faces.target)

@@ -174,6 +174,7 @@ class Trainer:
             pass
         finally:
             progress.close()
+        self._check_answers(faces)
         self._end(faces)
 
     def _begin(self, faces: Faces, valid: Faces | None, callbacks: Sequence, done: int) -> Progress:
@@ -195,6 +196,17 @@ class Trainer:
         for _, callback in self.net.callbacks_:
             if isinstance(callback, EpochScoring | BatchScoring):
                 callback.on_train_begin(self.net, X=faces, y=None)  # reads the best so far
+
+    @torch.inference_mode()
+    def _check_answers(self, faces: Faces) -> None:
+        """Raise if the last step, whose loss nobody has seen, has ruined the weights."""
+        some = faces.pixels(np.arange(min(len(faces), 16)))
+        if not self.ready().model(some).isfinite().all():
+            raise ValueError(
+                "Training diverged in its last step: the network answers with numbers that are "
+                f"not finite. Lower learning_rate (it is {self.net.lr:g}) or check X for extreme "
+                "values."
+            )
 
     def _end(self, faces: Faces) -> None:
         net, history = self.net, self.net.history
