@@ -24,7 +24,7 @@ def main():
 
     clf = FERClassifier(widths=(32, 64, 128), max_epochs=args.epochs, random_state=0, verbose=1)
     clf.fit(X_train, y_train)
-    print(classification_report(y_test, clf.predict(X_test)))
+    print(classification_report(y_test, clf.predict(X_test), zero_division=0))
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "faces.joblib"

@@ -56,7 +56,7 @@ RUNS = [
 ROWS = [
     f"benchmarks/ablation.py fer2013.csv base relu silu --faces 35 --seeds 2 {SMALL}",
     f"benchmarks/data_levers.py fer2013.csv --seeds 1 {SMALL}",
-    f"benchmarks/distillation.py fer2013.csv --faces 35 --folds 2 {SMALL}",
+    f"benchmarks/distillation.py fer2013.csv --faces 70 --folds 2 {SMALL}",
     f"benchmarks/ferplus.py fer2013.csv votes.csv --classes 7 --seeds 1 {SMALL}",
 ]
 NEEDS = {"dask_search": ["distributed"], "label_noise": ["cleanlab", "matplotlib"]}

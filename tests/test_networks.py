@@ -104,7 +104,12 @@ def known_elsewhere(monkeypatch):
     monkeypatch.setattr(networks, "_LOST", {})
 
 
-def test_a_registered_network_is_carried_to_where_its_name_is_unknown(monkeypatch):
+@pytest.mark.parametrize("pickler", ["cloudpickle", "joblib.externals.cloudpickle"])
+def test_a_registered_network_is_carried_to_where_its_name_is_unknown(pickler, monkeypatch):
+    found = pytest.importorskip(
+        pickler, reason="joblib 1.6 needs the first, older ones bring the second"
+    )
+    monkeypatch.setattr(networks, "cloudpickle", found)
     known_elsewhere(monkeypatch)
     networks.register_network("carried", lambda n_classes, image_shape: Flat(n_classes))
     stored = pickle.dumps(networks.carried_networks())

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import optuna
 import pytest
 from helpers import small_classifier
 from optuna.pruners import NopPruner
@@ -50,6 +51,16 @@ def test_plots_of_a_study(faces):
     found = search(space=space, n_trials=4, refit=False).fit(faces.data, faces.target)
     axes = plot_study(found)
     assert set(axes) == {"history", "importance", "parallel", "slices"}
+    plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore:Target and region")  # Optuna 5 says that it cannot tell
+def test_a_study_of_equal_scores_is_drawn():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    study = optuna.create_study()
+    study.optimize(lambda trial: 0 * trial.suggest_float("dropout", 0, 1), n_trials=3)
+    assert len(plot_study(study, ["importance"])["importance"].patches) == 1
     plt.close("all")
 
 

@@ -72,7 +72,7 @@ def show(search):
     best = results.sort_values("rank_test_score")[shown].head(8)
     print(best.T.to_string(float_format="{:.4g}".format))
     print("best:", json.dumps(search.best_params_))
-    # Named, since the default before Optuna 5.0 wants scores that differ.
+    # Optuna's default from 5.0 on; the one before fails where all scores are equal.
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     importance = optuna.importance.get_param_importances(search.study_, evaluator=evaluator)
     print("importance:", ", ".join(f"{name} {share:.2f}" for name, share in importance.items()))

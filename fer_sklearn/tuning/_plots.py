@@ -22,7 +22,7 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     study : FERSearchCV or optuna.Study
         A fitted search, or its study.
     kinds : sequence of str, default=("history", "importance", "parallel", "slices")
-        Score by trial; how much each parameter matters (fANOVA); trials as lines over
+        Score by trial; how much each parameter matters (PED-ANOVA); trials as lines over
         the parameters; score by parameter.
 
     Returns
@@ -39,6 +39,7 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     """
     import_pyplot("plot_study")
     from optuna.exceptions import ExperimentalWarning
+    from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.visualization import matplotlib as plots
 
     unknown = set(kinds) - set(_PLOTS)
@@ -47,7 +48,11 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     study = getattr(study, "study_", study)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        axes = {kind: getattr(plots, _PLOTS[kind])(study) for kind in kinds}
+        # Optuna's default from 5.0 on; the one before fails where all scores are equal.
+        options = {"importance": {"evaluator": PedAnovaImportanceEvaluator()}}
+        axes = {
+            kind: getattr(plots, _PLOTS[kind])(study, **options.get(kind, {})) for kind in kinds
+        }
     _make_room(axes)
     return axes
 
