@@ -14,7 +14,7 @@ from torch import nn
 
 _lock = threading.RLock()
 #: Of a batch that is worth several threads: 64 faces of 48 x 48 through the default network.
-_WORK_FOR_THREADS = 64 * 48 * 48 * 1.9e6
+WORK_FOR_THREADS = 64 * 48 * 48 * 1.9e6
 
 
 class _Borrowed:
@@ -112,7 +112,7 @@ def threads_for(work: float, device: torch.device) -> Iterator[None]:
     device : torch.device
     """
     threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1 or work >= _WORK_FOR_THREADS:
+    if device.type != "cpu" or threads == 1 or work >= WORK_FOR_THREADS:
         yield
         return
     torch.set_num_threads(1)

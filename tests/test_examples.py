@@ -45,6 +45,7 @@ RUNS = [
     "benchmarks/large_data.py --base 50 --sizes 70",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
     "benchmarks/predict_speed.py --faces 16 --network cnn",
+    "benchmarks/threads.py --faces 16 --repeats 1 --busy 1",
     f"benchmarks/pruning.py fer2013.csv --trials 4 --faces 56 --orders 2 {SMALL}",
     "benchmarks/search_speed.py fer2013.csv --faces 56 --settings 2 --widths 4 8 --epochs 2",
     f"benchmarks/time_to_accuracy.py fer2013.csv --seeds 2 --vote {SMALL}",

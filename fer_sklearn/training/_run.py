@@ -168,7 +168,7 @@ class Trainer:
         if state:
             self._resume(faces, state)
         try:
-            with threads_for(self._work(), self.settings.device):
+            with threads_for(self._work(faces), self.settings.device):
                 self.net.fit_loop(faces, epochs=self.settings.max_epochs - done)
         except StopTraining:
             pass
@@ -218,10 +218,12 @@ class Trainer:
         if self.settings.checkpoint:
             self.settings.checkpoint.remove()
 
-    def _work(self) -> float:
+    def _work(self, faces: Faces) -> float:
         """Return what a batch costs: faces times pixels times weights."""
+        batches = self.net.get_iterator(faces, training=True)
         n_weights = sum(weights.numel() for weights in self.net.module_.parameters())
-        return self.net.batch_size * math.prod(self._trained.recipe.image_shape) * n_weights
+        n_pixels = math.prod(self._trained.recipe.image_shape)
+        return batches.n_faces / len(batches) * n_pixels * n_weights
 
     def epochs(self) -> dict[str, list]:
         """Return what the last `train` recorded, a list of one value an epoch under each name.
