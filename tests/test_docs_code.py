@@ -1,8 +1,16 @@
 """The code of the pages that are no doctests runs, on a few faces and with small networks."""
 
+import json
 import re
+import threading
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from inspect import unwrap
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import numpy as np
 import pytest
@@ -84,3 +92,64 @@ def test_the_page_on_dask_runs(names):
     names["client"].close()
     names["client"].cluster.close()
     assert names["search"].best_params_ == {"widths": (4, 8)}
+
+
+class ThreadingServer(ThreadingMixIn, WSGIServer):
+    """A thread a request."""
+
+
+class SilentHandler(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def served(app):
+    """Serve the app on this machine, and yield a function that asks it: (status, answer)."""
+    server = ThreadingServer(("127.0.0.1", 0), SilentHandler)
+    server.set_app(app)
+    url = f"http://127.0.0.1:{server.server_port}/"
+
+    def ask(body, **headers):
+        request = urllib.request.Request(url, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310, likewise
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield ask
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_server_of_the_page_on_serving_answers_many_threads(names):
+    run("docs/user_guide/serving.md", names)
+    X, clf = names["X_test"][:6].reshape(-1, 48, 48), names["clf"]
+    with served(names["app"]) as ask, ThreadPoolExecutor(3) as pool:
+        alone = list(pool.map(ask, [face.tobytes() for face in X]))
+        status, together = ask(X.tobytes())
+    assert status == 200
+    assert alone == [(200, {"faces": [face]}) for face in together["faces"]]
+    rows = [[face[label] for label in clf.classes_] for face in together["faces"]]
+    np.testing.assert_array_equal(rows, clf.predict_proba(X).round(4))
+
+
+def test_the_server_of_the_page_on_serving_refuses_what_are_no_faces(names):
+    run("docs/user_guide/serving.md", names)
+    face = bytes(48 * 48)
+    with served(names["app"]) as ask:
+        assert ask(None)[0] == 405  # a GET
+        for body in (b"", face[1:], face + face[1:]):
+            status, answer = ask(body)
+            assert status == 400
+            assert f"got {len(body)}." in answer["error"]
+        assert ask(iter([face]))[0] == 411  # in chunks
+        assert ask(b"", **{"Content-Length": str(65 * len(face))})[0] == 413
+        assert ask(face)[0] == 200  # it works on

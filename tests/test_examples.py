@@ -48,6 +48,10 @@ RUNS = [
     "benchmarks/threads.py --faces 16 --repeats 1 --busy 1",
     f"benchmarks/pruning.py fer2013.csv --trials 4 --faces 56 --orders 2 {SMALL}",
     "benchmarks/search_speed.py fer2013.csv --faces 56 --settings 2 --widths 4 8 --epochs 2",
+    pytest.param(
+        "benchmarks/serving.py --faces 4 --repeats 2",
+        marks=pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    ),
     f"benchmarks/time_to_accuracy.py fer2013.csv --seeds 2 --vote {SMALL}",
     f"benchmarks/time_to_accuracy.py fer2013.csv --only 1 --hold-out {SMALL}",
     f"benchmarks/train_speed.py --faces 256 --size 16 --repeats 1 --profile {SMALL}",
