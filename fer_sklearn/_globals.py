@@ -28,7 +28,6 @@ class _Borrowed:
         self._undo = ExitStack()
         self._changed: set = set()
         self._users = 0
-        self.has_worked = False
 
     @contextmanager
     def __call__(self, changes: dict[object, Callable[[ExitStack], None]]) -> Iterator[None]:
@@ -38,7 +37,6 @@ class _Borrowed:
                 changes[name](self._undo)
                 self._changed.add(name)
             self._users += 1
-            self.has_worked = True
         try:
             yield
         finally:
@@ -64,8 +62,7 @@ def _after_fork() -> None:
     """Let a forked child compute: its copy of OpenMP waits for threads that only the parent has."""
     _borrowed.forget()
     _lock.release()
-    if _borrowed.has_worked:
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):

@@ -150,6 +150,7 @@ def test_the_server_of_the_page_on_serving_refuses_what_are_no_faces(names):
             status, answer = ask(body)
             assert status == 400
             assert f"got {len(body)}." in answer["error"]
-        assert ask(iter([face]))[0] == 411  # in chunks
         assert ask(b"", **{"Content-Length": str(65 * len(face))})[0] == 413
         assert ask(face)[0] == 200  # it works on
+    # Over HTTP the client could find the connection closed before it has sent its chunks.
+    assert names["answer"]({"REQUEST_METHOD": "POST"})[0] == "411 Length Required"

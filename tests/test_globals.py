@@ -126,11 +126,25 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), torch.get_num_threads(
 """
 
 
+LOAD_IN_CHILD = """
+import os
+import torch
+from fer_sklearn import FERClassifier
+
+torch.randn(2000, 2000) @ torch.randn(2000, 2000)  # by torch alone
+child = os.fork()
+if child == 0:
+    os._exit(len(FERClassifier.from_pretrained().predict([[[0] * 48] * 48])) - 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), torch.get_num_threads())
+"""
+
+
 @pytest.mark.skipif(not FORK_IS_THERE, reason="the system cannot fork")
-def test_a_forked_child_predicts_and_fits():
+@pytest.mark.parametrize("script", [FORK, LOAD_IN_CHILD], ids=["after a fit", "after torch"])
+def test_a_forked_child_predicts_and_fits(script):
     """As gunicorn --preload has it. OpenMP's threads are the parent's, and the child waited."""
     answered = subprocess.run(
-        [sys.executable, "-c", FORK],
+        [sys.executable, "-c", script],
         env={**os.environ, "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
