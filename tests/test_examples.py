@@ -46,6 +46,7 @@ RUNS = [
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
     "benchmarks/predict_speed.py --faces 16 --network cnn",
     "benchmarks/threads.py --faces 16 --repeats 1 --busy 1",
+    "benchmarks/soak.py --minutes 0",
     f"benchmarks/pruning.py fer2013.csv --trials 4 --faces 56 --orders 2 {SMALL}",
     "benchmarks/search_speed.py fer2013.csv --faces 56 --settings 2 --widths 4 8 --epochs 2",
     pytest.param(
