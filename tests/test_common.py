@@ -25,8 +25,7 @@ def expected_failures(estimator):
     }
 
 
-@pytest.mark.filterwarnings("default")
-@pytest.mark.filterwarnings("ignore:Rows of .* plain features")  # that is what the checks pass
+@pytest.mark.filterwarnings("default", "ignore:Rows of .* plain features")  # what checks pass
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True)
 def test_scikit_learn_check(estimator, check):
     check(estimator)

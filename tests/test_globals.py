@@ -145,7 +145,7 @@ def test_a_forked_child_predicts_and_fits(script):
     """As gunicorn --preload has it. OpenMP's threads are the parent's, and the child waited."""
     answered = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        env={**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
         timeout=120,

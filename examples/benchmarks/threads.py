@@ -44,6 +44,7 @@ def main():
     finally:
         for other in others:
             other.kill()
+            other.wait()
     print(f"{args.threads} threads, {args.busy} busy processes beside, seconds:")
     print(pd.DataFrame(table).to_string(float_format="{:.3f}".format))
 

@@ -220,10 +220,9 @@ class Trainer:
 
     def _work(self, faces: Faces) -> float:
         """Return what a batch costs: faces times pixels times weights."""
-        batches = self.net.get_iterator(faces, training=True)
         n_weights = sum(weights.numel() for weights in self.net.module_.parameters())
         n_pixels = math.prod(self._trained.recipe.image_shape)
-        return batches.n_faces / len(batches) * n_pixels * n_weights
+        return min(self.net.batch_size, len(faces)) * n_pixels * n_weights
 
     def epochs(self) -> dict[str, list]:
         """Return what the last `train` recorded, a list of one value an epoch under each name.
