@@ -41,7 +41,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--faces", type=int, default=3000, help="how many to draw")
+    parser.add_argument("--faces", type=int, default=2000, help="how many to draw")
     parser.add_argument("--epochs", type=int, default=8, help="passes over them")
     return parser.parse_args()
 

@@ -97,8 +97,8 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
 def threads_for(work: float, device: torch.device) -> Iterator[None]:
     """Compute small batches on a CPU with one thread.
 
-    Two threads wait for each other after every operation. Alone on the machine they gain a third
-    on small batches; beside other work, where one of them has to wait for its core, they lose a
+    Two threads wait for each other after every operation. Alone on the machine they gain on small
+    batches too; beside other work, where one of them has to wait for its core, they lose a
     factor (`docs/benchmarks.md`). The rule knows the batch alone and not the load, so that
     results stay repeatable to the bit.
 
