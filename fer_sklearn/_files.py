@@ -26,7 +26,7 @@ def replace_file(path: str | PathLike, content: bytes) -> None:
     OSError
         If the disk is full, or the file or its folder cannot be written. It names `path`.
     """
-    with _naming(path):
+    with naming(path):
         target, mode = _target(path)
         part = _new_part(target)
         # Exclusively: what already has this name is not ours, a link least of all.
@@ -49,7 +49,7 @@ def check_writable(path: str | PathLike) -> None:
 
     Folders that are missing are made.
     """
-    with _naming(path):
+    with naming(path):
         target, _ = _target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         part = _new_part(target)
@@ -104,8 +104,8 @@ def _new_part(target: Path) -> Path:
 
 
 @contextmanager
-def _naming(path: str | PathLike) -> Iterator[None]:
-    """Let an OSError name `path`, as the user gave it."""
+def naming(path: str | PathLike) -> Iterator[None]:
+    """Let an OSError of the block name `path`, as the user gave it."""
     try:
         yield
     except OSError as error:

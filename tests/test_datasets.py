@@ -528,6 +528,16 @@ def test_a_stored_set_is_opened_without_decoding(many, tmp_path, monkeypatch):
         load_image_folder(many, out=tmp_path / "faces.bin")
 
 
+@pytest.mark.parametrize("name", ["faces.npy.part", "faces.csv.part"])
+def test_images_are_not_written_through_a_link(many, tmp_path, name):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / name).symlink_to(mine)
+    with pytest.raises(ValueError, match=r"\.part is a link, or no file, .* Move it away"):
+        load_image_folder(many, out=tmp_path / "faces.npy")
+    assert mine.read_text() == "mine"
+
+
 def test_a_run_that_was_stopped_goes_on(many, tmp_path, monkeypatch):
     import fer_sklearn.datasets._image_files as module
 

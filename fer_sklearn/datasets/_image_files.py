@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from PIL import ExifTags, Image
 from tqdm.auto import tqdm
 
-from .._files import replace_file, sync
+from .._files import naming, replace_file, sync
 
 #: Files a task; also what is decoded twice, at most, when a run was stopped.
 _BATCH = 256
@@ -101,12 +101,27 @@ def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, v
     if out.exists() or index.exists():
         return _stored(out, index, task, stamps)
     out.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(_part(out), _part(index))
     reasons = _known_in_part(_part(index), task, stamps) if _part(out).exists() else []
-    _write_index(_part(index), task, stamps, reasons)
-    reasons = _continue(_part(out), _part(index), task, stamps, reasons, n_jobs, verbose)
-    os.replace(_part(index), index)
-    os.replace(_part(out), out)
+    with naming(out):
+        _write_index(_part(index), task, stamps, reasons)
+        reasons = _continue(_part(out), _part(index), task, stamps, reasons, n_jobs, verbose)
+        os.replace(_part(index), index)
+        os.replace(_part(out), out)
     return np.load(out, mmap_mode="r"), reasons
+
+
+def _refuse_foreign(*parts: Path) -> None:
+    """Raise if something else has the name of an unfinished file, by which a later run finds it.
+
+    To write through a link would change the file that it names.
+    """
+    for part in parts:
+        if part.is_symlink() or (part.exists() and not part.is_file()):
+            raise ValueError(
+                f"{part} is a link, or no file, where the images are written until all of them "
+                "are decoded. Move it away, or choose another out."
+            )
 
 
 def _stamp(file: Path) -> tuple[str, str]:

@@ -191,7 +191,13 @@ class FacePredictor:
 
     def put(self, weights: dict[str, np.ndarray]) -> None:
         """Give the network these weights, copied."""
-        state = {name: torch.tensor(array, device="cpu") for name, array in weights.items()}
+        # Arrays that may be written to are taken as they are: loading copies them once.
+        state = {
+            name: torch.from_numpy(array)
+            if array.flags.writeable
+            else torch.tensor(array, device="cpu")
+            for name, array in weights.items()
+        }
         self.model.network.load_state_dict(state)
 
     def weights_of_last_layer(self) -> list[str]:

@@ -29,14 +29,11 @@ except ImportError:  # joblib before 1.6 has it inside
 __all__ = [
     "CNN",
     "NETWORKS",
-    "CarriedNetwork",
     "ResNet",
     "SpaceToDepth",
     "build_network",
-    "carried_networks",
     "default_params",
     "register_network",
-    "state_shapes",
 ]
 
 #: The networks that `FERClassifier(network=name)` knows.

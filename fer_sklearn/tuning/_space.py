@@ -69,7 +69,7 @@ class SearchSpace:
         Whose learning rates are searched if "optimizer" is not.
     """
 
-    #: What the names of the classifier's parameters begin with: "classify__" within a Pipeline.
+    #: What the names of the classifier's parameters begin with: ``classify__`` within a Pipeline.
     prefix = ""
 
     def __init__(
