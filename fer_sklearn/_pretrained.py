@@ -27,7 +27,7 @@ import numpy as np
 from ._archive import MOST_ARRAYS, MOST_BYTES, Archive
 from ._files import replace_file
 
-_FORMAT = 3
+_FORMAT = 4
 #: Bytes of "about", pixels of a face, and labels of a file.
 _MOST_ABOUT = 2**20
 _MOST_PIXELS = 2**20
@@ -56,6 +56,8 @@ class Pretrained:
         "method", "mean" and "scale" of its `FaceNormalizer`.
     mirrored : bool
         Whether it was trained on mirrored faces too.
+    views : str or None
+        The views of a face that ``predict_augment="auto"`` stands for; "auto" states none.
     note : str
         Where it comes from.
     class_count : list of int or None
@@ -72,6 +74,7 @@ class Pretrained:
     image_shape: tuple[int, int]
     normalization: dict
     mirrored: bool
+    views: str | None = "auto"
     note: str = ""
     class_count: list | None = None
     class_totals: list | None = None
@@ -340,6 +343,7 @@ _ALLOWED = {
         "a method of FaceNormalizer, a mean in [-10, 10] and a scale in [1e-6, 10]",
     ),
     "mirrored": (lambda value: isinstance(value, bool), "true or false"),
+    "views": (lambda value: value is None or isinstance(value, str), "a name or null"),
     "note": (lambda value: isinstance(value, str), "a text"),
     "class_count": (_are_amounts, "null or a number of faces for each class"),
     "class_totals": (_are_amounts, "null or a number of 0 or more for each class"),

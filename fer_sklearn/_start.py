@@ -12,7 +12,7 @@ from ._images import PixelValues
 from ._intake import TrainingFaces
 from ._labels import ClassTotals
 from ._pretrained import Pretrained, read_pretrained
-from .model import FacePredictor, Recipe
+from .model import VIEWS, FacePredictor, Recipe
 from .networks import default_params
 from .normalize import FaceNormalizer
 
@@ -93,13 +93,15 @@ class Start:
         ValueError
             If the parameters ask for another network or normaliser than those that are there.
         """
+        mirrored = bool(data.augmenter.flip)
         predictor = FacePredictor.fresh(
             self.recipe(data),
             self.normalizer(data),
             data.augmenter.make_layers(),
             device=device,
             seed=seed,
-            mirrored=bool(data.augmenter.flip),
+            mirrored=mirrored,
+            usual_views=self.usual_views(mirrored),
         )
         self.put_weights(predictor, data.classes)
         return predictor
@@ -124,6 +126,10 @@ class Start:
         normalizer = FaceNormalizer() if stated is None else clone(stated)
         return normalizer.fit_rows(data.rows, data.index, data.values)
 
+    def usual_views(self, mirrored: bool) -> str | None:
+        """Return the views that weights of before are best asked by; "auto" if none are known."""
+        return "auto"
+
     def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
         """Replace fresh weights by those that the training begins with."""
 
@@ -146,6 +152,12 @@ class FileStart(Start):
     def __init__(self, params: dict, file: Pretrained) -> None:
         super().__init__(params)
         self.file = file
+        if file.views not in {"auto", *VIEWS}:
+            raise ValueError(
+                f"pretrained={str(params['pretrained'])!r} is to be asked by views named "
+                f"{file.views!r:.100}; this fer_sklearn knows {', '.join(filter(None, VIEWS))}. "
+                "Upgrade it: pip install --upgrade fer-sklearn."
+            )
 
     def recipe(self, data: TrainingFaces) -> Recipe:
         """Return what the file names, with the parameters that may differ."""
@@ -170,6 +182,10 @@ class FileStart(Start):
             return super().normalizer(data)
         return self._stored(FaceNormalizer(self._stored_method), data.values)
 
+    def usual_views(self, mirrored: bool) -> str | None:
+        """Return the file's, unless mirror images are part of it and not of this training."""
+        return self.file.views if mirrored == self.file.mirrored else "auto"
+
     def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
         """Load the file's weights; labels that it does not know keep fresh ones."""
         weights, labels = self.file.weights, self.meaning(classes.tolist())
@@ -190,9 +206,13 @@ class FileStart(Start):
             self.file.image_shape,
         )
         normalizer = self._stored(self._with_the_files_method(), None)
-        weights, mirrored = self.file.weights, self.file.mirrored
         return FacePredictor.from_weights(
-            recipe, normalizer, weights, device=device, mirrored=mirrored
+            recipe,
+            normalizer,
+            self.file.weights,
+            device=device,
+            mirrored=self.file.mirrored,
+            usual_views=self.file.views,
         )
 
     @property
@@ -274,6 +294,10 @@ class WarmStart(Start):
                 "warm_start=False."
             )
 
+    def usual_views(self, mirrored: bool) -> str | None:
+        """Return the fitted network's, unless mirror images are part of one training alone."""
+        return self.fitted.usual_views if mirrored == self.fitted.mirrored else "auto"
+
     def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
         """Load the fitted weights."""
         predictor.put(self.fitted.weights())
@@ -340,6 +364,7 @@ def to_file(
             "scale": normalizer.scale_,
         },
         mirrored=predictor.mirrored,
+        views=predictor.stated_views,
         note=note,
         class_count=None if totals is None else np.asarray(totals.counts).tolist(),
         class_totals=None if totals is None else np.asarray(totals.amounts).tolist(),

@@ -87,19 +87,36 @@ class RandomAffine(RandomLayer):
         # grid_sample measures from -1 to 1: a side is 2 long.
         right = self.uniform(x, -2 * self.shift, 2 * self.shift).view(-1)
         down = self.uniform(x, -2 * self.shift, 2 * self.shift).view(-1)
-        cos, sin = angle.cos() * zoom, angle.sin() * zoom
-        aspect = x.shape[-2] / x.shape[-1]
-        theta = torch.stack(
-            [
-                torch.stack([cos, -sin * aspect, right], dim=1),
-                torch.stack([sin / aspect, cos, down], dim=1),
-            ],
-            dim=1,
-        )  # (B, 2, 3)
-        grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-        if x.device.type == "mps":
-            return sample_inside(x, grid)
-        return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+        return sample(x, affine_matrices(x, angle, zoom, right, down))
+
+
+def affine_matrices(x: Tensor, angle: Tensor, zoom: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """Return where the pixels of faces like those of `x` are fetched from.
+
+    Parameters
+    ----------
+    x : Tensor of shape (B, 1, H, W)
+        Its shape alone counts.
+    angle, zoom, right, down : Tensor of shape (n,)
+        Radians; how much farther apart pixels are fetched; shifts, of a side that is 2 long.
+
+    Returns
+    -------
+    matrices : Tensor of shape (n, 2, 3)
+    """
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    aspect = x.shape[-2] / x.shape[-1]
+    rows = [cos, -sin * aspect, right], [sin / aspect, cos, down]
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+
+
+def sample(x: Tensor, matrices: Tensor) -> Tensor:
+    """Fetch the pixels of each face bilinearly, by its own matrix or by one for all."""
+    grid = F.affine_grid(matrices, [len(matrices), *x.shape[1:]], align_corners=False)
+    grid = grid.expand(len(x), -1, -1, -1)
+    if x.device.type == "mps":
+        return sample_inside(x, grid)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
 def sample_inside(x: Tensor, grid: Tensor) -> Tensor:

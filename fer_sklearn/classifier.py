@@ -24,6 +24,7 @@ from ._parts import check_params, with_parts
 from ._pretrained import read_pretrained, write_pretrained
 from ._start import FileStart, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
+from ._teachers import take_teachers
 from .augment import FaceAugmenter
 from .model import VIEWS, FacePredictor, Faces, Recipe
 from .networks import carried_networks
@@ -96,6 +97,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         - None: constant.
     label_smoothing : float, default=0.1
         Share of each target that is spread over all classes, in [0, 1).
+    teacher_weight : float, default=0.5
+        Share of the loss, in [0, 1], that is the divergence from what the teachers of `fit` answer;
+        the rest is that of the labels. Without teachers it says nothing.
     mixup : float, default=0.0
         Strength of mixup, alpha (Zhang et al., 2018): training faces are blended with
         another one each, and so are their labels; .2 to 1 suits long trainings. 0 is none.
@@ -130,14 +134,21 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Decides weights, order, augmentation and the faces set aside. The same int on
         the same machine gives the same classifier to the bit.
-    predict_augment : {"auto", "flip", "ten-crop"} or None, default="auto"
-        Views of a face whose log-probabilities are averaged; may be changed after `fit`.
+    predict_augment : {"auto", "flip", "blur", "scale", "affine", "ten-crop"} or None, \
+            default="auto"
+        Views of a face whose log-probabilities are averaged (test-time augmentation); may be
+        changed after `fit`. A set of n views takes n times the time of one.
 
-        - "flip": the face and its mirror image, in twice the time.
-        - "ten-crop": these two, and both moved by a 24th of the side towards each corner
-          (2 pixels of 48), in ten times the time.
-        - "auto": "flip" if training mirrored faces too, else None.
         - None: the face itself.
+        - "flip": the face and its mirror image, 2 views.
+        - "blur": the same two, softened by a Gaussian of half a pixel (of 48): 2 views. Warped
+          faces of the training are as soft; it pays for networks that were trained long.
+        - "scale": the face, and both 7 % smaller and 7 % larger, each mirrored: 6 views.
+        - "affine": "scale", and the face turned by 6 degrees either way: 10 views.
+        - "ten-crop": the face, and moved by a 24th of the side towards each corner (2 pixels of
+          48), each mirrored: 10 views.
+        - "auto": what the file of `pretrained` says ("blur" for "fer2013"). Else "flip" if
+          training mirrored faces too, None if it did not.
     logit_adjustment : float, default=0.0
         Times the logarithm of each class's share of the training, taken off its logit
         in prediction (Menon et al., "Long-tail learning via logit adjustment", 2021): rare
@@ -207,6 +218,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     A. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
 
+    L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR
+    2022: `teacher` of `fit`.
+
     E. Barsoum et al., "Training deep networks for facial expression recognition with
     crowd-sourced label distribution", ICMI 2016: `label_distribution` of `fit`.
 
@@ -238,6 +252,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions(set(training.SCHEDULES)), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "teacher_weight": [Interval(Real, 0, 1, closed="both")],
         "mixup": [Interval(Real, 0, None, closed="left")],
         "plain_fraction": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
@@ -282,6 +297,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         weight_decay=1e-4,
         schedule="one-cycle",
         label_smoothing=0.1,
+        teacher_weight=0.5,
         mixup=0.0,
         plain_fraction=0.0,
         batch_size="auto",
@@ -316,6 +332,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        self.teacher_weight = teacher_weight
         self.mixup = mixup
         self.plain_fraction = plain_fraction
         self.batch_size = batch_size
@@ -336,7 +353,17 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     @other_names(ARGUMENTS_OF_FIT_ELSEWHERE)
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, label_distribution=None, X_val=None, y_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        label_distribution=None,
+        X_val=None,
+        y_val=None,
+        teacher=None,
+    ):
         """Train the network.
 
         Parameters
@@ -355,6 +382,12 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             still says which class counts as right.
         X_val, y_val : array-like or None, default=None
             Validation faces and labels, shaped as X and y; then none are set aside from X.
+        teacher : FERClassifier, list of them or None, default=None
+            Fitted, with the same labels and image shape (knowledge distillation). In every step
+            one of them is asked about the very batch that the network sees, augmented and blended
+            (Beyer et al., 2022), and the network learns its probabilities beside the labels;
+            `teacher_weight` says how much. They may be networks of any kind and are left as they
+            are. A teacher as large as this network makes an epoch a quarter to a third longer.
 
         Returns
         -------
@@ -362,6 +395,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
         Raises
         ------
+        NotFittedError
+            If a teacher is not fitted.
         ValueError
             Before any training, if X, y or a parameter cannot be used; during it, if
             the loss is no longer finite.
@@ -382,13 +417,14 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             # One draw a fit, whatever happens next: a RandomState stays in step.
             seed = _draw_seed(self.random_state)
             train, valid = split(self, data, X_val, y_val, seed)
-            checkpoint = training.checkpoint_of(self, X, data, (X_val, y_val), start.file)
+            teachers = take_teachers(teacher, predictor_of, data)
+            given = X, data, (X_val, y_val), start.file, teachers
+            checkpoint = training.checkpoint_of(self, *given)
             settings = self._settings(start, train, seed, checkpoint=checkpoint)
             # One block builds and trains: a network's own dropout draws on where its weights ended.
             with global_state_preserved(settings.device):
-                trainer = training.Trainer(
-                    start.predictor(train, settings.device, settings.seed), settings, train
-                )
+                predictor = start.predictor(train, settings.device, settings.seed)
+                trainer = training.Trainer(predictor, settings, train, teachers=teachers)
                 learned = partial(self._learned, start, train, trainer)
                 told = [
                     training.TellEpochs(*pair) for pair in epoch_tasks(task, self, X, y, learned)
@@ -637,9 +673,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         if not temperature > 0:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
-        file = to_file(
-            self._predictor, self.classes_, _totals_of(self), note=note, temperature=temperature
+        asked = self._predictor.asked(
+            views=self.predict_augment, precision=self.precision, adjustment=0.0
         )
+        file = to_file(asked, self.classes_, _totals_of(self), note=note, temperature=temperature)
         write_pretrained(path, file)
 
     def _settings(self, start, data, seed, **others):
@@ -682,7 +719,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         if predictor is None:
             return pack_state(attributes, None, carried_networks(self.network))
         recipe = {"network": predictor.recipe.network, "params": predictor.recipe.params}
-        attributes.update(_recipe=recipe, _mirrored=predictor.mirrored)
+        attributes.update(
+            _recipe=recipe, _mirrored=predictor.mirrored, _usual_views=predictor.usual_views
+        )
         carried = carried_networks(self.network, predictor.recipe.network)
         return pack_state(attributes, predictor.weights(), carried)
 
@@ -691,14 +730,16 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         vars(self).update(attributes)
         if weights is None:
             return
-        # Two attributes of the pickle became parts of the predictor.
+        # Three attributes of the pickle became parts of the predictor; older ones lack the last.
         recipe, mirrored = vars(self).pop("_recipe"), vars(self).pop("_mirrored")
+        usual_views = vars(self).pop("_usual_views", "auto")
         self._predictor = FacePredictor.from_weights(
             Recipe(**recipe, n_classes=len(self.classes_), image_shape=self.image_shape_),
             self.normalizer_,
             weights,
             device=resolve_device_or_cpu(self.device),
             mirrored=mirrored,
+            usual_views=usual_views,
         )
 
     def __sklearn_tags__(self):
@@ -715,6 +756,8 @@ def predictor_of(classifier: FERClassifier) -> FacePredictor:
     NotFittedError
         Before `fit`.
     """
+    if not isinstance(classifier, FERClassifier):
+        raise TypeError(f"Expected a fitted FERClassifier, got a {type(classifier).__name__}.")
     check_is_fitted(classifier)
     return classifier._predictor.asked(
         views=classifier.predict_augment,

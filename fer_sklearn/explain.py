@@ -78,8 +78,8 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
 
     Notes
     -----
-    Where `predict_augment` looks at mirror images too, so do the maps. Of "ten-crop", Grad-CAM
-    takes the face and its mirror image alone.
+    Where `predict_augment` looks at mirror images too, so do the maps. Of sets with
+    more views than two, and of "blur", Grad-CAM takes the face and its mirror image alone.
 
     Examples
     --------

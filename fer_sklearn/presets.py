@@ -23,7 +23,7 @@ def _accurate() -> dict:
         "mixup": 0.2,
         "plain_fraction": 0.1,
         "augment": FaceAugmenter(erase=0.5),
-        "predict_augment": "ten-crop",
+        "predict_augment": "affine",
     }
 
 

@@ -30,19 +30,20 @@ ALLOWED = {
     "normalize": {"_forms", "_globals", "_images", "_state"},
     "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
-    "model": {"_globals", "_images", "networks", "normalize"},
-    "training": {"_files", "_globals", "_state", "model"},
+    "model": {"_globals", "_images", "augment", "networks", "normalize"},
+    "training": {"_files", "_globals", "_state", "model", "normalize"},
     "_codes": {"datasets"},  # how FER-2013 numbers its expressions
     "_intake": {"_codes", "_forms", "_images", "_labels", "augment", "model", "training"},
     "_start": {
         *("_codes", "_images", "_intake", "_labels", "_pretrained", "model", "networks"),
         "normalize",
     },
+    "_teachers": {"_codes", "_intake", "model"},
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
         *("_callbacks", "_device", "_forms", "_globals", "_intake", "_labels", "_parts"),
-        *("_pretrained", "_start", "_state", "augment", "model", "networks", "normalize"),
-        "training",
+        *("_pretrained", "_start", "_state", "_teachers", "augment", "model", "networks"),
+        *("normalize", "training"),
     },
     # what asks the estimator
     "pipeline": {"augment", "classifier", "normalize"},

@@ -1,17 +1,21 @@
 """Views of a face at prediction."""
 
 import copy
+import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from helpers import small_classifier
+from scipy import ndimage
 from torch import nn
 
-from fer_sklearn import FaceAugmenter
+from fer_sklearn import FaceAugmenter, FERClassifier
+from fer_sklearn._pretrained import read_pretrained, write_pretrained
 from fer_sklearn.model import VIEWS, Faces
-from fer_sklearn.model._views import ask, mean
+from fer_sklearn.model._views import Warp, ask, mean
 
 
 def test_prediction_averages_a_face_and_its_mirror_image_if_training_mirrored(faces):
@@ -59,16 +63,80 @@ def test_a_set_of_views_has_as_many_as_it_says(name, faces):
     batch = torch.tensor(faces.data[:2, None], dtype=torch.float32)
     views = list(VIEWS[name].of(batch))
     assert len(views) == len(VIEWS[name])
-    assert torch.equal(views[0], batch)
+    assert torch.equal(views[0], batch) == (name != "blur")
     assert len(torch.unique(torch.stack(views).flatten(1), dim=0)) == len(views)
 
 
 def test_a_set_with_mirror_images_answers_alike_for_a_face_and_its_mirror_image(faces):
     mirrored = SimpleNamespace(data=faces.data[:, :, ::-1].copy())
-    for name in ("flip", "ten-crop"):
+    for name in set(VIEWS) - {None}:
         np.testing.assert_allclose(
-            asked(faces, name, merge=mean), asked(mirrored, name, merge=mean)
+            asked(faces, name, merge=mean), asked(mirrored, name, merge=mean), rtol=1e-6
         )
+
+
+def test_blurred_and_warped_views_are_what_scipy_makes_of_a_face():
+    face = ndimage.gaussian_filter(np.random.default_rng(0).random((48, 48)), 2)
+    batch = torch.tensor(face[None, None], dtype=torch.float32)
+    blurred, _ = VIEWS["blur"].of(batch)
+    np.testing.assert_allclose(
+        blurred[0, 0], ndimage.gaussian_filter(face, 0.5, mode="nearest"), atol=1e-6
+    )
+    larger, turned = Warp(scale=1.07)(batch)[0, 0], Warp(rotation=6)(batch)[0, 0]
+    cos, sin = np.cos(np.pi / 30), np.sin(np.pi / 30)
+    for view, matrix in ((larger, np.eye(2) / 1.07), (turned, [[cos, sin], [-sin, cos]])):
+        offset = 23.5 - np.array(matrix) @ (23.5, 23.5)
+        expected = ndimage.affine_transform(face, matrix, offset, order=1, mode="nearest")
+        np.testing.assert_allclose(view, expected, atol=1e-5)
+
+
+def test_bytes_and_numbers_of_the_same_faces_get_the_same_views(faces):
+    batch = torch.tensor(faces.data[:2, None])
+    for name in set(VIEWS) - {None, "flip", "ten-crop"}:
+        ours, theirs = VIEWS[name].of(batch), VIEWS[name].of(batch.float() / 255)
+        for view, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(view, other, rtol=0, atol=1e-6)
+
+
+def test_auto_is_what_a_file_was_saved_with(fitted, faces, tmp_path):
+    X, path = faces.data[:4], tmp_path / "small.npz"
+    soft = copy.deepcopy(fitted).set_params(predict_augment="blur")
+    soft.save_pretrained(path)
+    clf = FERClassifier.from_pretrained(path)
+    assert clf.predict_augment == "auto"
+    wanted = FERClassifier.from_pretrained(path, predict_augment="blur").predict_proba(X)
+    plain = FERClassifier.from_pretrained(path, predict_augment="flip").predict_proba(X)
+    assert not np.array_equal(wanted, plain)
+    for same in (clf, pickle.loads(pickle.dumps(clf))):
+        np.testing.assert_array_equal(same.predict_proba(X), wanted)
+    clf.save_pretrained(path)
+    np.testing.assert_array_equal(FERClassifier.from_pretrained(path).predict_proba(X), wanted)
+
+
+def test_fine_tuning_without_mirror_images_forgets_views_that_have_them(fitted, faces, tmp_path):
+    copy.deepcopy(fitted).set_params(predict_augment="blur").save_pretrained(tmp_path / "soft.npz")
+    start = {"pretrained": tmp_path / "soft.npz", "max_epochs": 1, "batch_size": 128}
+    for params, views in (({}, "blur"), ({"augment": FaceAugmenter(flip=0)}, None)):
+        clf = FERClassifier(**start, **params).fit(faces.data, faces.target)
+        auto = clf.predict_proba(faces.data[:4])
+        stated = clf.set_params(predict_augment=views).predict_proba(faces.data[:4])
+        np.testing.assert_array_equal(auto, stated)
+
+
+def test_a_file_whose_views_are_not_known_says_so(fitted, tmp_path):
+    fitted.save_pretrained(tmp_path / "small.npz")
+    newer = replace(read_pretrained(tmp_path / "small.npz"), views="thirty-crop")
+    write_pretrained(tmp_path / "newer.npz", newer)
+    with pytest.raises(ValueError, match=r"thirty-crop.*knows flip, blur.*Upgrade"):
+        FERClassifier.from_pretrained(tmp_path / "newer.npz")
+
+
+@pytest.mark.parametrize("name", ["blur", "affine"])
+def test_the_answer_to_a_face_does_not_depend_on_its_neighbours(name, fitted, faces):
+    clf = copy.deepcopy(fitted).set_params(predict_augment=name)
+    whole = clf.decision_function(faces.data[:9])
+    for part in (slice(0, 1), slice(3, 8)):
+        np.testing.assert_array_equal(clf.decision_function(faces.data[:9][part]), whole[part])
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 63, 64, 65, 130])

@@ -93,12 +93,19 @@ class FaceModel(nn.Module):
 
     # (B, 1, H, W) uint8 or [0, 1] -> (B, n_classes)
     def forward(self, x: Tensor, blend: Blend | None = None) -> Tensor:
+        return self.answers(self.view(x, blend), self.autocast if self.training else None)
+
+    def view(self, x: Tensor, blend: Blend | None = None) -> Tensor:
+        """Return the faces as the network sees them, (B, 1, H, W) -> same."""
         x = self.augment(self.normalize(x))
         if blend is not None:
             x = blend.faces(x)
-        x = x.contiguous(memory_format=torch.channels_last)
-        if not self.training or self.autocast is None:
-            return self.network(x).float()
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def answers(self, view: Tensor, low: torch.dtype | None) -> Tensor:
+        """Return the logits, computed in low precision if one is given, -> (B, n_classes)."""
+        if low is None:
+            return self.network(view).float()
         # No cache: it would outlast the step if somebody's autocast is around all of them.
-        with torch.autocast(x.device.type, dtype=self.autocast, cache_enabled=False):
-            return self.network(x).float()
+        with torch.autocast(view.device.type, dtype=low, cache_enabled=False):
+            return self.network(view).float()

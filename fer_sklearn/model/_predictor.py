@@ -78,8 +78,10 @@ class FacePredictor:
     device : torch.device
     mirrored : bool
         Whether it was trained on mirrored faces too.
-    views : {"auto", "flip", "ten-crop"} or None
-        What of each face is looked at; "auto" is "flip" if `mirrored`.
+    views : str or None
+        What of each face is looked at: "auto" or a name of `VIEWS`.
+    usual_views : str or None
+        What "auto" stands for. If it is "auto" too, that is "flip" if `mirrored`, else None.
     low : torch.dtype or None
         Low precision that logits are computed in; None is float32.
     adjustment : ndarray of shape (n_classes,) or float
@@ -92,6 +94,7 @@ class FacePredictor:
     device: torch.device
     mirrored: bool
     views: str | None = "auto"
+    usual_views: str | None = "auto"
     low: torch.dtype | None = None
     adjustment: np.ndarray | float = 0.0
 
@@ -105,10 +108,12 @@ class FacePredictor:
         device: torch.device,
         seed: int,
         mirrored: bool,
+        usual_views: str | None = "auto",
     ) -> FacePredictor:
         """Build one to train, its weights drawn from `seed`, and take it to `device`."""
         model = build_seeded(lambda: recipe.build(normalizer, augment), seed, device)
-        return cls(recipe, normalizer, _on_device(model, device), device, mirrored)
+        model = _on_device(model, device)
+        return cls(recipe, normalizer, model, device, mirrored, usual_views=usual_views)
 
     @classmethod
     def from_weights(
@@ -119,10 +124,12 @@ class FacePredictor:
         *,
         device: torch.device,
         mirrored: bool,
+        usual_views: str | None = "auto",
     ) -> FacePredictor:
         """Build one to ask, with weights that were stored, and take it to `device`."""
         model = build_aside(lambda: recipe.build(normalizer))
-        predictor = cls(recipe, normalizer, _on_device(model, device).eval(), device, mirrored)
+        model = _on_device(model, device).eval()
+        predictor = cls(recipe, normalizer, model, device, mirrored, usual_views=usual_views)
         predictor.put(weights)
         return predictor
 
@@ -132,6 +139,10 @@ class FacePredictor:
         """Return the same network, asked in the way that these parameters say."""
         low = torch.bfloat16 if precision == "bfloat16" else None
         return replace(self, views=views, low=low, adjustment=adjustment)
+
+    def moved(self, device: torch.device) -> FacePredictor:
+        """Return a copy on another device."""
+        return replace(self, model=_on_device(copy.deepcopy(self.model), device), device=device)
 
     def faces(self, rows: np.ndarray, values: PixelValues | None = None, **targets) -> Faces:
         """Return faces that the network can be asked about, or trained on.
@@ -170,10 +181,15 @@ class FacePredictor:
     @property
     def chosen_views(self) -> Views:
         """The views that "auto" stands for, or those stated."""
-        name = self.views
+        name = self.stated_views
         if name == "auto":
             name = "flip" if self.mirrored else None
         return VIEWS[name]
+
+    @property
+    def stated_views(self) -> str | None:
+        """The name of the views, "auto" if nobody has stated any."""
+        return self.usual_views if self.views == "auto" else self.views
 
     @property
     def n_features(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,68 @@ import torch
 from torch import Tensor, nn
 
 from .._globals import threads_for, undisturbed
+from ..augment import affine_matrices, sample
 from ._faces import Faces
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The face moved by whole steps of a 24th of the side; the edge is repeated."""
+
+    down: int = 0
+    right: int = 0
+
+    def __call__(self, faces: Tensor) -> Tensor:  # (B, 1, H, W) -> same
+        return self._moved(self._moved(faces, self.down, -2), self.right, -1)
+
+    @staticmethod
+    def _moved(faces: Tensor, steps: int, dim: int) -> Tensor:
+        return neighbours(faces, steps * max(1, round(faces.shape[dim] / 24)), dim)
+
+
+@dataclass(frozen=True)
+class Warp:
+    """The face enlarged by a factor or turned by degrees, as training warps faces."""
+
+    scale: float = 1.0
+    rotation: float = 0.0
+
+    def __call__(self, faces: Tensor) -> Tensor:  # (B, 1, H, W) -> same, as floats
+        faces = as_floats(faces)
+        angle, zoom, shift = faces.new_tensor(
+            [[math.radians(self.rotation)], [1 / self.scale], [0]]
+        )
+        return sample(faces, affine_matrices(faces, angle, zoom, shift, shift))
+
+
+@dataclass(frozen=True)
+class Blur:
+    """The face softened by a Gaussian; `sigma` is in pixels of a face of 48 x 48."""
+
+    sigma: float
+
+    def __call__(self, faces: Tensor) -> Tensor:  # (B, 1, H, W) -> same, as floats
+        faces = as_floats(faces)
+        for dim in (-2, -1):
+            sigma = self.sigma * faces.shape[dim] / 48
+            reach = range(-round(4 * sigma), round(4 * sigma) + 1)
+            weights = [math.exp(-0.5 * (steps / sigma) ** 2) for steps in reach]
+            parts = zip(weights, reach, strict=True)
+            faces = sum(w / sum(weights) * neighbours(faces, n, dim) for w, n in parts)
+        return faces
+
+
+def as_floats(faces: Tensor) -> Tensor:
+    """Return bytes as numbers in [0, 1]; floats as they are."""
+    return faces / 255 if faces.dtype == torch.uint8 else faces
+
+
+def neighbours(faces: Tensor, steps: int, dim: int) -> Tensor:
+    """Move the faces along `dim` by pixels; the edge is repeated."""
+    if not steps:
+        return faces
+    source = torch.arange(faces.shape[dim], device=faces.device) - steps
+    return faces.index_select(dim, source.clamp(0, faces.shape[dim] - 1))
 
 
 @dataclass(frozen=True)
@@ -20,34 +82,40 @@ class Views:
 
     Attributes
     ----------
-    shifts : tuple of (int, int)
-        Where the face is moved to, in steps along (rows, columns).
+    looks : tuple of callable
+        Each makes a view of a batch, (B, 1, H, W) -> same.
     mirror : bool
         Whether the mirror image of each is looked at too.
     """
 
-    shifts: tuple[tuple[int, int], ...]
-    mirror: bool
+    looks: tuple[Callable[[Tensor], Tensor], ...]
+    mirror: bool = True
 
     def __len__(self) -> int:
-        return len(self.shifts) * (1 + self.mirror)
+        return len(self.looks) * (1 + self.mirror)
 
     def of(self, batch: Tensor) -> Iterator[Tensor]:
-        """Yield the views of a batch, each (B, 1, H, W)."""
-        for down, right in self.shifts:
-            view = _shifted(_shifted(batch, down, -2), right, -1)
+        """Yield the views of a batch, each (B, 1, H, W), all of one dtype."""
+        views = [look(batch) for look in self.looks]
+        if len({view.dtype for view in views}) > 1:
+            views = [as_floats(view) for view in views]
+        for view in views:
             yield view
             if self.mirror:
                 yield view.flip(-1)
 
 
-#: The centre and four corners.
-_CORNERS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+_SCALES = (Warp(scale=0.93), Warp(scale=1.07))
+_TURNS = (Warp(rotation=-6), Warp(rotation=6))
+_CORNERS = (Shift(-1, -1), Shift(-1, 1), Shift(1, -1), Shift(1, 1))
 #: The views that `FERClassifier(predict_augment=name)` knows.
 VIEWS = {
-    None: Views(_CORNERS[:1], mirror=False),
-    "flip": Views(_CORNERS[:1], mirror=True),
-    "ten-crop": Views(_CORNERS, mirror=True),
+    None: Views((Shift(),), mirror=False),
+    "flip": Views((Shift(),)),
+    "blur": Views((Blur(0.5),)),
+    "scale": Views((Shift(), *_SCALES)),
+    "affine": Views((Shift(), *_SCALES, *_TURNS)),
+    "ten-crop": Views((Shift(), *_CORNERS)),
 }
 
 #: Rows a batch: for few faces, and for many.
@@ -136,12 +204,3 @@ def _side_by_side(
         return [answer(*batch) for batch in batches]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(answer, *zip(*batches, strict=True)))
-
-
-def _shifted(batch: Tensor, steps: int, dim: int) -> Tensor:
-    """Move the faces along `dim` by a 24th of the side a step; the edge is repeated."""
-    if not steps:
-        return batch
-    side = batch.shape[dim]
-    source = torch.arange(side, device=batch.device) - steps * max(1, round(side / 24))
-    return batch.index_select(dim, source.clamp(0, side - 1))

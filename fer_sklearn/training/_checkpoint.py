@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from skorch.history import History
 from .._files import check_writable, remove_file, replace_file
 from .._globals import global_generators
 from .._state import fingerprint
+from ..model import FacePredictor
 from ._net import OwnCallback
 
 #: 1 and 2 were files of torch that could run code: they are not read any more.
@@ -200,7 +202,12 @@ def _digest(content: bytes) -> bytes:
 
 
 def checkpoint_of(
-    classifier: BaseEstimator, X: ArrayLike, data: Any, validation: tuple, file: Any
+    classifier: BaseEstimator,
+    X: ArrayLike,
+    data: Any,
+    validation: tuple,
+    file: Any,
+    teachers: Sequence[FacePredictor] = (),
 ) -> Checkpoint | None:
     """Return what writes and reads the checkpoint of a fit; None if it has none.
 
@@ -215,6 +222,8 @@ def checkpoint_of(
         X_val and y_val as they came.
     file : Pretrained or None
         What the weights come from.
+    teachers : sequence of FacePredictor
+        Whose answers are learned.
 
     Raises
     ------
@@ -230,6 +239,8 @@ def checkpoint_of(
             f"warm_start={classifier.warm_start}."
         )
     given = X, data.y, data.weights, data.shares, validation, file
+    if teachers:
+        given += ([(teacher.normalizer, teacher.weights()) for teacher in teachers],)
     said = fingerprint([classifier, data.augmenter], _SILENT, given)
     return Checkpoint(Path(classifier.checkpoint), said)
 

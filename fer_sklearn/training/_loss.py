@@ -2,37 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..model import Blend, Targets
+from ._teachers import Teachers
 
 
 class FaceLoss(nn.Module):
-    """Cross-entropy of a batch: of labels or shares, smoothed, weighted, blended.
+    """Cross-entropy of a batch: of labels or shares, smoothed, weighted, blended, taught.
 
     Parameters
     ----------
     label_smoothing : float
         Share of each target that is spread over all classes.
+    teachers : Teachers or None
+        Whose answers are learned beside the targets.
+    teacher_weight : float
+        Share of the loss that is the divergence from the teachers' answers.
+    low : torch.dtype or None
+        Low precision that the teachers multiply in.
     """
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        teachers: Teachers | None = None,
+        teacher_weight: float = 0.0,
+        low: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
+        self.teachers = teachers
+        self.teacher_weight = teacher_weight
+        self.low = low
 
     # (B, n_classes) -> ()
-    def forward(self, logits: Tensor, targets: Targets, blend: Blend | None = None) -> Tensor:
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Targets,
+        blend: Blend | None = None,
+        view: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss; only of a `view` in training can the teachers be asked."""
+        loss = self._blended(self._mean, logits, targets, blend)
+        if self.teachers is None or view is None:
+            return loss
+        taught = self._blended(self._divergence(logits, view), logits, targets, blend)
+        return torch.lerp(loss, taught, self.teacher_weight)
+
+    @staticmethod
+    def _blended(
+        mean: Callable[[Tensor, Targets], Tensor],
+        logits: Tensor,
+        targets: Targets,
+        blend: Blend | None,
+    ) -> Tensor:
         if blend is None:
-            return self._mean(logits, targets)
-        own, blended_in = self._mean(logits, targets), self._mean(logits, blend.neighbours(targets))
+            return mean(logits, targets)
+        own, blended_in = mean(logits, targets), mean(logits, blend.neighbours(targets))
         return blend.share * own + (1 - blend.share) * blended_in
+
+    def _divergence(self, logits: Tensor, view: Tensor) -> Callable[[Tensor, Targets], Tensor]:
+        """Return how far the logits are from a teacher's answer, as a function of the weights."""
+        wanted = self.teachers.log_probabilities(view, self.low)
+        losses = F.kl_div(logits.log_softmax(1), wanted, reduction="none", log_target=True).sum(1)
+        return lambda _, targets: _weighted_mean(losses, targets)
 
     def _mean(self, logits: Tensor, targets: Targets) -> Tensor:
         wanted = targets.codes if targets.shares is None else targets.shares
         smoothing = self.label_smoothing
         if targets.weights is None:
             return F.cross_entropy(logits, wanted, label_smoothing=smoothing)
-        # Weights have mean 1 over the training data, not over the batch: so no weighted mean.
         losses = F.cross_entropy(logits, wanted, reduction="none", label_smoothing=smoothing)
-        return (losses * targets.weights).mean()
+        return _weighted_mean(losses, targets)
+
+
+def _weighted_mean(losses: Tensor, targets: Targets) -> Tensor:
+    """Weights have mean 1 over the training data, not over the batch: so no weighted mean."""
+    return losses.mean() if targets.weights is None else (losses * targets.weights).mean()

@@ -86,8 +86,9 @@ class FaceNet(NeuralNetClassifier):
         self._set_training(True)
         faces, targets = unpack_data(batch)
         blend = self._draw_blend()
-        logits = self.module_(faces, blend)
-        loss = self.criterion_(logits, Targets.of(targets), blend)
+        view = self.module_.view(faces, blend)
+        logits = self.module_.answers(view, self.module_.autocast)
+        loss = self.criterion_(logits, Targets.of(targets), blend, view)
         loss.backward()
         return {"loss": loss, "y_pred": logits}
 

@@ -15,13 +15,14 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from .._globals import threads_for
-from ..model import FaceModel, FacePredictor, Faces
+from ..model import FacePredictor, Faces
 from ._checkpoint import Checkpoint
 from ._epochs import PlainEnd, StopEarly, move_rate
 from ._loss import FaceLoss
 from ._net import FaceNet, StopTraining, check_monitors
 from ._optimizers import optimizer_kwargs, usual_learning_rate
 from ._progress import Progress
+from ._teachers import Teachers
 
 #: What the net records for callbacks alone.
 _NOT_TOLD = {
@@ -43,6 +44,7 @@ class Settings:
     weight_decay: float
     schedule: str | None
     label_smoothing: float
+    teacher_weight: float
     mixup: float
     plain_fraction: float
     batch_size: int = field(compare=False)
@@ -104,6 +106,8 @@ class Trainer:
         Faces to train on first; their augmenter has made the model's layers.
     net : FaceNet or None
         One that has trained the predictor's model before; None makes one.
+    teachers : sequence of FacePredictor
+        Trained networks whose answers are learned beside the targets.
     """
 
     def __init__(
@@ -112,11 +116,12 @@ class Trainer:
         settings: Settings,
         data: Any,
         net: FaceNet | None = None,
+        teachers: Sequence[FacePredictor] = (),
     ) -> None:
         self.settings = settings
         self._made_from = settings, data.augmenter.get_params()
         self._trained = predictor
-        self.net = _make_net(predictor.model, settings) if net is None else net
+        self.net = _make_net(predictor, settings, teachers) if net is None else net
 
     def ready(self) -> FacePredictor:
         """Return the predictor as it is by now, in eval mode; further training changes it."""
@@ -274,21 +279,27 @@ def _plain(value: Any) -> Any:
     return value if _is_plain(value) else np.nan
 
 
-def _make_net(model: FaceModel, settings: Settings) -> FaceNet:
-    """Build a net, with a fresh optimiser, that trains `model` on the device of `settings`."""
-    device = settings.device
+def _make_net(
+    predictor: FacePredictor, settings: Settings, teachers: Sequence[FacePredictor]
+) -> FaceNet:
+    """Build a net, with a fresh optimiser, that trains the predictor's model in place."""
+    model, device = predictor.model, settings.device
     model.freeze(settings.freeze)
     model.autocast = _autocast_dtype(settings.precision, device)
     generator = torch.Generator(device).manual_seed(settings.seed)
     _give_generator(model, generator)
+    rng = np.random.default_rng(settings.seed)
     net = FaceNet(
         model,
         generator=generator,
-        rng=np.random.default_rng(settings.seed),
+        rng=rng,
         oversample=settings.class_balance == "oversample",
         mixup=settings.mixup,
         criterion=FaceLoss,
         criterion__label_smoothing=settings.label_smoothing,
+        criterion__teachers=Teachers(teachers, predictor, rng) if teachers else None,
+        criterion__teacher_weight=settings.teacher_weight,
+        criterion__low=model.autocast,
         lr=settings.learning_rate,
         optimizer__weight_decay=settings.weight_decay,
         batch_size=settings.batch_size,
