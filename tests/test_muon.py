@@ -9,7 +9,7 @@ from fer_sklearn.training._muon import Muon, orthogonalize
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])
 def test_singular_values_come_near_one_and_directions_stay(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    out = orthogonalize(matrix, steps=5)
+    out = orthogonalize([matrix], steps=5)[0]
     values = torch.linalg.svdvals(out)
     assert values.max() < 1.4
     assert values.min() > 0.3
@@ -22,10 +22,30 @@ def test_three_steps_never_overshoot_and_raise_what_is_weak(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     matrix *= torch.logspace(0, -2, shape[0])[:, None]
     before = torch.linalg.svdvals(matrix / matrix.norm())
-    after = torch.linalg.svdvals(orthogonalize(matrix))
+    after = torch.linalg.svdvals(orthogonalize([matrix])[0])
     assert after.max() < 1.25
     assert after.median() > 0.6
     assert after.min() > 10 * before.min()
+
+
+def test_matrices_of_all_sizes_are_orthogonalised_together_as_alone():
+    torch.manual_seed(0)
+    matrices = [torch.randn(shape) for shape in [(8, 40), (16, 16), (8, 12), (40, 8), (16, 90)]]
+    for matrix, out in zip(matrices, orthogonalize(matrices), strict=True):
+        torch.testing.assert_close(out, orthogonalize([matrix])[0], rtol=1e-4, atol=1e-5)
+    assert orthogonalize([]) == []
+
+
+def test_the_layout_of_filters_in_memory_changes_no_step():
+    torch.manual_seed(0)
+    filters, gradient = torch.randn(8, 4, 3, 3), torch.randn(8, 4, 3, 3)
+    moved = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        parameter = torch.nn.Parameter(filters.clone().to(memory_format=layout))
+        parameter.grad = gradient.to(memory_format=layout)
+        Muon([parameter], lr=0.1).step()
+        moved.append(parameter.detach())
+    torch.testing.assert_close(*moved)
 
 
 def test_filters_keep_unit_norm_and_move_by_the_learning_rate():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +95,17 @@ class Faces(Dataset):
     def __len__(self) -> int:
         return len(self.index)
 
-    def pixels(self, index: np.ndarray) -> Tensor:
+    def pieces(self, order: np.ndarray, n_pieces: int) -> Sequence[np.ndarray | Tensor]:
+        """Cut an order of the faces evenly, for `pixels` and `targets`.
+
+        Where the faces lie in a GPU's memory, so does the order, moved as a whole: the host would
+        wait for the GPU at every batch.
+        """
+        if not isinstance(self.images, Tensor):
+            return np.array_split(order, n_pieces)
+        return torch.as_tensor(order, device=self.device).tensor_split(n_pieces)
+
+    def pixels(self, index: np.ndarray | Tensor) -> Tensor:
         """Cut the faces at `index` out, (B, 1, h, w): uint8, or float32 in [0, 1]."""
         if isinstance(self.images, Tensor):
             batch = self.images[torch.as_tensor(index, device=self.device)]
@@ -102,7 +113,7 @@ class Faces(Dataset):
             batch = self._cut(index).to(self.device)
         return batch.unsqueeze(1)
 
-    def targets(self, index: np.ndarray) -> Tensor | Targets:
+    def targets(self, index: np.ndarray | Tensor) -> Tensor | Targets:
         """Cut the targets at `index` out: codes alone, as skorch's callbacks know them, or more."""
         at = torch.as_tensor(index, device=self.device)
         if self.weights is None and self.shares is None:

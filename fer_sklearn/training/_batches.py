@@ -49,7 +49,7 @@ class Batches:
         return self.n_batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | Targets]]:
-        for index in np.array_split(self._order(), self.n_batches):
+        for index in self.dataset.pieces(self._order(), self.n_batches):
             yield self.dataset.pixels(index), self.dataset.targets(index)
 
     def _order(self) -> np.ndarray:

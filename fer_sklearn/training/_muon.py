@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -65,68 +65,100 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                if parameter.ndim == 4:
-                    self._step_filters(parameter, group)
-                else:
-                    self._step_adam(parameter, group)
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            self._step_filters([part for part in moved if part.ndim == 4], group)
+            self._step_adam([part for part in moved if part.ndim != 4], group)
         return loss
 
-    def _step_filters(self, filters: Tensor, group: dict) -> None:
+    def _step_filters(self, filters: list[Tensor], group: dict) -> None:
+        directions = orthogonalize([self._ahead(part, group) for part in filters])
+        for part, direction in zip(filters, directions, strict=True):
+            # Behind batch norm only the direction of a filter counts; unit norm makes steps
+            # relative.
+            part.mul_(len(part) ** 0.5 / part.norm().clamp_min(1e-12))
+            part.add_(_as_filters(direction, part), alpha=-group["lr"])
+
+    def _ahead(self, filters: Tensor, group: dict) -> Tensor:
+        """Return the gradient as it would be after the momentum's next step (Nesterov), a matrix.
+
+        It has one row a filter: rare directions of the gradient get a full step too.
+        """
         state = self.state[filters]
         if not state:
             state["momentum"] = torch.zeros_like(filters)
-        # Nesterov's form: the gradient as it would be after the momentum's next step.
         momentum = state["momentum"].mul_(group["momentum"]).add_(filters.grad)
-        ahead = filters.grad.add(momentum, alpha=group["momentum"])
-        # Behind batch norm only the direction of a filter counts; unit norm makes steps relative.
-        filters.mul_(len(filters) ** 0.5 / filters.norm().clamp_min(1e-12))
-        # A matrix of one row a filter: rare directions of the gradient get a full step too.
-        direction = orthogonalize(ahead.flatten(1)).reshape(filters.shape)
-        filters.add_(direction, alpha=-group["lr"])
+        return _as_matrix(filters.grad.add(momentum, alpha=group["momentum"]))
 
-    def _step_adam(self, parameter: Tensor, group: dict) -> None:
-        state, gradient = self.state[parameter], parameter.grad
-        if not state:
-            state["step"] = 0
-            state["mean"] = torch.zeros_like(parameter)
-            state["square"] = torch.zeros_like(parameter)
-        state["step"] += 1
+    def _step_adam(self, parameters: list[Tensor], group: dict) -> None:
+        """Take Adam's step for all parameters at once: a GPU waits for single ones."""
+        if not parameters:
+            return
+        gradients = [parameter.grad for parameter in parameters]
+        states = [self.state[parameter] for parameter in parameters]
+        for parameter, state in zip(parameters, states, strict=True):
+            if not state:
+                state["step"] = 0
+                state["mean"] = torch.zeros_like(parameter)
+                state["square"] = torch.zeros_like(parameter)
+            state["step"] += 1
+        means, squares = ([state[name] for state in states] for name in ("mean", "square"))
         # One learning rate, moved by one schedule, serves both kinds of parameters.
         rate = group["lr"] * group["adam_factor"]
         # Decay pulls matrices alone: shrunken biases and batch norm would only lose fit.
-        if parameter.ndim > 1:
-            parameter.mul_(1 - rate * group["weight_decay"])
-        state["mean"].lerp_(gradient, 1 - _BETAS[0])
-        state["square"].lerp_(gradient.square(), 1 - _BETAS[1])
+        matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+        if matrices and group["weight_decay"]:
+            torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
+        torch._foreach_lerp_(means, gradients, 1 - _BETAS[0])
+        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - _BETAS[1])
         # Both averages began at zero, which the first steps have to make up for.
-        mean = state["mean"] / (1 - _BETAS[0] ** state["step"])
-        square = state["square"] / (1 - _BETAS[1] ** state["step"])
-        parameter.addcdiv_(mean, square.sqrt_().add_(1e-8), value=-rate)
+        lacking = [[1 - beta ** state["step"] for state in states] for beta in _BETAS]
+        roots = torch._foreach_sqrt(torch._foreach_div(squares, lacking[1]))
+        torch._foreach_add_(roots, 1e-8)
+        torch._foreach_addcdiv_(
+            parameters, torch._foreach_div(means, lacking[0]), roots, value=-rate
+        )
 
 
-def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
-    """Bring the singular values of `matrix` near 1, by Newton and Schulz's iteration.
+def _as_matrix(filters: Tensor) -> Tensor:
+    """Return one row a filter, without a copy of filters that are laid out channels last."""
+    return filters.permute(0, 2, 3, 1).flatten(1)
+
+
+def _as_filters(matrix: Tensor, like: Tensor) -> Tensor:
+    """Undo `_as_matrix`."""
+    n, channels, height, width = like.shape
+    return matrix.reshape(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+def orthogonalize(matrices: Sequence[Tensor], steps: int = 3) -> list[Tensor]:
+    """Bring the singular values of each matrix near 1, by Newton and Schulz's iteration.
 
     Three steps lift most of them to between .6 and 1.2; directions a hundred times weaker
     than the strongest stay near .1. More steps lift those too and cost time.
 
     Every step multiplies the matrix X by a polynomial of X X^T, so the steps are gathered in
-    the small square space of X X^T, and X itself is multiplied only once.
+    the small square space of X X^T, and X itself is multiplied only once. Spaces of one size are
+    multiplied together.
     """
     # The square space is as large as the shorter side.
-    if matrix.shape[0] > matrix.shape[1]:
-        return orthogonalize(matrix.T, steps).T
+    wide = [m.T if m.shape[0] > m.shape[1] else m for m in matrices]
     # The iteration converges for singular values of at most 1.
-    x = matrix / matrix.norm().clamp_min(1e-7)
-    square = x @ x.T
-    identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    wide = [m / m.norm().clamp_min(1e-7) for m in wide]
+    turned: dict[int, Tensor] = {}
+    for side in {len(m) for m in wide}:
+        members = [i for i, m in enumerate(wide) if len(m) == side]
+        products = _products(torch.stack([wide[i] @ wide[i].T for i in members]), steps)
+        turned |= {i: part @ wide[i] for i, part in zip(members, products, strict=True)}
+    return [turned[i].T if m.shape[0] > m.shape[1] else turned[i] for i, m in enumerate(matrices)]
+
+
+def _products(squares: Tensor, steps: int) -> Tensor:
+    """Return what the iteration multiplies each X by, (n, side, side) of X X^T -> same."""
+    identity = torch.eye(squares.shape[-1], dtype=squares.dtype, device=squares.device)
     a, b, c = _QUINTIC
-    product = identity
+    products = identity
     for _ in range(steps):
-        factor = a * identity + b * square + c * square @ square
-        product = factor @ product
-        square = factor @ square @ factor
-    return product @ x
+        factors = a * identity + b * squares + c * squares @ squares
+        products = factors @ products
+        squares = factors @ squares @ factors
+    return products

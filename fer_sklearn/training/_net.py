@@ -51,8 +51,8 @@ class FaceNet(NeuralNetClassifier):
         Of `skorch.NeuralNetClassifier`.
     """
 
-    #: Faces a batch of validation.
-    validation_batch_size = 64
+    #: Faces a batch of validation, on a CPU and elsewhere.
+    validation_batch_sizes = (64, 1024)
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class FaceNet(NeuralNetClassifier):
         """Cut `dataset` into batches; shuffled, and oversampled if asked for, in training."""
         if training:
             return Batches(dataset, self.batch_size, self.rng, self.oversample)
-        return Batches(dataset, self.validation_batch_size)
+        return Batches(dataset, self.validation_batch_sizes[dataset.device.type != "cpu"])
 
     def train_step_single(self, batch: tuple, **fit_params) -> dict:
         """Run one batch forward and backward, its faces mixed if asked for."""
