@@ -111,11 +111,13 @@ def scaled(widths, factor):
 
 def fit_and_score(clf, X, y, X_test, y_test, **fit_params):
     """Fit; return the seconds, the accuracy in training and that by each kind of views."""
+    from fer_sklearn.model import VIEWS
+
     start = time.perf_counter()
     clf.fit(X, y, **fit_params)
     row = {"seconds": round(time.perf_counter() - start)}
     row["train"] = round(clf.history_["train_accuracy"][-1], 4)
-    for views in (None, "flip", "ten-crop"):
+    for views in VIEWS:
         clf.set_params(predict_augment=views)
         row[str(views)] = round(clf.score(X_test, y_test), 4)
     return row

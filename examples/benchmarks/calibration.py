@@ -1,13 +1,13 @@
 """What views of a face buy a trained classifier, and a temperature; calibrated weights.
 
-    python examples/benchmarks/calibration.py data/fer2013.csv fer2013.joblib
+    python examples/benchmarks/calibration.py data/fer2013.csv fer2013
     python examples/benchmarks/calibration.py data/fer2013.csv fer2013.joblib --weights fer2013.npz
 
-The classifier, stored by `examples/train_fer2013.py`, has not seen PublicTest. It is evaluated
-there with each kind of views. Then each fifth of the faces is calibrated by a temperature that is
-fitted on the other four, so that no face has a say in its own calibration. ``--weights`` writes
-the classifier with the temperature of all of it, for a face and its mirror image, as prediction
-takes them by default.
+The classifier, one that comes with the package or a file of `examples/train_fer2013.py`, has not
+seen PublicTest. It is evaluated there with each kind of views. Then each fifth of the faces is
+calibrated by a temperature that is fitted on the other four, so that no face has a say in its own
+calibration. ``--weights`` writes the classifier with the temperature of all of it, for a face and
+its mirror image.
 """
 
 from pathlib import Path
@@ -21,8 +21,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_predict
 
+from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import load_fer2013
 from fer_sklearn.metrics import evaluation_report, expected_calibration_error
+from fer_sklearn.model import VIEWS
 
 
 class AsTheyAre(ClassifierMixin, BaseEstimator):
@@ -44,8 +46,9 @@ def main():
     study.show_machine("torch", "scikit-learn")
     X_train, _ = load_fer2013(args.path, usage="Training", return_X_y=True)
     X, y = load_fer2013(args.path, usage="PublicTest", return_X_y=True)
-    clf = joblib.load(args.classifier)
-    for views in (None, "flip", "ten-crop"):
+    load = joblib.load if args.classifier.endswith(".joblib") else FERClassifier.from_pretrained
+    clf = load(args.classifier)
+    for views in VIEWS:
         clf.set_params(predict_augment=views)
         scores = evaluation_report(clf, X, y, train=X_train).to_frame()
         print(f"\n{views}\n{scores.to_string(float_format='{:.4f}'.format)}", flush=True)
@@ -65,7 +68,7 @@ def main():
 
 def parse_arguments():
     parser = study.make_parser(__doc__, "path")
-    parser.add_argument("classifier", help="joblib file of a fitted FERClassifier")
+    parser.add_argument("classifier", help="'fer2013', or a .joblib or .npz file")
     parser.add_argument("--weights", type=Path, help="file to write with save_pretrained")
     parser.add_argument("--note", default="", help="what the file says of its origin")
     return parser.parse_args()

@@ -4,10 +4,11 @@
     python examples/benchmarks/distillation.py data/fer2013.csv --epochs 30 --folds 5
 
 Trains on nine tenths of FER-2013's Training split (``--faces`` of them) and judges on the last
-tenth, which shares no image with the rest. "plain" learns the labels; "distilled", without label
-smoothing, the mean of the labels and of what the teachers, classifiers of the same parameters and
-other epochs, say of the same faces; with ``--folds`` each face has a teacher that was trained
-without it. A row that is in ``--output`` is not computed again.
+tenth, which shares no image with the rest. "plain" learns the labels. The others learn, without
+label smoothing, labels and teachers, classifiers of the same parameters and other epochs: "fixed"
+the mean of the labels and of what the teachers say of the faces as they are; "in the loop" what
+they say of each view that the student sees (``fit(teacher=...)``). With ``--folds`` each face has
+a fixed teacher that was trained without it. A row that is in ``--output`` is not computed again.
 """
 
 import _study as study
@@ -18,7 +19,7 @@ from sklearn.preprocessing import label_binarize
 
 from fer_sklearn import FERClassifier
 
-#: Options that a row of "distilled" belongs to; a plain row has 0.
+#: Options that a row with teachers belongs to; a plain row has 0.
 TAUGHT = ["teachers", "folds", "teacher_epochs", "share"]
 
 
@@ -26,32 +27,39 @@ def main():
     args = parse_arguments()
     study.show_machine("torch", "scikit-learn")
     X, y, *_ = faces = study.hold_out(args)
-    data = study.fingerprint(*faces, lessons, study.fit_and_score)
+    data = study.fingerprint(*faces, teachers, *LESSONS.values(), study.fit_and_score)
     rows = study.Rows(args.output)
     for seed in study.seeds_of(args):
         plain = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=seed)
-        students = {"plain": plain, "distilled": clone(plain).set_params(label_smoothing=0.0)}
-        for name, student in students.items():
+        taught = clone(plain).set_params(label_smoothing=0.0, teacher_weight=args.share)
+        for name in args.students:
+            student = clone(plain if name == "plain" else taught)
             key = {"student": name, "faces": len(X), "epochs": args.epochs, "seed": seed}
-            key |= {part: getattr(args, part) if name == "distilled" else 0 for part in TAUGHT}
+            key |= {part: 0 if name == "plain" else getattr(args, part) for part in TAUGHT}
             key |= {"recipe": study.fingerprint(student, data)}
             if key in rows:
                 continue
-            shares, of_teachers = None, 0
-            if name == "distilled":
-                of_teachers, shares = study.seconds_of(lessons, args, seed, X, y)
-            scores = study.fit_and_score(student, *faces, label_distribution=shares)
+            of_teachers, lesson = study.seconds_of(LESSONS[name], args, seed, X, y)
+            scores = study.fit_and_score(student, *faces, **lesson)
             scores["seconds"] += round(of_teachers)
             rows.append(key | scores)
     rows.show(["faces", "epochs", "student", *TAUGHT, "recipe"])
 
 
-def lessons(args, seed, X, y):
-    """Return what the student learns: labels, and the teachers' mean answer."""
-    teacher = FERClassifier(widths=args.widths, max_epochs=args.teacher_epochs)
+def no_lesson(args, seed, X, y):
+    """Return what `fit` is given besides faces and labels: nothing."""
+    return {}
+
+
+def lesson_in_the_loop(args, seed, X, y):
+    """Return teachers that are asked about every view."""
+    return {"teacher": [teacher.fit(X, y) for teacher in teachers(args, seed)]}
+
+
+def fixed_lesson(args, seed, X, y):
+    """Return the mean of the labels and of the teachers' mean answer."""
     answers = []
-    for number in range(args.teachers):
-        teacher.set_params(random_state=1000 * (seed + 1) + number)
+    for teacher in teachers(args, seed):
         if args.folds:
             folds = StratifiedKFold(args.folds, shuffle=True, random_state=teacher.random_state)
             shares = cross_val_predict(teacher, X, y, cv=folds, method="predict_proba")
@@ -59,13 +67,29 @@ def lessons(args, seed, X, y):
             shares = teacher.fit(X, y).predict_proba(X)
         answers.append(shares)
     labels = label_binarize(y, classes=np.unique(y))
-    return args.share * np.mean(answers, axis=0) + (1 - args.share) * labels
+    shares = args.share * np.mean(answers, axis=0) + (1 - args.share) * labels
+    return {"label_distribution": shares}
+
+
+def teachers(args, seed):
+    """Return classifiers that are not fitted."""
+    return [
+        FERClassifier(
+            widths=args.widths, max_epochs=args.teacher_epochs, random_state=1000 * (seed + 1) + n
+        )
+        for n in range(args.teachers)
+    ]
+
+
+#: Student: what makes the arguments of its `fit`.
+LESSONS = {"plain": no_lesson, "fixed": fixed_lesson, "in the loop": lesson_in_the_loop}
 
 
 def parse_arguments():
     parser = study.make_parser(
         __doc__, "path --faces --output", widths=[64, 128, 256], epochs=16, seeds=1
     )
+    parser.add_argument("--students", nargs="+", default=[*LESSONS], choices=LESSONS)
     parser.add_argument("--teachers", type=int, default=1)
     parser.add_argument("--teacher-epochs", type=int, default=10)
     parser.add_argument("--folds", type=int, default=0, help="teach by classifiers of other folds")
