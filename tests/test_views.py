@@ -145,3 +145,24 @@ def test_every_face_gets_its_own_answer_whatever_their_number(n, faces):
     answers = asked(some, None)
     assert answers.shape == (n, 2)
     np.testing.assert_array_equal(answers[:, 0], faces.data[:n, :, :12].sum(axis=(1, 2)))
+
+
+def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
+    class Kernels(nn.Module):
+        """Answers in other bits, it may be, where batches have few rows."""
+
+        def __init__(self, fewest):
+            super().__init__()
+            self.fewest, self.rows = fewest, []
+
+        def forward(self, x):
+            self.rows.append(len(x))
+            return x.float().mean((1, 2, 3))[:, None].repeat(1, 7) + (len(x) < self.fewest) * 1e-7
+
+    whole = Faces(faces.data[:5], pixel_range=(0, 255), device=torch.device("cpu"))
+    for fewest, rows in ((1, [4, 4, 2]), (3, [4, 4, 4])):
+        model, known = Kernels(fewest), {}
+        first = ask(model, whole, VIEWS["flip"], known=known)
+        model.rows.clear()
+        np.testing.assert_array_equal(ask(model, whole, VIEWS["flip"], known=known), first)
+        assert model.rows == rows

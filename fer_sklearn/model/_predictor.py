@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -86,6 +86,8 @@ class FacePredictor:
         Low precision that logits are computed in; None is float32.
     adjustment : ndarray of shape (n_classes,) or float
         Taken off the logits.
+    known : dict
+        What `ask` has found out about the model's kernels.
     """
 
     recipe: Recipe
@@ -97,6 +99,7 @@ class FacePredictor:
     usual_views: str | None = "auto"
     low: torch.dtype | None = None
     adjustment: np.ndarray | float = 0.0
+    known: dict = field(default_factory=dict, repr=False)
 
     @classmethod
     def fresh(
@@ -165,7 +168,7 @@ class FacePredictor:
 
     def logits(self, faces: Faces) -> np.ndarray:
         """Return the logits of each face, adjusted, (n, n_classes) in float64."""
-        logits = ask(self.model, faces, self.chosen_views, low=self.low)
+        logits = ask(self.model, faces, self.chosen_views, low=self.low, known=self.known)
         return logits.astype(np.float64) - self.adjustment
 
     def features(self, faces: Faces) -> np.ndarray:
@@ -176,7 +179,7 @@ class FacePredictor:
         # A copy: hooks on the model itself would also see what other threads predict.
         model = copy.deepcopy(self.model)
         model.network.set_submodule(_last_linear(model.network)[0], nn.Identity())
-        return ask(model, faces, self.chosen_views, merge=mean)
+        return ask(model, faces, self.chosen_views, merge=mean, known=self.known)
 
     @property
     def chosen_views(self) -> Views:

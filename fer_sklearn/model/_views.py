@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -121,6 +122,8 @@ VIEWS = {
 #: Rows a batch: for few faces, and for many.
 _ROWS = {"cpu": (4, 64)}
 _ROWS_ELSEWHERE = (256, 256)
+#: Faces that are drawn to see whether one alone gets the same bits; not for larger batches.
+_PROBES = 4
 
 
 def mean_log_probability(logits: Tensor) -> Tensor:
@@ -140,14 +143,16 @@ def ask(
     *,
     low: torch.dtype | None = None,
     merge: Callable[[Tensor], Tensor] = mean_log_probability,
+    known: dict | None = None,
 ) -> np.ndarray:
     """Return what the model answers to each face, (n, n_outputs) in float32.
 
     A face's answer must not depend on the faces beside it, but the kernels that a
-    batch size selects may differ in the seventh digit. So every batch is filled up to a
-    small size, which keeps a single face quick; a larger size is used where there are
-    faces enough, if it gives the first of them the same bits. On a CPU each batch is computed by
-    one thread, several batches side by side: threads that share a batch wait for each other.
+    batch size selects may differ in the seventh digit. So a batch of few rows decides what a
+    face's bits are. A larger batch is used where there are faces enough, if it gives the first of
+    them the same bits; what is left over at the end is asked one by one if that does, and fills a
+    batch up if not. On a CPU each batch is computed by one thread, several batches side by side:
+    threads that share a batch wait for each other.
 
     Parameters
     ----------
@@ -160,37 +165,61 @@ def ask(
         Low precision to multiply in; None is float32.
     merge : callable
         What makes one answer of those to several views.
+    known : dict or None
+        Of this model: whether single faces get the same bits; looked up, and filled in.
     """
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
     few, many = (max(1, n // len(views)) for n in rows)
-    chosen = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
+    look = partial(_look, model, views, low, merge)
 
     def answer(start: int, size: int) -> Tensor:
         # The last face fills the batch up; its surplus answers are cut off.
         index = np.minimum(np.arange(start, start + size), len(faces) - 1)
-        with torch.inference_mode(), undisturbed(faces.device), threads_for(0, faces.device):
-            looks = list(views.of(faces.pixels(index)))
-            with torch.autocast(faces.device.type, **chosen):
-                answers = model(torch.cat(looks))
-            answers = answers.unflatten(0, (len(looks), size))
-            answers = answers[0] if len(looks) == 1 else merge(answers)
-            return answers[: len(faces) - start].cpu()
+        return look(faces.pixels(index))[: len(faces) - start].cpu()
 
-    # The small size decides what a face's bits are; the large one has to give the same.
-    answers, size = [answer(0, few)], few
+    answers, sizes = [], [few]
     if few < many <= len(faces):
-        block = answer(0, many)
+        answers, block = [answer(0, few)], answer(0, many)
         if torch.equal(block[:few], answers[0]):
-            answers, size = [block], many
-    batches = list(_batches(len(answers[0]), len(faces), size, few))
-    answers += _side_by_side(answer, batches, faces.device)
+            answers, sizes = [block], [many, few]
+    if len(faces) % few and few <= _PROBES:
+        known, key = {} if known is None else known, (views, low, merge)
+        if key not in known:
+            known[key] = _alone_as_in_company(look, faces, few)
+        sizes += [1] * known[key]
+    start = sum(map(len, answers))
+    answers += _side_by_side(answer, list(_batches(start, len(faces), sizes)), faces.device)
     return torch.cat(answers).numpy()
 
 
-def _batches(start: int, stop: int, size: int, few: int) -> Iterator[tuple[int, int]]:
-    """Yield where batches start, and their size: the small one where fewer faces are left."""
+def _look(
+    model: nn.Module, views: Views, low: torch.dtype | None, merge: Callable, pixels: Tensor
+) -> Tensor:
+    """Return what the model answers to the views of a batch, merged."""
+    device = pixels.device
+    chosen = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
+    with torch.inference_mode(), undisturbed(device), threads_for(0, device):
+        looks = list(views.of(pixels))
+        with torch.autocast(device.type, **chosen):
+            answers = model(torch.cat(looks))
+        answers = answers.unflatten(0, (len(looks), len(pixels)))
+        return answers[0] if len(looks) == 1 else merge(answers)
+
+
+def _alone_as_in_company(look: Callable[[Tensor], Tensor], faces: Faces, few: int) -> bool:
+    """Whether drawn faces get the same bits one by one as in a batch of few rows."""
+    generator = torch.Generator("cpu").manual_seed(0)
+    shape = (_PROBES - _PROBES % few, 1, *faces.images.shape[1:])
+    options = {"generator": generator, "dtype": torch.float32, "device": "cpu"}
+    drawn = torch.rand(shape, **options).to(faces.device)
+    alone, beside = (torch.cat([look(part) for part in drawn.split(size)]) for size in (1, few))
+    return torch.equal(alone, beside)
+
+
+def _batches(start: int, stop: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield where batches start, and their size: the largest there are faces for, or the least."""
     while start < stop:
-        size = size if stop - start >= size else few
+        size = next((size for size in sizes if size <= stop - start), sizes[-1])
         yield start, size
         start += size
 
