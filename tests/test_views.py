@@ -157,7 +157,8 @@ def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
 
         def forward(self, x):
             self.rows.append(len(x))
-            return x.float().mean((1, 2, 3))[:, None].repeat(1, 7) + (len(x) < self.fewest) * 1e-7
+            level = x.float().mean((1, 2, 3)) / 255
+            return torch.stack([level, level * 0 + (len(x) < self.fewest)], dim=1)
 
     whole = Faces(faces.data[:5], pixel_range=(0, 255), device=torch.device("cpu"))
     for fewest, rows in ((1, [4, 4, 2]), (3, [4, 4, 4])):
