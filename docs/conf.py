@@ -57,7 +57,6 @@ html_sidebars = {
     page: []
     for page in (
         "index",
-        "benchmarks",
         "model-card",
         "licences",
         "changelog",

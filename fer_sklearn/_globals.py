@@ -99,8 +99,8 @@ def threads_for(work: float, device: torch.device) -> Iterator[None]:
 
     Two threads wait for each other after every operation. Alone on the machine they gain on small
     batches too; beside other work, where one of them has to wait for its core, they lose a
-    factor (`docs/benchmarks.md`). The rule knows the batch alone and not the load, so that
-    results stay repeatable to the bit.
+    factor (`docs/benchmarks/training_speed.md`). The rule knows the batch alone and not the load,
+    so that results stay repeatable to the bit.
 
     Parameters
     ----------

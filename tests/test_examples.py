@@ -20,6 +20,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from PIL import Image
 from small_fer2013 import write_fer2013, write_votes
 
 import fer_sklearn
@@ -53,7 +54,7 @@ RUNS = [
         "benchmarks/serving.py --faces 4 --repeats 2",
         marks=pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
     ),
-    f"benchmarks/time_to_accuracy.py fer2013.csv --seeds 2 --vote {SMALL}",
+    f"benchmarks/time_to_accuracy.py fer2013.csv --seeds 2 --vote {SMALL} --plot own.png",
     f"benchmarks/time_to_accuracy.py fer2013.csv --only 1 --hold-out {SMALL}",
     f"benchmarks/train_speed.py --faces 256 --size 16 --repeats 1 --profile {SMALL}",
     f"benchmarks/vote.py fer2013.csv --faces 35 {SMALL}",
@@ -65,7 +66,11 @@ ROWS = [
     f"benchmarks/distillation.py fer2013.csv --faces 70 --folds 2 {SMALL}",
     f"benchmarks/ferplus.py fer2013.csv votes.csv --classes 7 --seeds 1 {SMALL}",
 ]
-NEEDS = {"dask_search": ["distributed"], "label_noise": ["cleanlab", "matplotlib"]}
+NEEDS = {
+    "dask_search": ["distributed"],
+    "label_noise": ["cleanlab", "matplotlib"],
+    "time_to_accuracy": ["matplotlib"],
+}
 
 
 @pytest.fixture(scope="session")
@@ -190,6 +195,22 @@ def test_robustness_is_drawn(run, monkeypatch):
     assert "brighter" in printed
     assert Path("robustness.png").exists()
     assert len(list(Path("fits").iterdir())) == 2
+
+
+def test_stored_points_are_drawn_without_training(run):
+    pytest.importorskip("matplotlib", reason="needs the extra [plot]")
+    points = EXAMPLES.parent / "docs" / "benchmarks" / "accuracy.csv"
+    run("benchmarks/time_to_accuracy.py", "--points", points, "--plot", "accuracy.png")
+    with Image.open("accuracy.png") as picture:
+        assert picture.size == (910, 520)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("line", ["", "--points accuracy.csv"])
+def test_nothing_to_train_on_or_to_draw_into_is_refused(run, capsys, line):
+    with pytest.raises(SystemExit):
+        run("benchmarks/time_to_accuracy.py", *line.split())
+    assert "state " in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default")
@@ -391,8 +412,8 @@ def test_the_notebook_is_that_of_the_script_and_of_todays_defaults():
     assert notebook["metadata"]["defaults"] == repr(FERClassifier().get_params())
 
 
-@pytest.mark.parametrize("page", ["docs/benchmarks.md", "examples/benchmarks"])
-def test_commands_that_are_written_down_are_understood(monkeypatch, page):
+@pytest.mark.parametrize("folder", ["docs/benchmarks", "examples/benchmarks"])
+def test_commands_that_are_written_down_are_understood(monkeypatch, folder):
     class UnderstoodError(Exception):
         pass
 
@@ -403,7 +424,7 @@ def test_commands_that_are_written_down_are_understood(monkeypatch, page):
     parse_args = argparse.ArgumentParser.parse_args
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
     monkeypatch.syspath_prepend(BENCHMARKS)
-    commands = commands_of(EXAMPLES.parent / page)
+    commands = commands_of(EXAMPLES.parent / folder)
     assert len(commands) > 15
     for command in commands:
         script, *arguments = shlex.split(command, comments=True)
@@ -412,32 +433,8 @@ def test_commands_that_are_written_down_are_understood(monkeypatch, page):
             runpy.run_path(str(EXAMPLES.parent / script), run_name="__main__")
 
 
-def commands_of(path):
-    """Return what follows "python " in backticks of a page, or on lines of scripts."""
-    if path.is_file():
-        return re.findall(r"`[^`]*?python (examples/benchmarks/[^`]*)`", path.read_text())
-    text = "".join(script.read_text() for script in path.glob("*.py"))
+def commands_of(folder):
+    """Return what follows "python " on lines of the pages and scripts in a folder."""
+    files = sorted(file for kind in ("*.md", "*.py") for file in folder.glob(kind))
+    text = "".join(file.read_text() for file in files).replace("\\\n", "")
     return re.findall(r"^ *(?:\w+=1 )?python (examples/benchmarks/.*)$", text, re.MULTILINE)
-
-
-def test_a_benchmark_imports_no_other_script():
-    names = "|".join(path.stem for path in EXAMPLES.rglob("*.py") if path.stem != "_study")
-    for script in BENCHMARKS.glob("*.py"):
-        text = script.read_text()
-        assert not re.search(rf"^ *(?:from|import) (?:{names})\b", text, re.MULTILINE), script
-        assert "sys.path" not in text, script
-
-
-def test_every_script_is_run_here():
-    elsewhere = {"build_notebook.py", "_study.py"}
-    gallery = {path.name for path in EXAMPLES.glob("plot_*.py")}  # sphinx runs it
-    scripts = {path.name for path in EXAMPLES.rglob("*.py")} - elsewhere - gallery
-    text = Path(__file__).read_text()
-    assert not {name for name in scripts if name not in text}
-
-
-def test_a_face_twice_as_bright_does_not_wrap_around(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    damaged = importlib.import_module("robustness").damaged
-    X = np.array([[[100, 200]]], dtype=np.uint8)
-    assert damaged(X, "brighter", 2).tolist() == [[[200, 255]]]

@@ -144,10 +144,7 @@ def plot(table, path):
     for ax in axes[:, 0]:
         ax.set_ylabel("accuracy")
     axes[0, 0].legend()
-    figure.savefig(path, dpi=130)
-    with Image.open(path) as picture:  # a quarter of the size in 64 colours
-        reduced = picture.convert("RGB").quantize(64)
-    reduced.save(path, optimize=True)
+    study.save_small(figure, path)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class ResNet(nn.Module):
     """Space-to-depth stem, then stages of residual units, then an averaged linear head.
 
     The stem works at half resolution from the first layer on: that is where a CPU
-    gets its speed (`docs/benchmarks.md`).
+    gets its speed (`docs/benchmarks/training_levers.md`).
 
     Parameters
     ----------
