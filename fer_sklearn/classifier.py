@@ -165,7 +165,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         whether each is the best so far ("valid_loss_best"), and "lr" are in the net's history.
     verbose : int, default=0
         1 shows a progress bar with loss, accuracy and time left; 2 adds one line
-        an epoch.
+        an epoch. Predictions that take longer than three seconds have a bar too.
 
     Attributes
     ----------
@@ -710,7 +710,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def _logits(self, X):
         """Logits in float64, (n_samples, n_classes)."""
         predictor, faces = asked_about(self, X)
-        return predictor.logits(faces)
+        return predictor.logits(faces, self.verbose)
 
     def __getstate__(self):
         attributes = dict(vars(self))

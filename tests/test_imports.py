@@ -63,7 +63,7 @@ ALLOWED = {
 #: Heavy packages: the rooms that may import them.
 OWNERS = {
     "skorch": {"training"},
-    "tqdm": {"datasets", "training", "tuning"},
+    "tqdm": {"datasets", "model", "training", "tuning"},
     "optuna": {"tuning"},
     "torch": {
         *("_device", "_globals", "augment", "explain", "model", "networks", "normalize"),

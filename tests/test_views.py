@@ -167,3 +167,12 @@ def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
         model.rows.clear()
         np.testing.assert_array_equal(ask(model, whole, VIEWS["flip"], known=known), first)
         assert model.rows == rows
+
+
+@pytest.mark.parametrize(("verbose", "patience", "shown"), [(1, 0, True), (0, 0, False), (1, 9, 0)])
+def test_a_long_prediction_shows_a_bar_if_asked_for(
+    verbose, patience, shown, fitted, faces, monkeypatch, capsys
+):
+    monkeypatch.setattr("fer_sklearn.model._views._PATIENCE", patience)
+    copy.deepcopy(fitted).set_params(verbose=verbose).predict(faces.data[:70])
+    assert ("70/70" in capsys.readouterr().err) == shown

@@ -166,9 +166,10 @@ class FacePredictor:
         images = rows.reshape(-1, *self.recipe.image_shape)
         return Faces(images, pixel_range=pixel_range, device=self.device, **targets)
 
-    def logits(self, faces: Faces) -> np.ndarray:
+    def logits(self, faces: Faces, verbose: int = 0) -> np.ndarray:
         """Return the logits of each face, adjusted, (n, n_classes) in float64."""
-        logits = ask(self.model, faces, self.chosen_views, low=self.low, known=self.known)
+        how = {"low": self.low, "known": self.known, "verbose": verbose}
+        logits = ask(self.model, faces, self.chosen_views, **how)
         return logits.astype(np.float64) - self.adjustment
 
     def features(self, faces: Faces) -> np.ndarray:

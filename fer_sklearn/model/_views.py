@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from .._globals import threads_for, undisturbed
 from ..augment import affine_matrices, sample
@@ -124,6 +126,8 @@ _ROWS = {"cpu": (4, 64)}
 _ROWS_ELSEWHERE = (256, 256)
 #: Faces that are drawn to see whether one alone gets the same bits; not for larger batches.
 _PROBES = 4
+#: Seconds after which a progress bar appears.
+_PATIENCE = 3.0
 
 
 def mean_log_probability(logits: Tensor) -> Tensor:
@@ -144,6 +148,7 @@ def ask(
     low: torch.dtype | None = None,
     merge: Callable[[Tensor], Tensor] = mean_log_probability,
     known: dict | None = None,
+    verbose: int = 0,
 ) -> np.ndarray:
     """Return what the model answers to each face, (n, n_outputs) in float32.
 
@@ -167,6 +172,8 @@ def ask(
         What makes one answer of those to several views.
     known : dict or None
         Of this model: whether single faces get the same bits; looked up, and filled in.
+    verbose : int
+        Above 0: a progress bar if it takes longer than a few seconds.
     """
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
     few, many = (max(1, n // len(views)) for n in rows)
@@ -188,7 +195,10 @@ def ask(
             known[key] = _alone_as_in_company(look, faces, few)
         sizes += [1] * known[key]
     start = sum(map(len, answers))
-    answers += _side_by_side(answer, list(_batches(start, len(faces), sizes)), faces.device)
+    batches = list(_batches(start, len(faces), sizes))
+    bar = {"total": len(faces), "initial": start, "unit": "face", "delay": _PATIENCE}
+    with tqdm(**bar, disable=not verbose) as bar:
+        answers += _side_by_side(answer, batches, faces.device, bar) if batches else []
     return torch.cat(answers).numpy()
 
 
@@ -225,11 +235,16 @@ def _batches(start: int, stop: int, sizes: list[int]) -> Iterator[tuple[int, int
 
 
 def _side_by_side(
-    answer: Callable[[int, int], Tensor], batches: list[tuple[int, int]], device: torch.device
+    answer: Callable[[int, int], Tensor],
+    batches: list[tuple[int, int]],
+    device: torch.device,
+    bar: tqdm,
 ) -> list[Tensor]:
     """Return the answers to all batches; on a CPU as many at a time as torch has threads."""
+    answers = []
     workers = min(len(batches), torch.get_num_threads()) if device.type == "cpu" else 1
-    if workers < 2:
-        return [answer(*batch) for batch in batches]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(answer, *zip(*batches, strict=True)))
+    with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+        for part in (pool.map if pool else map)(answer, *zip(*batches, strict=True)):
+            answers.append(part)
+            bar.update(len(part))
+    return answers
