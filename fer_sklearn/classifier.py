@@ -40,15 +40,17 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     Parameters
     ----------
-    network : {"resnet", "cnn"}, nn.Module class or callable, default="resnet"
-        A name from `fer_sklearn.networks.NETWORKS`, or what to call as
+    network : {"resnet", "cnn", "hybrid", "vit"}, nn.Module class or callable, default="resnet"
+        A name from `fer_sklearn.networks.NETWORKS` ("hybrid" and "vit" are transformers, with and
+        without convolutions before them), or what to call as
         ``network(n_classes=..., image_shape=..., **network_params)`` to get a module
         that maps (B, 1, H, W) to logits.
     widths : sequence of int or None, default=None
         Channels of each stage of the network. None, here and for the next two:
         the network's own default.
     depth : int or None, default=None
-        Convolutions ("cnn") or residual units ("resnet") a stage.
+        Convolutions ("cnn") or residual units ("resnet") a stage; transformer layers in all
+        ("hybrid", "vit").
     dropout : float or None, default=None
         Share of features dropped before the fully connected layers.
     network_params : dict or None, default=None
@@ -79,8 +81,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Factors of the loss by class, as in scikit-learn. Where y has codes of a file's labels
         (see `pretrained`), the keys are the codes or the labels.
     optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
-        "muon" orthogonalises the steps of convolutions and leaves the rest to Adam
-        (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon" holds filters at unit
+        "muon" orthogonalises the steps of convolutions and of matrices within a transformer,
+        and leaves the rest to Adam (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon" holds filters at unit
         norm, which batch norm makes up for: a network of your own without it, trained by another
         optimiser, should go on with that one.
     learning_rate : float or None, default=None
@@ -88,7 +90,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of it with `pretrained`.
     weight_decay : float, default=1e-4
         Added to the gradient ("adam", "sgd") or decoupled from it ("adamw"; with "muon", of the
-        linear layers alone: filters have unit norm).
+        linear layers alone: filters have unit norm; .05 suits transformers).
     schedule : {"one-cycle", "cosine", "plateau", "step"} or None, default="one-cycle"
         - "one-cycle": up to the peak in the first 30 %, then down to nothing.
         - "cosine": from the peak down to nothing.
@@ -208,6 +210,12 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     References
     ----------
     K. He et al., "Deep residual learning for image recognition", CVPR 2016: "resnet".
+
+    Z. Dai et al., "CoAtNet: marrying convolution and attention for all data sizes", NeurIPS 2021:
+    "hybrid".
+
+    A. Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at
+    scale", ICLR 2021: "vit".
 
     K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
     recognition", ICLR 2015: "cnn".

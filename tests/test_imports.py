@@ -31,7 +31,7 @@ ALLOWED = {
     "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "augment", "networks", "normalize"},
-    "training": {"_files", "_globals", "_state", "model", "normalize"},
+    "training": {"_files", "_globals", "_state", "model", "networks", "normalize"},
     "_codes": {"datasets"},  # how FER-2013 numbers its expressions
     "_intake": {"_codes", "_forms", "_images", "_labels", "augment", "model", "training"},
     "_start": {
