@@ -236,8 +236,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     --------
     >>> from fer_sklearn import FERClassifier
     >>> from fer_sklearn.datasets import make_faces
-    >>> faces = make_faces(300, random_state=0)
-    >>> clf = FERClassifier(widths=(16, 32), max_epochs=8, random_state=0)
+    >>> faces = make_faces(70, random_state=0)
+    >>> clf = FERClassifier(widths=(16, 32), max_epochs=2, random_state=0)
     >>> clf = clf.fit(faces.data, faces.target)
     >>> clf.predict_proba(faces.data[:2]).shape
     (2, 7)

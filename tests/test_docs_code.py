@@ -20,6 +20,7 @@ from small_fer2013 import write_fer2013
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import load_fer2013
 from fer_sklearn.networks import ResNet
+from fer_sklearn.tuning import _space_for, search_space
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("docs/**/*.md")))]
@@ -67,11 +68,13 @@ def test_code_is_python(page):
         compile(block, page, "exec")
 
 
-def test_the_readme_runs(names):
+def test_the_readme_runs(names, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra [plot]")
     X, y = names["X"][:28], names["y"][:28]
     write_folder(Path("my_faces"), X, y)
     names |= {"faces": X, "my_faces": X, "my_labels": np.where(y == "happy", "glad", "bored")}
+    small = search_space().only("learning_rate", "dropout")
+    monkeypatch.setattr(_space_for, "search_space", lambda: small)
     run("README.md", names, "n_trials=40", "n_trials=1")
     assert len(names["search"].cv_results_["params"]) == 1
     plt.close("all")
