@@ -82,9 +82,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         (see `pretrained`), the keys are the codes or the labels.
     optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
         "muon" orthogonalises the steps of convolutions and of matrices within a transformer,
-        and leaves the rest to Adam (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon" holds filters at unit
-        norm, which batch norm makes up for: a network of your own without it, trained by another
-        optimiser, should go on with that one.
+        and leaves the rest to Adam (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon"
+        holds filters at unit norm, which batch norm makes up for: a network of your own without
+        it, trained by another optimiser, should continue with that one.
     learning_rate : float or None, default=None
         Its peak, where a schedule moves it. None is the optimiser's own: .03 for "muon",
         2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of it with `pretrained`.
