@@ -18,6 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import Tensor, nn
 
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
+from fer_sklearn.model import VIEWS
 
 pytest.importorskip("onnx", reason="needs the extra [onnx]")
 ort = pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
@@ -85,7 +86,7 @@ class OfOneKind(Own):
         return logits if x[0].mean() < 0 else logits * 2
 
 
-@pytest.mark.parametrize("views", [None, "flip", "ten-crop"])
+@pytest.mark.parametrize("views", [*VIEWS])
 def test_a_file_answers_as_its_classifier(fitted, faces, target, views):
     clf = clone_with(fitted, predict_augment=views)
     for choice in ("auto", views):
@@ -331,6 +332,7 @@ def test_other_programs_can_run_the_file(fitted, path, faces):
 
 
 WITHOUT_TORCH = """
+import os
 import sys
 
 
@@ -355,6 +357,11 @@ clf = ONNXClassifier(sys.argv[2], n_threads=2)
 np.save(sys.argv[3], [clf.predict_proba(X), pickle.load(open(sys.argv[4], "rb")).predict_proba(X)])
 assert clone(clf).predict(X).tolist() == clf.predict(X).tolist()
 assert not Refusing.asked
+if hasattr(os, "fork"):
+    child = os.fork()
+    if not child:
+        os._exit(int(clf.predict_proba(X).tolist() != np.load(sys.argv[3])[0].tolist()))
+    assert os.waitpid(child, 0)[1] == 0
 """
 
 

@@ -95,7 +95,7 @@ class OnnxFile:
     """A file of `to_onnx`, ready to be asked; it is pickled as its bytes.
 
     Each face is computed by itself, so its answer cannot depend on the faces beside it. Batches
-    were no faster on a CPU (`docs/user_guide/serving.md`).
+    were no faster on a CPU (`docs/benchmarks.md`).
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _start(content: bytes, name: str) -> Any:
     onnxruntime = import_extra("onnxruntime", "onnx", "ONNXClassifier")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # what it raises is no warning besides
+    options.log_severity_level = 4  # what it raises it need not print besides
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its kinds of errors have no common class
