@@ -18,7 +18,8 @@ from ._callbacks import CallbackSupportMixin, epoch_tasks, fit_task, with_callba
 from ._device import resolve_device, resolve_device_or_cpu
 from ._forms import ARGUMENTS_OF_FIT_ELSEWHERE, PARAMETERS_ELSEWHERE, other_names
 from ._globals import global_state_preserved
-from ._intake import rows_to_predict, split, take_in, take_in_batch
+from ._images import rows_to_predict
+from ._intake import split, take_in, take_in_batch
 from ._labels import ClassTotals
 from ._parts import check_params, with_parts
 from ._pretrained import read_pretrained, write_pretrained

@@ -95,6 +95,8 @@ def test_the_page_on_dask_runs(names):
     names["client"].close()
     names["client"].cluster.close()
     assert names["search"].best_params_ == {"widths": (4, 8)}
+    expected = names["search"].predict_proba(names["X_test"])
+    np.testing.assert_array_equal(names["proba"], expected)
 
 
 class ThreadingServer(ThreadingMixIn, WSGIServer):

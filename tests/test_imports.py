@@ -41,8 +41,9 @@ ALLOWED = {
     "_teachers": {"_codes", "_intake", "model"},
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
-        *("_callbacks", "_device", "_forms", "_globals", "_intake", "_labels", "_parts"),
-        *("_pretrained", "_start", "_state", "_teachers", "augment", "model", "networks"),
+        *("_callbacks", "_device", "_forms", "_globals", "_images", "_intake", "_labels"),
+        *("_parts", "_pretrained", "_start", "_state", "_teachers", "augment", "model"),
+        "networks",
         *("normalize", "training"),
     },
     # what asks the estimator
@@ -50,6 +51,10 @@ ALLOWED = {
     "presets": {"_state", "augment", "classifier"},
     "embedding": {"classifier"},
     "explain": {"_globals", "_labels", "classifier", "model", "networks"},
+    "export": {
+        *("_extras", "_files", "_globals", "_images", "augment", "classifier", "model"),
+        "normalize",
+    },
     "metrics": {"_extras", "datasets"},
     "plots": {
         *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
@@ -66,11 +71,13 @@ OWNERS = {
     "tqdm": {"datasets", "model", "training", "tuning"},
     "optuna": {"tuning"},
     "torch": {
-        *("_device", "_globals", "augment", "explain", "model", "networks", "normalize"),
-        "training",
+        *("_device", "_globals", "augment", "explain", "export", "model", "networks"),
+        *("normalize", "training"),
     },
     "joblib": {"_state", "datasets", "networks", "tuning"},
     "PIL": {"datasets"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
 }
 
 
