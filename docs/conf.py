@@ -57,6 +57,7 @@ html_sidebars = {
     page: []
     for page in (
         "index",
+        "install",
         "benchmarks",
         "model-card",
         "licences",
