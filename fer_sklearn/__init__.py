@@ -19,6 +19,7 @@ _HOMES = {
     "FaceNormalizer": "normalize",
     "make_fer_pipeline": "pipeline",
     "preset": "presets",
+    "show_versions": "_versions",
 }
 _MODULES = (
     "datasets",

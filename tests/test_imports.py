@@ -24,6 +24,7 @@ ALLOWED = {
     "_callbacks": set(),
     "_state": set(),
     "_archive": set(),
+    "_versions": {"__version__", "_device"},
     "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
     "datasets": {"_extras", "_files", "_forms", "_images"},
@@ -31,7 +32,7 @@ ALLOWED = {
     "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "augment", "networks", "normalize"},
-    "training": {"_files", "_globals", "_state", "model", "normalize"},
+    "training": {"_device", "_files", "_globals", "_state", "model", "normalize"},
     "_codes": {"datasets"},  # how FER-2013 numbers its expressions
     "_intake": {"_codes", "_forms", "_images", "_labels", "augment", "model", "training"},
     "_start": {
@@ -66,8 +67,8 @@ OWNERS = {
     "tqdm": {"datasets", "training", "tuning"},
     "optuna": {"tuning"},
     "torch": {
-        *("_device", "_globals", "augment", "explain", "model", "networks", "normalize"),
-        "training",
+        *("_device", "_globals", "_versions", "augment", "explain", "model", "networks"),
+        *("normalize", "training"),
     },
     "joblib": {"_state", "datasets", "networks", "tuning"},
     "PIL": {"datasets"},

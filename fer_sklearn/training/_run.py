@@ -14,6 +14,7 @@ from skorch.callbacks import BatchScoring, Callback, EpochScoring
 from skorch.helper import predefined_split
 from torch import nn
 
+from .._device import multiplies_bfloat16_fast
 from .._globals import threads_for
 from ..model import FacePredictor, Faces
 from ._checkpoint import Checkpoint
@@ -321,9 +322,5 @@ def _give_generator(model: nn.Module, generator: torch.Generator | None) -> None
 def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """bfloat16 where the machine multiplies it faster than float32."""
     if precision == "auto":
-        fast = {
-            "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
-            "cpu": lambda: getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False),
-        }.get(device.type, lambda: False)
-        precision = "bfloat16" if fast() else "float32"
+        precision = "bfloat16" if multiplies_bfloat16_fast(device) else "float32"
     return torch.bfloat16 if precision == "bfloat16" else None
