@@ -43,7 +43,8 @@ def multiplies_bfloat16_fast(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        return getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+        capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()
+        return capabilities.get("avx512_bf16", False)
     return False
 
 

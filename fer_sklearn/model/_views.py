@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,8 @@ class Blur:
             reach = range(-round(4 * sigma), round(4 * sigma) + 1)
             weights = [math.exp(-0.5 * (steps / sigma) ** 2) for steps in reach]
             parts = zip(weights, reach, strict=True)
-            faces = sum(w / sum(weights) * neighbours(faces, n, dim) for w, n in parts)
+            moved: Any = (w / sum(weights) * neighbours(faces, n, dim) for w, n in parts)
+            faces = sum(moved)
         return faces
 
 
@@ -163,7 +165,7 @@ def ask(
     """
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
     few, many = (max(1, n // len(views)) for n in rows)
-    chosen = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
+    chosen: dict[str, Any] = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
 
     def answer(start: int, size: int) -> Tensor:
         # The last face fills the batch up; its surplus answers are cut off.

@@ -86,14 +86,15 @@ class Muon(Optimizer):
         state = self.state[filters]
         if not state:
             state["momentum"] = torch.zeros_like(filters)
-        momentum = state["momentum"].mul_(group["momentum"]).add_(filters.grad)
-        return _as_matrix(filters.grad.add(momentum, alpha=group["momentum"]))
+        gradient: Any = filters.grad  # a step is taken of parameters that have one
+        momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
+        return _as_matrix(gradient.add(momentum, alpha=group["momentum"]))
 
     def _step_adam(self, parameters: list[Tensor], group: dict) -> None:
         """Take Adam's step for all parameters at once: a GPU waits for single ones."""
         if not parameters:
             return
-        gradients = [parameter.grad for parameter in parameters]
+        gradients: list[Any] = [parameter.grad for parameter in parameters]
         states = [self.state[parameter] for parameter in parameters]
         for parameter, state in zip(parameters, states, strict=True):
             if not state:
