@@ -207,7 +207,7 @@ class AugmentedArray(np.ndarray):
         super().__setstate__(state)
 
 
-class FaceAugmenter(
+class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Random changes of training faces, drawn anew for every batch of every epoch.

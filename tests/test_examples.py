@@ -274,6 +274,30 @@ def journal(path):
     return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(path))
 
 
+def test_every_option_of_the_training_is_explained(run, monkeypatch):
+    explained = {}
+    add_argument = argparse._ActionsContainer.add_argument
+
+    def add(self, *names, **options):
+        explained[names[-1]] = options.get("help")
+        return add_argument(self, *names, **options)
+
+    monkeypatch.setattr(argparse._ActionsContainer, "add_argument", add)
+    with pytest.raises(SystemExit):
+        run("train_fer2013.py", "--help")
+    assert len(explained) > 30
+    assert all(explained.values())
+    assert "110" in explained["--max-epochs"]
+
+
+def test_the_training_offers_what_the_classifier_takes():
+    parameters = runpy.run_path(str(EXAMPLES / "train_fer2013.py"))["PARAMETERS"]
+    for name, (kind, _) in parameters.items():
+        for constraint in FERClassifier._parameter_constraints[name]:
+            if isinstance(kind, list) and hasattr(constraint, "options"):
+                assert {*kind} - {"none"} == constraint.options
+
+
 @pytest.mark.filterwarnings("default")
 def test_a_stored_classifier_is_calibrated(run):
     small = ["--widths", "4", "8", "--max-epochs", "1", "--output", "small.joblib"]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -20,7 +20,7 @@ from .._files import naming, replace_file, sync
 #: Files a task; also what is decoded twice, at most, when a run was stopped.
 _BATCH = 256
 #: What sets an image upright, by its EXIF orientation.
-_TURNS = {
+_TURNS: dict[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -194,7 +194,7 @@ def _map(out: Path) -> np.ndarray:
 
 
 #: File names need not be text: what is none comes back as it was.
-_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 _AGAIN = "Delete the .csv and the .npy file to decode the images again, or choose another out."
 
 
@@ -337,11 +337,16 @@ def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]
 def _gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """Return the function that makes 8-bit gray of an image of this mode, or of its strips."""
     if image.mode.startswith("I"):  # Pillow's own conversion clips at 255
-        deep = image.mode != "I" or image.getextrema()[1] > 255
+        deep = image.mode != "I" or _highest(image) > 255
         return partial(_from_levels, mode="I", white=65535 if deep else 255)
     if image.mode == "F":
-        return partial(_from_levels, mode="F", white=1 if image.getextrema()[1] <= 1 else 255)
+        return partial(_from_levels, mode="F", white=1 if _highest(image) <= 1 else 255)
     return _from_colours
+
+
+def _highest(image: Image.Image) -> float:
+    extrema: Any = image.getextrema()  # of one band: (lowest, highest)
+    return extrema[1]
 
 
 def _from_levels(image: Image.Image, mode: str, white: int) -> Image.Image:
