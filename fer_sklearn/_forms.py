@@ -51,7 +51,7 @@ def check_table(X: Any) -> None:
 
 
 def as_array(X: Any) -> np.ndarray:
-    """Return what is no table as an array of numbers, of at least two dimensions.
+    """Return X, which is not a table, as an array of numbers with at least two dimensions.
 
     Raises
     ------

@@ -187,8 +187,8 @@ def _repeatable_cudnn(undo: ExitStack) -> None:
 def _keep_freed_memory(undo: ExitStack) -> None:
     """Let glibc keep what is freed, until undone; elsewhere do nothing.
 
-    It would hand the tensors of every step back to the kernel, and take them anew: tens
-    of thousands of page faults a step. What the user has set in the environment stays.
+    Otherwise glibc returns the memory of every step to the kernel and asks for it again: tens
+    of thousands of page faults per step. What the user has set in the environment stays.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     chosen = "MALLOC_TRIM_THRESHOLD_" in os.environ or "GLIBC_TUNABLES" in os.environ

@@ -52,7 +52,7 @@ def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
     Raises
     ------
     ValueError
-        If X is no such thing, the images are of different shapes, or neither gray nor RGB.
+        If X is not such a thing, the images are of different shapes, or neither gray nor RGB.
     """
     if issparse(X):
         return X, None
@@ -144,7 +144,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
     Raises
     ------
     ValueError
-        If `image_shape` is no pair or has another number of pixels, or if rows long
+        If `image_shape` is not a pair or has another number of pixels, or if rows long
         enough to be faces are not square.
     """
     if image_shape is not None:
@@ -191,7 +191,7 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
     Raises
     ------
     ValueError
-        If X is no array of faces.
+        If X is not an array of faces.
     """
     rows, own_shape = as_rows(X)
     rows = np.asarray(rows)

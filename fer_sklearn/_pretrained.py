@@ -157,7 +157,7 @@ def read_pretrained(source: str | PathLike) -> Pretrained:
         except Exception as error:  # zipfile, numpy and torch raise many kinds
             kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
             raise ValueError(
-                f"{path} is no file of FERClassifier.save_pretrained that can be used, or it is "
+                f"{path} is not a file of FERClassifier.save_pretrained that can be used, or it is "
                 f"damaged: {kind}{error}"
             ) from error
 
@@ -239,7 +239,7 @@ def _read_about(archive: Archive) -> dict:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Raise if there is a file that is none of ours; an empty one may be filled."""
+    """Raise if there is a file that we did not write; an empty one may be filled."""
     if not path.is_file() or not path.stat().st_size:
         return
     with path.open("rb") as file:

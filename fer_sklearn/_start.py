@@ -276,7 +276,7 @@ class WarmStart(Start):
             was, now = ({"network": r.network, "params": r.params} for r in (fitted, recipe))
             raise ValueError(
                 f"The fitted network is {was}, the parameters now say {now}: "
-                "training cannot go on. Set them back, or fit with warm_start=False."
+                "training cannot continue. Set them back, or fit with warm_start=False."
             )
 
     def _check_normalizer(self) -> None:
@@ -290,7 +290,7 @@ class WarmStart(Start):
         if now != was:
             raise ValueError(
                 f"The fitted network has faces normalised by {was!r}, the parameters now say "
-                f"{now!r}: training cannot go on. Set normalize back, or fit with "
+                f"{now!r}: training cannot continue. Set normalize back, or fit with "
                 "warm_start=False."
             )
 

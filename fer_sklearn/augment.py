@@ -210,15 +210,15 @@ class AugmentedArray(np.ndarray):
 class FaceAugmenter(
     Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
-    """Random changes of training faces, drawn anew for every batch of every epoch.
+    """Random changes of training faces, different ones for every batch of every epoch.
 
-    The settings live here; the work is done inside the network, on its device, on
-    whole batches, in training only. `transform` is therefore the identity: it hands
-    the faces on with these settings attached, for a `FERClassifier` behind it.
-    Each parameter at 0 switches its own effect off exactly.
+    This object holds the settings. The network applies them, on its device, to whole batches,
+    during training only. `transform` is therefore the identity: it returns the faces with these
+    settings attached, for a `FERClassifier` in a later step. A parameter of 0 disables its
+    effect.
 
-    Faces are handed on as arrays whatever ``sklearn.set_config(transform_output=...)`` says:
-    tables can carry neither images nor these settings. There is no `set_output`.
+    Faces are always returned as arrays, whatever ``sklearn.set_config(transform_output=...)``
+    says, because tables can hold neither images nor these settings. There is no `set_output`.
 
     Parameters
     ----------

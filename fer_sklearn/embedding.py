@@ -90,7 +90,7 @@ class FaceEmbedder(
         Raises
         ------
         TypeError
-            If `estimator` is no `FERClassifier`.
+            If `estimator` is not a `FERClassifier`.
         """
         self._validate_params()
         if _routing_enabled():

@@ -145,7 +145,7 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _by_majority(votes, n_emotions):
-    """More than half of the votes that are no slips name one emotion."""
+    """More than half of the votes, slips aside, name one emotion."""
     votes = _without_slips(votes)
     top = votes.argmax(axis=1)
     chosen = (votes.max(axis=1) > votes.sum(axis=1) / 2) & (top < n_emotions)
@@ -153,7 +153,7 @@ def _by_majority(votes, n_emotions):
 
 
 def _by_distribution(votes, n_emotions):
-    """Up to three emotions make up more than half of the votes that are no slips."""
+    """Up to three emotions make up more than half of the votes, slips aside."""
     patterns, of_row = np.unique(_without_slips(votes), axis=0, return_inverse=True)
     leading = [_leading(pattern, n_emotions) for pattern in patterns.tolist()]
     # NumPy 2.0 returns the rows' numbers as a column.

@@ -123,7 +123,7 @@ def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
     if splits and (all_are or any(len(found[folder].folders) > 1 for folder in splits)):
         names = ", ".join(folder.name for folder in splits)
         raise ValueError(
-            f"{root} holds splits ({names}), which are no classes. Load one of them, "
+            f"{root} holds splits ({names}), which are not classes. Load one of them, "
             f"load_image_folder({str(splits[0])!r}), or, if it is FER-2013, all at once with "
             "load_fer2013. If they are classes, give the folders other names."
         )

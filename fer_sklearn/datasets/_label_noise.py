@@ -59,7 +59,7 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
 
     Notes
     -----
-    A doubt is no proof. Look at the faces before dropping them, and leave the test set alone: a
+    A doubt is not a proof. Look at the faces before dropping them, and leave the test set alone: a
     score on labels that agree with a classifier says nothing.
 
     Examples

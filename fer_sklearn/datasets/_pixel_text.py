@@ -41,7 +41,7 @@ class NumberParser:
     def parse(self, text: bytes) -> Numbers | None:
         """Read all numbers of `text`; None if one is above 255.
 
-        Characters that are no digits separate numbers, whatever they are.
+        Any characters other than digits separate numbers.
         """
         n = len(text)
         scratch = self._scratch[:, : n + _MARGIN + 1]
@@ -120,7 +120,7 @@ def shown(field: bytes) -> str:
 
 
 def parse_pixels(pixels):
-    """Read faces from text, as they stand in the column ``pixels`` of ``fer2013.csv``.
+    """Read faces from text, as it is in the column ``pixels`` of ``fer2013.csv``.
 
     For tables that were read with pandas: ``X = parse_pixels(df["pixels"])``.
 

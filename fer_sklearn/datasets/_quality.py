@@ -38,7 +38,7 @@ class FaceReport:
     contradictions : DataFrame with columns row, group
         Copies, exact or near, whose labels differ.
     leaks : DataFrame with columns row, group
-        Copies, exact or near, that stand in more than one split.
+        Copies, exact or near, that are in more than one split.
     class_counts : DataFrame or None
         Faces by label and split.
     n_faces : int

@@ -94,7 +94,7 @@ def carried_networks(*names) -> list[CarriedNetwork]:
     Parameters
     ----------
     *names : str or other
-        Which; what is no name of such a network is left out. None of them: all.
+        Which ones; anything that does not name such a network is ignored. Without names: all.
     """
     added = [name for name in NETWORKS if name not in _SHIPPED]
     return [CarriedNetwork(name) for name in added if not names or name in names]
@@ -215,7 +215,7 @@ def default_params(name: str) -> dict:
     ValueError
         If the name is unknown.
     TypeError
-        If it is no name: a class that a file cannot name.
+        If it is not a name: a class that a file cannot name.
     """
     if not isinstance(name, str):
         raise TypeError(

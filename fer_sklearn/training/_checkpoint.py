@@ -154,7 +154,7 @@ class Checkpoint(OwnCallback):
         elif title.startswith(_TITLE):
             found = f"has format {title.removeprefix(_TITLE).decode(errors='replace')}"
         else:
-            raise ValueError(f"{self.path} is no checkpoint that can be read. {_WAY_OUT}")
+            raise ValueError(f"{self.path} is not a checkpoint that can be read. {_WAY_OUT}")
         raise ValueError(
             f"{self.path} {found}; this fer_sklearn reads format {_FORMAT} alone. End that fit "
             f"with the version that began it. Or: {_WAY_OUT}"
@@ -172,7 +172,7 @@ class Checkpoint(OwnCallback):
 
     def _unreadable(self, error: Exception) -> ValueError:
         why = f"{type(error).__name__}: {error}"
-        return ValueError(f"{self.path} is no checkpoint that can be read ({why}). {_WAY_OUT}")
+        return ValueError(f"{self.path} is not a checkpoint that can be read ({why}). {_WAY_OUT}")
 
     def _plain(self, value: Any, where: str) -> Any:
         """Return a value of somebody's callback as the file can hold it; numpy's as Python's."""

@@ -69,7 +69,7 @@ class Settings:
         n_faces : int
             Faces to train on.
         **others
-            Fields that are no parameters, or are settled already: "device", "seed".
+            Fields that are not parameters, or are settled already: "device", "seed".
         """
         batch_size, rate = params["batch_size"], params["learning_rate"]
         if batch_size == "auto":  # 20 steps an epoch, if they are not tiny

@@ -72,14 +72,14 @@ class FERSearchCV(BaseSearchCV):
     timeout : float or None, default=None
         Seconds after which no new trial begins.
     cv : int, splitter, iterable or "hold-out", default="hold-out"
-        As in `GridSearchCV`. "hold-out" is `HoldOut`: a tenth of the faces, of which none has a
+        As in `GridSearchCV`. "hold-out" is `HoldOut`: a tenth of the faces, none of which has a
         copy among the others.
     scoring : str, callable or None, default=None
         As in `GridSearchCV`, one metric; None is the estimator's `score`.
     sampler : optuna sampler or None, default=None
         None is TPE, seeded by `random_state` and the rank of the trial among those that count.
-        Another is copied; in a search that continues it starts afresh, and of several workers
-        each seeds its copy afresh.
+        Another is copied. In a search that continues it starts from the beginning, and each of
+        several workers seeds its own copy.
     pruner : optuna pruner or None, default=None
         None ends trials that are now among the worst quarter of the finished ones at the
         same epoch or fold, once 5 have finished and not in the first third of the epochs:
@@ -218,7 +218,7 @@ class FERSearchCV(BaseSearchCV):
             parameters of the estimator, the storage holds another study of this name, or its
             file is damaged or no journal; after it, if no trial has a score.
         TypeError
-            If a value of the dict `space` is no Optuna distribution.
+            If a value of the dict `space` is not an Optuna distribution.
         OSError
             If the storage cannot be written; before any training, unless its disk gets full.
         """

@@ -10,7 +10,7 @@ from ..datasets import duplicate_groups
 
 
 class HoldOut(GroupsConsumerMixin):
-    """One split: a part of the faces to validate on, of which none has a copy among the rest.
+    """One split: a part of the faces to validate on, none of which has a copy among the rest.
 
     Parameters
     ----------

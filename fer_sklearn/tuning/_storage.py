@@ -279,12 +279,12 @@ def _open_journal(storage) -> JournalStorage:
 
 
 def _check_records(path: Path, storage) -> None:
-    """Raise if a line is no record; of the last, half a record may be there."""
+    """Raise if a line is not a record; the last may be half a record."""
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             if line.endswith(b"\n"):
                 if not _is_record(line):
-                    raise _no_journal(storage, f"line {number} is no record of Optuna's")
+                    raise _no_journal(storage, f"line {number} is not a record of Optuna's")
             elif number == 1 and not (line.startswith(_RECORD) or _RECORD.startswith(line)):
                 raise _no_journal(storage, "it does not begin like one")
 
@@ -299,8 +299,8 @@ def _is_record(line: bytes) -> bool:
 
 def _no_journal(storage, why: str) -> ValueError:
     return ValueError(
-        f"storage={str(storage)!r} is no journal of a study, or a damaged one: {why}. Pass another "
-        "path; of a damaged journal the lines before that one can be kept, as a file of their own."
+        f"storage={str(storage)!r} is not a journal of a study, or a damaged one: {why}. Pass "
+        "another path. Of a damaged journal you can copy the lines before that one to a new file."
     )
 
 

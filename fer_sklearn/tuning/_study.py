@@ -43,7 +43,7 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
 
 def _check_study(study: optuna.Study, fingerprint: str) -> None:
     """Sign a new study; raise if it is one whose scores mean something else."""
-    way_out = "Set a study_name of its own, or delete the storage to start afresh."
+    way_out = "Set a study_name of its own, or delete the storage to start again."
     if study.directions != [StudyDirection.MAXIMIZE]:
         found = ", ".join(direction.name.lower() for direction in study.directions)
         raise ValueError(
