@@ -1,4 +1,4 @@
-"""Packages that only some need, and the extra that brings them."""
+"""Optional packages, and the extra that installs them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ def import_pyplot(caller: str) -> ModuleType:
     Parameters
     ----------
     caller : str
-        What draws, for the error.
+        The function that draws, for the error.
 
     Raises
     ------
     ImportError
-        If matplotlib is not there: names the extra.
+        If matplotlib is not installed; the message names the extra.
     """
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f'{caller} needs matplotlib, which is not here: pip install "fer-sklearn[plot]".'
+            f'{caller} needs matplotlib, which is not installed: pip install "fer-sklearn[plot]".'
         ) from error
     return plt

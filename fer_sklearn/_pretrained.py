@@ -128,7 +128,7 @@ class Pretrained:
 
 
 def shipped_names() -> list[str]:
-    """Return the names of the networks that come with the package."""
+    """Return the names of the pretrained models of the package."""
     return sorted(
         Path(entry.name).stem for entry in _SHIPPED.iterdir() if entry.name.endswith(".npz")
     )

@@ -29,7 +29,7 @@ def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> S
     Raises
     ------
     FileNotFoundError
-        If `pretrained` names neither a file nor a network that comes with the package.
+        If `pretrained` names neither a file nor a pretrained model of the package.
     """
     params = estimator.get_params(deep=False)
     if predictor is not None:

@@ -404,7 +404,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             If the network does not take a parameter, an argument has another name here (the error
             names it), or a checkpoint cannot store the state of a callback.
         FileNotFoundError
-            If `pretrained` names neither a file nor a network that comes with the package.
+            If `pretrained` names neither a file nor a pretrained model of the package.
         OSError
             Before any training, if `checkpoint` cannot be written.
         """

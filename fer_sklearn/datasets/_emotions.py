@@ -1,4 +1,4 @@
-"""The seven emotions: their names, their order in FER-2013, and what others call them."""
+"""The seven emotions: their names, their order in FER-2013, and their names in other datasets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Decimal numbers in text -> uint8, for many rows at once.
 
-Parsing 75 million numbers one by one is what makes FER-2013's CSV slow to load. Here
-each numpy operation runs over a block of text: a number's value is computed at its last
+Parsing 75 million numbers one by one makes FER-2013's CSV slow to load. Here each numpy
+operation runs over a block of text: a number's value is computed at its last
 digit from the one to three digits that end there. The intermediate arrays are kept from
 block to block: getting fresh memory from the system costs more than the arithmetic.
 """
@@ -128,7 +128,7 @@ def parse_pixels(pixels):
     ----------
     pixels : array-like of str of shape (n_samples,)
         The gray levels of a face in each, 0 to 255, separated by blanks or commas. Sequences of
-        numbers are taken too.
+        numbers work too.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 A network is anything that, called as ``network(n_classes=..., image_shape=...,
 **params)``, returns a `torch.nn.Module` that maps normalised faces (B, 1, H, W) to
 logits (B, n_classes). Add one with `register_network`, or pass it to
-``FERClassifier(network=...)`` as it is.
+``FERClassifier(network=...)`` directly.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _OWN = tuple(NETWORKS.values())
 def register_network(name: str, network: Callable[..., nn.Module]) -> None:
     """Make `network` known to ``FERClassifier(network=name)``.
 
-    A pickled classifier stores the name: register the network before loading it. Workers of a
-    search are sent the networks that are registered here.
+    A pickled classifier stores the name: register the network before loading it. The search sends
+    registered networks to its workers.
 
     Parameters
     ----------

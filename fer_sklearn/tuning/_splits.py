@@ -1,4 +1,4 @@
-"""A hold-out that no copy of a face gets around."""
+"""A hold-out that keeps copies of a face on one side."""
 
 from __future__ import annotations
 

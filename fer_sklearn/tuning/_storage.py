@@ -1,4 +1,4 @@
-"""Where a study lives: a journal that a full disk does not destroy, or a database."""
+"""Storages of studies: a journal that a full disk does not destroy, or a database."""
 
 from __future__ import annotations
 
