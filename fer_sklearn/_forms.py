@@ -300,7 +300,7 @@ def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
     unknown = [label for label in class_weight if label not in known]
     if unknown and not set(known) <= class_weight.keys():
         raise ValueError(
-            f"class_weight names classes that y has not: {unknown}. The classes are {known}. "
+            f"class_weight names classes that are not in y: {unknown}. The classes are {known}. "
             "Those without a weight count 1."
         )
     if not all(isinstance(w, Real) and 0 <= w < np.inf for w in class_weight.values()):

@@ -154,7 +154,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         if height * width != n_features:
             raise ValueError(
                 f"image_shape={tuple(image_shape)} has {height * width} pixels, but X has "
-                f"{n_features} values a face. Pass X as (n, h, w) or mend image_shape."
+                f"{n_features} values a face. Pass X as (n, h, w) or correct image_shape."
                 f"{_colour_hint(n_features, height * width)}"
             )
         return int(height), int(width)

@@ -148,8 +148,8 @@ def read_pretrained(source: str | PathLike) -> Pretrained:
     path = _SHIPPED / f"{source}.npz" if source in shipped_names() else Path(source)
     if not path.is_file():
         raise FileNotFoundError(
-            f"pretrained={str(source)!r} is neither a file nor the name of a network that comes "
-            f"with the package ({', '.join(shipped_names()) or 'there is none'})."
+            f"pretrained={str(source)!r} is neither a file nor the name of a pretrained "
+            f"model of the package ({', '.join(shipped_names()) or 'there is none'})."
         )
     with path.open("rb") as file:
         try:
@@ -176,7 +176,7 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
     """
     if str(path) in shipped_names():
         raise ValueError(
-            f"{str(path)!r} is the name of a network that comes with the package, which "
+            f"{str(path)!r} is the name of a pretrained model of the package, which "
             f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
         )
     _refuse_foreign(Path(path))
@@ -221,7 +221,7 @@ def _read(archive: Archive) -> Pretrained:
     _check_shapes(archive, start)
     arrays = {name: archive.read(name) for name in archive.names if name != "about"}
     if checksum != _checksum(about, arrays):
-        raise ValueError("its checksum does not match. Fetch it again.")
+        raise ValueError("its checksum does not match. Download it again.")
     start.weights = {name: _restored(name, arrays.pop(name)) for name in list(arrays)}
     return start
 

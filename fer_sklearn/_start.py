@@ -154,7 +154,7 @@ class FileStart(Start):
         self.file = file
         if file.views not in {"auto", *VIEWS}:
             raise ValueError(
-                f"pretrained={str(params['pretrained'])!r} is to be asked by views named "
+                f"pretrained={str(params['pretrained'])!r} asks for views named "
                 f"{file.views!r:.100}; this fer_sklearn knows {', '.join(filter(None, VIEWS))}. "
                 "Upgrade it: pip install --upgrade fer-sklearn."
             )

@@ -305,7 +305,7 @@ def test_class_folders_may_be_codes(label, tmp_path, images):
 
 def test_a_code_that_fer2013_does_not_have_is_no_class(tmp_path, images):
     split_folders(tmp_path, images, ["train"], lambda code: str(code + 1))
-    with pytest.raises(ValueError, match=r"called by no emotion, \['7'\]; known are 0 angry"):
+    with pytest.raises(ValueError, match=r"names are not emotions, \['7'\]; known are 0 angry"):
         load_fer2013(tmp_path)
 
 

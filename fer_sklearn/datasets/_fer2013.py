@@ -118,7 +118,7 @@ def load_fer2013(
     """
     if hasattr(path, "columns"):
         raise TypeError(
-            f"Expected a path, got a {type(path).__name__}. Of a table that was read already: "
+            f"Expected a path, got a {type(path).__name__}. For a table in memory: "
             "X = parse_pixels(df['pixels']), y = convert_emotions(df['emotion'], source='fer2013')."
         )
     names = _split_names(usage)
@@ -280,7 +280,7 @@ def _read_labels(path: Path, labels: np.ndarray, emotions: EmotionCodes) -> list
     unknown = [name for name, code in codes.items() if code is None]
     if unknown:
         raise ValueError(
-            f"{path} has folders that are called by no emotion, {unknown}; known are {emotions}, "
+            f"{path} has folders whose names are not emotions, {unknown}; known are {emotions}, "
             "and their usual names. Say what codes mean, emotions=[*FER2013_NAMES, 'contempt'], "
             "or, for other classes, use load_image_folder."
         )

@@ -87,8 +87,8 @@ class _Guarded(io.RawIOBase):
         self._left -= len(content)
         if self._left < 0:
             raise DamageError(
-                f"it unpacks to more than {self._limit:,} bytes, which no faces do; if you know "
-                "what it is, unpack it first"
+                f"it unpacks to more than {self._limit:,} bytes, more than faces need; if you "
+                "trust it, unpack it first"
             )
         buffer[: len(content)] = content
         return len(content)

@@ -237,7 +237,7 @@ def _look_up(network: str | Callable[..., nn.Module]) -> Callable[..., nn.Module
             raise ValueError(
                 f"Unknown network {network!r}. Known: {', '.join(sorted(NETWORKS))}. Add yours "
                 "with fer_sklearn.networks.register_network, or pass its class."
-                + (f" It could not be brought here: {_LOST[network]}." if network in _LOST else "")
+                + (f" It could not be loaded here: {_LOST[network]}." if network in _LOST else "")
             )
         return NETWORKS[network]
     return network

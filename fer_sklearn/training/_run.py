@@ -208,7 +208,7 @@ class Trainer:
         some = faces.pixels(np.arange(min(len(faces), 16)))
         if not self.ready().model(some).isfinite().all():
             raise ValueError(
-                "Training diverged in its last step: the network answers with numbers that are "
+                "Training diverged in its last step: the network returns numbers that are "
                 f"not finite. Lower learning_rate (it is {self.net.lr:g}) or check X for extreme "
                 "values."
             )

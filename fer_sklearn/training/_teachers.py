@@ -33,7 +33,7 @@ class Teachers:
     Raises
     ------
     ValueError
-        If a teacher cannot be asked about faces that the student has normalised.
+        If a teacher cannot predict faces that the student has normalised.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ def renormalizer(
         return lambda view: view
     if ways[0] not in _AFFINE or ways[1] is None:
         raise ValueError(
-            f"The teacher normalises faces by {_words(ways[1])}, and cannot be asked about faces "
+            f"The teacher normalises faces by {_words(ways[1])}, and cannot predict faces "
             f"that are normalised by {_words(ways[0])}. Give both the same FaceNormalizer, or this "
             "classifier normalize=None."
         )

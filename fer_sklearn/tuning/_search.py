@@ -387,8 +387,8 @@ def _refuse_processes() -> None:
     """Raise if workers are processes: each would work on a copy of a storage in memory."""
     if not getattr(get_active_backend()[0], "supports_sharedmem", False):
         raise ValueError(
-            "storage is an InMemoryStorage, of which every worker process would have a copy of "
-            "its own. Leave storage at None, pass the path of a journal, or let workers be "
+            "storage is an InMemoryStorage: every worker process would have its own copy. "
+            "Leave storage at None, pass the path of a journal, or let workers be "
             'threads: joblib.parallel_config(backend="threading").'
         )
 

@@ -67,8 +67,8 @@ def check_ranges(space: Mapping) -> None:
     for name, range_ in space.items():
         if not isinstance(range_, optuna.distributions.BaseDistribution):
             raise TypeError(
-                f"Expected an Optuna distribution for {name!r}, got {range_!r}. Of a list make "
-                "optuna.distributions.CategoricalDistribution(choices), of a range "
+                f"Expected an Optuna distribution for {name!r}, got {range_!r}. For a list pass "
+                "optuna.distributions.CategoricalDistribution(choices), for a range "
                 "FloatDistribution(low, high)."
             )
 
