@@ -1,4 +1,4 @@
-"""Plain arrays in an .npz archive that may come from a stranger: sizes are checked first."""
+"""Plain arrays in an .npz archive from an untrusted source: sizes are checked first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAIN = "biufc"
 class Archive:
     """The arrays of an open file, read one at a time.
 
-    Nothing is unpacked before it is known how large it is, and no pickle is read.
+    The size of each array is checked before it is decompressed, and no pickle is read.
 
     Parameters
     ----------

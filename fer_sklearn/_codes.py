@@ -1,7 +1,8 @@
-"""Codes 0 to K-1 of scikit-learn's encoders, where a trained network knows labels.
+"""The codes 0 to K-1 of scikit-learn's encoders, for a trained network that has labels.
 
-VotingClassifier, StackingClassifier and BaggingClassifier encode y before they hand it on. So a
-file that knows 'angry', 'disgust', ... meets 0, 1, ..., which are places in its sorted labels.
+VotingClassifier, StackingClassifier and BaggingClassifier encode y before they pass it on. So a
+file with the labels 'angry', 'disgust', ... gets 0, 1, ..., which are positions in its sorted
+labels.
 """
 
 from __future__ import annotations

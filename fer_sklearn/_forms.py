@@ -1,4 +1,4 @@
-"""The forms that faces and labels come in, and what is said of things that are neither."""
+"""The accepted forms of faces and labels, and the errors for anything else."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
 
 
 class PixelValues:
-    """What the numbers of some faces are: their type and, measured once, their extremes.
+    """Type of the pixel values of some faces and, measured once, their extremes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What came in: faces, labels and weights as the caller has them become `TrainingFaces`."""
+"""Convert the faces, labels and weights of the caller to `TrainingFaces`."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ A file is an ``.npz`` archive. "about" holds JSON as bytes: network, classes, im
 normalisation, and the SHA-256 of the rest; every other entry is an array of the
 network's state by name. Filters and matrices are stored in half precision.
 
-It may come from a stranger, so it is read in steps, each of which bounds the cost of the next:
-the sizes of all entries; "about" alone, and whether it says what it may; the shapes of the
-network that it describes against the shapes in the file; then the weights.
+A file may come from an untrusted source, so it is read in steps, and each step bounds the cost of
+the next: the sizes of all entries; "about" alone, and whether its content is allowed; the shapes of
+the network that it describes against the shapes in the file; then the weights.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the weights of a training begin: at random, in a file, or where the last one ended."""
+"""Where the weights of a training start: at random, from a file, or from the last training."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> S
 
 
 class Start:
-    """What all starts answer.
+    """Interface of all starts.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ class FileStart(Start):
 
 
 class WarmStart(Start):
-    """Weights that an earlier training has led to; all else that it settled stays too."""
+    """Weights of an earlier training; everything else that it determined is kept too."""
 
     def __init__(
         self, params: dict, fitted: FacePredictor, classes: np.ndarray, history: dict

@@ -1,4 +1,4 @@
-"""Who teaches: trained classifiers that `fit` was given, checked against its faces."""
+"""Teachers: trained classifiers passed to `fit`, checked against its faces."""
 
 from __future__ import annotations
 

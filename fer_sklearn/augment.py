@@ -23,8 +23,8 @@ from ._state import Lasting
 class RandomLayer(nn.Module):
     """Base of layers that change a batch in training mode and are the identity otherwise.
 
-    Each face gets its own draw, from `generator` where one is set (on the device of
-    the batch), else from torch's global one.
+    Each face gets its own draw: from `generator` if one is set (on the device of the batch), else
+    from torch's global one.
 
     Attributes
     ----------
@@ -153,8 +153,8 @@ class RandomLight(RandomLayer):
 class RandomErase(RandomLayer):
     """Blank a random rectangle of faces with their mean gray.
 
-    Hands, scarves and watermarks hide parts of real faces; a network that has seen
-    such holes leans less on the mouth alone (Zhong et al., 2020).
+    Hands, scarves and watermarks hide parts of real faces; a network that has seen such holes
+    relies less on the mouth alone (Zhong et al., 2020).
 
     Parameters
     ----------
@@ -189,10 +189,10 @@ class RandomErase(RandomLayer):
 
 
 class AugmentedArray(np.ndarray):
-    """Faces that carry the settings of the `FaceAugmenter` they went through.
+    """Faces with the settings of the `FaceAugmenter` that they passed through.
 
-    The faces themselves are unchanged. A `FERClassifier` behind the augmenter reads
-    `augmenter` and applies it freshly to every batch.
+    The faces themselves are unchanged. A `FERClassifier` in a later step reads `augmenter` and
+    applies it to every batch.
     """
 
     def __array_finalize__(self, source):

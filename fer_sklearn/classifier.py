@@ -1,4 +1,4 @@
-"""`FERClassifier`: the scikit-learn contract over a network and its training."""
+"""`FERClassifier`: scikit-learn's interface to a network and its training."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _VOCABULARIES = {
 
 
 class EmotionCodes:
-    """What the emotions of a table are: codes 0, 1, ... or names, for which `emotions` says.
+    """Meaning of the emotions of a table, which are codes 0, 1, ... or names.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ _HEADER = 128
 
 
 class _Task(NamedTuple):
-    """What is to be decoded, and how."""
+    """The files to decode, and how."""
 
     files: list[Path]
     size: int

@@ -33,7 +33,7 @@ class Numbers(NamedTuple):
 
 
 class NumberParser:
-    """Reads texts of up to `size` characters; one parser a thread."""
+    """Reads texts of up to `size` characters; one parser per thread."""
 
     def __init__(self, size: int) -> None:
         self._scratch = np.empty((6, size + _MARGIN + 1), dtype=np.uint8)

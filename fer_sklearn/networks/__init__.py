@@ -69,10 +69,10 @@ def register_network(name: str, network: Callable[..., nn.Module]) -> None:
 
 
 class CarriedNetwork:
-    """A registered network that travels in a pickle, to a process that may not know its name.
+    """A registered network inside a pickle, for a process that may not know its name.
 
-    Where it is unpickled it is registered, unless the name is known there. A function of an
-    importable module travels by its name, one of a script or notebook by its code.
+    Unpickling registers it, unless the name is known already. A function of an importable module is
+    sent by its name, a function of a script or notebook by its code.
 
     Parameters
     ----------

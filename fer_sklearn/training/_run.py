@@ -1,4 +1,4 @@
-"""One training: its settings, its net, and what it has recorded."""
+"""One training: its settings, its net and its records."""
 
 from __future__ import annotations
 

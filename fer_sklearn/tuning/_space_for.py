@@ -1,4 +1,4 @@
-"""The space of an estimator: the usual one, and whether one that was given suits it."""
+"""The default space of an estimator, and checks of a space that was passed."""
 
 from __future__ import annotations
 

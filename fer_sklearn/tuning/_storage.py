@@ -127,11 +127,11 @@ def _is_race(error: Exception) -> bool:
 
 
 class JournalLock(JournalFileOpenLock):
-    """The lock of a journal; whoever holds it finds whole lines and leaves whole lines.
+    """The lock of a journal; its holder finds and leaves complete lines.
 
     A full disk or a crash may leave half a record at the end. The next record would be appended
     to that half, and no process could read the file any more. Optuna's own lock also waits
-    without a word, and where it is a link that leads nowhere, for ever.
+    silently, and for ever if it is a link that leads nowhere.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ class JournalLock(JournalFileOpenLock):
 
 
 class Journal(JournalFileBackend):
-    """A journal file whose errors say where it lies.
+    """A journal file whose errors name its path.
 
     Parameters
     ----------
