@@ -337,7 +337,7 @@ ARGUMENTS_OF_FIT_ELSEWHERE = dict(
 
 
 def other_names(names: Mapping[str, str]) -> Callable:
-    """Decorate a function: arguments that others call otherwise are answered with the name here.
+    """Decorate a function: names of arguments elsewhere raise an error that says the name here.
 
     Parameters
     ----------

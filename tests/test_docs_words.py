@@ -20,29 +20,33 @@ PHRASES = {
     r"\bcom(e|es|ing) along\b": "is included, or the pretrained model",
     r"\bof which none\b": "none of which",
     r"\bstands? in (it|its|the|this|that|these|those|their|several|more|both)\b": "is in",
-    r"(?<![Tt]here )\b(is|are) no (?!longer\b|more\b|matter\b)": "is not a, or are not",
-    r"(?<![Tt]here )\b(is|are) none\b": "is not one, or none of them is",
-    r"\blit otherwise\b": "brighter or darker",
+    r"(?<![Tt]here\s)\b(is|are) no (?!longer\b|more\b|matter\b)": "is not a, or are not",
+    r"(?<![Tt]here\s)\b(is|are) none\b": "is not one, or none of them is",
+    r"\b(lit|cropped|called|rounds|sized) otherwise\b": "differently",
+    r"\btaken for\b": "mistaken for, or read as",
+    r"\bmend(s|ed)?\b": "correct, or fix",
 }
 
 
 def texts(path):
-    """Yield numbers and texts of the lines of a page, or of the strings of a module."""
+    """Yield the text of a page, or the strings of a module, each with its first line's number."""
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
-        yield from enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        yield 1, text
     else:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield from enumerate(node.value.splitlines(), node.lineno)
+                yield node.lineno, node.value
 
 
 def find_phrases(path):
     """Return a line for each phrase that is found: where, what, and what to write."""
     found = []
-    for number, line in texts(path):
+    for first, text in texts(path):
         for pattern, better in PHRASES.items():
-            for match in re.finditer(pattern, line):
-                found.append(f"{path.name}:{number}: '{match[0]}'; write: {better}")
+            for match in re.finditer(pattern.replace(" ", r"\s+"), text):
+                number = first + text.count("\n", 0, match.start())
+                found.append(f"{path.name}:{number}: {match[0]!r}; write: {better}")
     return found
 
 

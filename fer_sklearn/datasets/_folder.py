@@ -111,10 +111,10 @@ def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str
 
 
 def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
-    """Raise if the sub-folders are splits, whose names would be taken for the classes.
+    """Raise if the sub-folders are splits, whose names would be mistaken for classes.
 
-    A class may be called train: only where all names are splits, or one of them has folders
-    inside, are they taken for splits.
+    A class may be called train: the names count as splits only if all are splits, or if one of
+    them has folders inside.
     """
     splits = [folder for name in SPLIT_ORDER for folder in found if split_of(folder.name) == name]
     all_are = len(splits) == len(found)
