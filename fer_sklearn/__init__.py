@@ -24,6 +24,7 @@ _MODULES = (
     "datasets",
     "embedding",
     "explain",
+    "export",
     "metrics",
     "networks",
     "plots",

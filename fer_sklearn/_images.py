@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils.validation import validate_data
 
-from ._forms import EXPECTED, as_array, check_table, head_of, is_table
+from ._forms import EXPECTED, as_array, check_table, head_of, is_table, refuse_other_size
 
 #: Fewer pixels than 8 x 8 cannot show a face: rows of so few numbers are plain
 #: features, whose range is their own and which are not augmented.
@@ -183,6 +184,53 @@ def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
     if rest or (third != n_pixels if n_pixels else math.isqrt(third) ** 2 != third):
         return ""
     return " If they are RGB: X.reshape(-1, h, w, 3)."
+
+
+def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
+    """Check what a fitted estimator is asked about, and return it as rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has the fitted attributes `n_features_in_` and `image_shape_`.
+    X : array-like, shaped as in `as_rows`
+
+    Raises
+    ------
+    ValueError
+        If X is not an array of faces, or they are of another size.
+    """
+    rows, own_shape = as_rows(X)
+    refuse_other_faces(estimator, rows, own_shape, estimator.image_shape_)
+    return validate_data(estimator, rows, reset=False)
+
+
+def refuse_other_faces(
+    estimator: Any,
+    rows: Any,
+    own_shape: tuple[int, int] | None,
+    known: tuple[int, int],
+) -> None:
+    """Raise if one face came where several are expected, or faces of another size than in `fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    rows, own_shape : as `as_rows` returns them
+    known : tuple of (int, int)
+        Height and width in `fit`.
+
+    Raises
+    ------
+    ValueError
+        Says the way out.
+    """
+    shape = rows.shape if own_shape is None else (len(rows), *own_shape)
+    single = [(*known, *channels) for channels in ((), (1,))]
+    if shape in single and rows.shape[1] != estimator.n_features_in_:
+        raise ValueError(f"Expected several faces, got one of shape {shape}. Pass X[None].")
+    refuse_other_size(estimator, rows, own_shape, known)
 
 
 def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:

@@ -13,8 +13,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import validate_data
 
 from ._codes import hint_at_codes
-from ._forms import check_class_weight, check_labels, refuse_other_size
-from ._images import PixelValues, as_rows, infer_image_shape
+from ._forms import check_class_weight, check_labels
+from ._images import PixelValues, as_rows, infer_image_shape, refuse_other_faces
 from ._labels import (
     ClassTotals,
     check_shares,
@@ -231,11 +231,6 @@ def split(
     return data, None
 
 
-def rows_to_predict(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
-    """Check what a fitted estimator is asked about, and return it as rows."""
-    return _read(estimator, X, "no_validation", estimator.image_shape_)[0]
-
-
 def _given(
     estimator: BaseEstimator, data: TrainingFaces, X_val: ArrayLike | None, y_val: ArrayLike | None
 ) -> TrainingFaces:
@@ -268,7 +263,7 @@ def _hint(y: np.ndarray, classes: np.ndarray, decode: str) -> str:
 
 def _read(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, known: tuple[int, int] | None
-) -> tuple[np.ndarray, np.ndarray | None, tuple[int, int]]:
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """Return rows, labels and image shape; None as the known shape learns it, else it is compared.
 
     Images become rows since scikit-learn validates rows; their shape is kept beside.
@@ -276,24 +271,9 @@ def _read(
     rows, own_shape = as_rows(X)
     check_labels(y)
     if known is not None:
-        _refuse_single_face(estimator, rows, own_shape, known)
-        refuse_other_size(estimator, rows, own_shape, known)
-    checked = validate_data(estimator, rows, y, reset=known is None)
-    rows, y = (checked, None) if isinstance(y, str) else checked
+        refuse_other_faces(estimator, rows, own_shape, known)
+    rows, y = validate_data(estimator, rows, y, reset=known is None)
     if known is None:
         stated = estimator.image_shape if own_shape is None else own_shape
         return rows, y, infer_image_shape(rows.shape[1], stated)
     return rows, y, known
-
-
-def _refuse_single_face(
-    estimator: BaseEstimator,
-    rows: np.ndarray,
-    own_shape: tuple[int, int] | None,
-    known: tuple[int, int],
-) -> None:
-    """Raise if one face came where several are expected."""
-    shape = rows.shape if own_shape is None else (len(rows), *own_shape)
-    single = [(*known, *channels) for channels in ((), (1,))]
-    if shape in single and rows.shape[1] != estimator.n_features_in_:
-        raise ValueError(f"Expected several faces, got one of shape {shape}. Pass X[None].")

@@ -98,8 +98,8 @@ class Pretrained:
         if network != self.network or not asked.items() <= self.network_params.items():
             raise ValueError(
                 f"The pretrained network is {self.network!r} with {self.network_params}, the "
-                f"parameters say {network!r} with {network_params}. Leave network, widths and "
-                "depth at their defaults."
+                f"parameters say {network!r} with {network_params}. Pass network={self.network!r}, "
+                "and leave widths, depth and network_params at their defaults."
             )
 
     def weights_for(self, classes: list, fresh: dict, last_layer: list[str]) -> dict:

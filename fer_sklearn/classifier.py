@@ -18,7 +18,8 @@ from ._callbacks import CallbackSupportMixin, epoch_tasks, fit_task, with_callba
 from ._device import resolve_device, resolve_device_or_cpu
 from ._forms import ARGUMENTS_OF_FIT_ELSEWHERE, PARAMETERS_ELSEWHERE, other_names
 from ._globals import global_state_preserved
-from ._intake import rows_to_predict, split, take_in, take_in_batch
+from ._images import rows_to_predict
+from ._intake import split, take_in, take_in_batch
 from ._labels import ClassTotals
 from ._parts import check_params, with_parts
 from ._pretrained import read_pretrained, write_pretrained
@@ -40,15 +41,17 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     Parameters
     ----------
-    network : {"resnet", "cnn"}, nn.Module class or callable, default="resnet"
-        A name from `fer_sklearn.networks.NETWORKS`, or a class or function. It is called as
+    network : {"resnet", "cnn", "hybrid", "vit"}, nn.Module class or callable, default="resnet"
+        A name from `fer_sklearn.networks.NETWORKS` ("hybrid" and "vit" are transformers, with and
+        without convolutions before them), or a class or function. It is called as
         ``network(n_classes=..., image_shape=..., **network_params)`` and returns a module
         that maps (B, 1, H, W) to logits.
     widths : sequence of int or None, default=None
         Channels of each stage of the network. For `widths`, `depth` and `dropout`, None means the
         default of the network.
     depth : int or None, default=None
-        Convolutions ("cnn") or residual units ("resnet") per stage.
+        Convolutions ("cnn") or residual units ("resnet") per stage; total number of transformer
+        layers ("hybrid", "vit").
     dropout : float or None, default=None
         Share of features dropped before the fully connected layers.
     network_params : dict or None, default=None
@@ -79,16 +82,16 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Weights of the classes in the loss, as in scikit-learn. If y has codes of a file's labels
         (see `pretrained`), the keys are the codes or the labels.
     optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
-        "muon" orthogonalises the steps of convolutions and trains the rest with Adam (Jordan et
-        al., 2024); "sgd" has Nesterov momentum .9. "muon" keeps filters at unit norm, for which
-        batch norm compensates. If your own network has no batch norm and was trained with another
-        optimiser, continue with that one.
+        "muon" orthogonalises the steps of convolutions and of matrices within a transformer, and
+        trains the rest with Adam (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon"
+        keeps filters at unit norm, for which batch norm compensates. If your own network has no
+        batch norm and was trained with another optimiser, continue with that one.
     learning_rate : float or None, default=None
         The highest learning rate, if a schedule changes it. None is the optimiser's own: .03 for
         "muon", 2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of that with `pretrained`.
     weight_decay : float, default=1e-4
         Added to the gradient ("adam", "sgd") or decoupled from it ("adamw"; with "muon", of the
-        linear layers alone: filters have unit norm).
+        linear layers alone: filters have unit norm; .05 suits transformers).
     schedule : {"one-cycle", "cosine", "plateau", "step"} or None, default="one-cycle"
         - "one-cycle": up to the peak in the first 30 %, then down to zero.
         - "cosine": from the peak down to zero.
@@ -209,6 +212,12 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     ----------
     K. He et al., "Deep residual learning for image recognition", CVPR 2016: "resnet".
 
+    Z. Dai et al., "CoAtNet: marrying convolution and attention for all data sizes", NeurIPS 2021:
+    "hybrid".
+
+    A. Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at
+    scale", ICLR 2021: "vit".
+
     K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
     recognition", ICLR 2015: "cnn".
 
@@ -228,8 +237,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     --------
     >>> from fer_sklearn import FERClassifier
     >>> from fer_sklearn.datasets import make_faces
-    >>> faces = make_faces(300, random_state=0)
-    >>> clf = FERClassifier(widths=(16, 32), max_epochs=8, random_state=0)
+    >>> faces = make_faces(70, random_state=0)
+    >>> clf = FERClassifier(widths=(16, 32), max_epochs=2, random_state=0)
     >>> clf = clf.fit(faces.data, faces.target)
     >>> clf.predict_proba(faces.data[:2]).shape
     (2, 7)

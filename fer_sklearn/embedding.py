@@ -59,11 +59,11 @@ class FaceEmbedder(
     >>> from sklearn.pipeline import make_pipeline
     >>> from fer_sklearn.datasets import make_faces
     >>> from fer_sklearn.embedding import FaceEmbedder
-    >>> faces = make_faces(140, random_state=0)
+    >>> faces = make_faces(28, random_state=0)
     >>> knn = make_pipeline(FaceEmbedder(), KNeighborsClassifier())
     >>> knn = knn.fit(faces.data, faces.target)
     >>> knn[:-1].transform(faces.data).shape
-    (140, 256)
+    (28, 256)
     """
 
     _parameter_constraints = {"estimator": [HasMethods(["fit", "predict_proba"]), None]}

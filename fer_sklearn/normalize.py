@@ -64,7 +64,8 @@ def standardize_images(x: Tensor) -> Tensor:
 def equalize_histograms(x: Tensor) -> Tensor:
     """Spread the 256 gray levels of each image evenly over [0, 1]; a blank one becomes 0.5."""
     levels = (x.flatten(1) * 255).round().clamp(0, 255).long()
-    counts = torch.zeros(len(x), 256, dtype=torch.long, device=x.device)
+    # Not len(x): in a network that is exported it would be the length of the example.
+    counts = torch.zeros(x.shape[0], 256, dtype=torch.long, device=x.device)
     ranks = counts.scatter_add_(1, levels, torch.ones_like(levels)).cumsum(1)
     darkest = ranks.gather(1, levels.amin(1, keepdim=True))
     others = levels.shape[1] - darkest

@@ -33,6 +33,12 @@ def fitted(faces):
     return small_classifier().fit(faces.data, faces.target)
 
 
+@pytest.fixture(scope="session")
+def learned(faces):
+    """A small classifier that has learned `faces` well; not to be changed."""
+    return small_classifier(max_epochs=30, batch_size=32).fit(faces.data, faces.target)
+
+
 @pytest.fixture
 def own_processes():
     """Worker processes that no other test reuses.

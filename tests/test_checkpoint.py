@@ -39,16 +39,16 @@ SETTINGS = {
     "constant": {"schedule": None, "class_balance": "oversample"},
     "cnn": {"network": "cnn", "augment": FaceAugmenter(erase=0.5)},
     "mixup": {"mixup": 0.4, "plain_fraction": 0.3, "augment": FaceAugmenter(erase=0.5)},
-    "plateau": {"schedule": "plateau", "early_stopping": True, "n_iter_no_change": 3},
+    "plateau": {"schedule": "plateau", "early_stopping": True, "n_iter_no_change": 2},
 }
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_killed_fit_goes_on_to_the_same_result(name, faces, tmp_path):
-    params = {"max_epochs": 6, **SETTINGS[name]}
+    params = {"widths": (8,), "max_epochs": 4, **SETTINGS[name]}
     whole = small_classifier(**params).fit(faces.data, faces.target)
     path = tmp_path / "runs" / "fit.checkpoint"
-    for epoch in (3, 5):
+    for epoch in (2, 4):
         clf = small_classifier(**params, checkpoint=path, callbacks=[KillInEpoch(epoch)])
         if whole.n_iter_ >= epoch:
             with pytest.raises(KeyboardInterrupt):
@@ -78,7 +78,7 @@ def test_it_survives_kill_9(faces, tmp_path):
 
         data = np.load({str(data)!r})
         FERClassifier(
-            widths=(8, 16), max_epochs=4, batch_size=64, random_state=0,
+            widths=(8, 16), max_epochs=4, batch_size=140, random_state=0,
             checkpoint={str(path)!r}, callbacks=[Kill()],
         ).fit(data["X"], data["y"])
     """)

@@ -20,6 +20,7 @@ from small_fer2013 import write_fer2013
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import load_fer2013
 from fer_sklearn.networks import ResNet
+from fer_sklearn.tuning import _space_for, search_space
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("docs/**/*.md")))]
@@ -67,11 +68,13 @@ def test_code_is_python(page):
         compile(block, page, "exec")
 
 
-def test_the_readme_runs(names):
+def test_the_readme_runs(names, monkeypatch):
     X, y = names["X"], names["y"]
     write_folder(Path("my_faces"), X, y)
     my_labels = np.where(y[:28] == "happy", "glad", "bored")
     names |= {"faces": X, "my_faces": X[:28], "my_labels": my_labels}
+    small = search_space().only("learning_rate", "dropout")
+    monkeypatch.setattr(_space_for, "search_space", lambda: small)
     run("README.md", names, "n_trials=40", "n_trials=1")
     assert names["clf"].classes_.tolist() == names["faces"].target_names
     assert len(names["search"].cv_results_["params"]) == 1
@@ -91,6 +94,8 @@ def test_the_page_on_dask_runs(names):
     names["client"].close()
     names["client"].cluster.close()
     assert names["search"].best_params_ == {"widths": (4, 8)}
+    expected = names["search"].predict_proba(names["X_test"])
+    np.testing.assert_array_equal(names["proba"], expected)
 
 
 class ThreadingServer(ThreadingMixIn, WSGIServer):

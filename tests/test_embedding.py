@@ -56,11 +56,12 @@ def test_features_have_names(embedder, faces):
 
 
 def test_features_tell_more_than_pixels_to_other_estimators():
-    faces = make_faces(210, noise=0.3, random_state=5)
+    faces = make_faces(140, noise=0.3, random_state=5)
     pixels = faces.data.reshape(len(faces.data), -1)
     on_pixels = cross_val_score(KNeighborsClassifier(), pixels, faces.target).mean()
-    on_features = make_pipeline(FaceEmbedder(), KNeighborsClassifier())
-    assert cross_val_score(on_features, pixels, faces.target).mean() > on_pixels + 0.1
+    features = FaceEmbedder().fit_transform(pixels)  # needs no labels: the network is trained
+    on_features = cross_val_score(KNeighborsClassifier(), features, faces.target).mean()
+    assert on_features > on_pixels + 0.1
 
 
 def test_features_can_be_clustered(embedder, faces):
@@ -71,7 +72,7 @@ def test_features_can_be_clustered(embedder, faces):
 def test_without_a_classifier_the_network_that_comes_along_is_used():
     faces = make_faces(70, random_state=0)
     pipeline = make_pipeline(FaceEmbedder(), SVC()).fit(faces.data, faces.target)
-    assert pipeline[0].transform(faces.data).shape == (70, 256)
+    assert pipeline[0].transform(faces.data[:2]).shape == (2, 256)
     assert pipeline.score(faces.data, faces.target) > 0.5
 
 

@@ -59,12 +59,13 @@ SETTINGS = {
 def everything(faces):
     """Probabilities of a fit, of it loaded, continued; a map; an augmentation; a normalisation."""
     clf = small_classifier(max_epochs=1, normalize=FaceNormalizer("equalize"), precision="float32")
-    clf.fit(faces.data, faces.target)
+    X, y = faces.data[:70], faces.target[:70]
+    clf.fit(X, y)
     loaded = pickle.loads(pickle.dumps(clf))
-    results = [clf.predict_proba(faces.data), loaded.predict_proba(faces.data)]
-    results.append(loaded.partial_fit(faces.data, faces.target).predict_proba(faces.data))
-    results += [saliency_map(clf, faces.data[:3], method=m) for m in ("grad-cam", "occlusion")]
-    normalized = clf.normalizer_.transform(faces.data[:3])
+    results = [clf.predict_proba(X), loaded.predict_proba(X)]
+    results.append(loaded.partial_fit(X, y).predict_proba(X))
+    results += [saliency_map(clf, X[:3], method=m) for m in ("grad-cam", "occlusion")]
+    normalized = clf.normalizer_.transform(X[:3])
     return [*results, FaceAugmenter(erase=1).draw(normalized, random_state=0), normalized]
 
 
@@ -116,7 +117,7 @@ from fer_sklearn.datasets import make_faces
 X, y = make_faces(70, image_size=24, random_state=0, return_X_y=True)
 clf = FERClassifier(widths=(8,), max_epochs=1, batch_size=64, random_state=0).fit(X, y)
 expected = clf.predict_proba(X)
-torch.randn(2000, 2000) @ torch.randn(2000, 2000)  # OpenMP's threads are there now
+torch.randn(600, 600) @ torch.randn(600, 600)  # OpenMP's threads are there now
 child = os.fork()
 if child == 0:
     same = (clf.predict_proba(X) == expected).all()
@@ -131,7 +132,7 @@ import os
 import torch
 from fer_sklearn import FERClassifier
 
-torch.randn(2000, 2000) @ torch.randn(2000, 2000)  # by torch alone
+torch.randn(600, 600) @ torch.randn(600, 600)  # by torch alone
 child = os.fork()
 if child == 0:
     os._exit(len(FERClassifier.from_pretrained().predict([[[0] * 48] * 48])) - 1)

@@ -22,7 +22,7 @@ from fer_sklearn.networks import NETWORKS, ResNet
 from fer_sklearn.training import Checkpoint
 
 #: The same examples in every run.
-FEW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+FEW = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_p
 
 
 def test_all_forms_of_the_same_faces_give_the_same_classifier(faces, tmp_path):
-    X, y = faces.data, faces.target
+    X, y = faces.data[:70], faces.target[:70]
     memmap = np.memmap(tmp_path / "x", dtype=np.uint8, mode="w+", shape=X.shape)
     memmap[:] = X
     memmap.flush()
@@ -327,17 +327,28 @@ def just_outside(X, low, high):
     return X
 
 
+def scaled_classifier():
+    return small_classifier(widths=(8,), max_epochs=1, normalize=FaceNormalizer("scale"))
+
+
+@pytest.fixture(scope="module")
+def fitted_on_exact(faces):
+    return scaled_classifier().fit(just_outside(faces.data, 0, 1), faces.target)
+
+
+@pytest.fixture(scope="module")
+def fitted_on_bytes(faces):
+    return scaled_classifier().fit(faces.data, faces.target)
+
+
 @pytest.mark.parametrize("low", [0.0, -1e-9, -1e-4])
 @pytest.mark.parametrize("high", [1.0, np.nextafter(1, 2), 1 + 2.4e-7, 1.0009])
-def test_rounding_at_the_ends_changes_nothing(low, high, faces):
+def test_rounding_at_the_ends_changes_nothing(low, high, faces, fitted_on_exact, fitted_on_bytes):
     """One pixel a rounding error too bright turned the whole set into [0, 255]: black faces."""
-    params = {"max_epochs": 1, "normalize": FaceNormalizer("scale")}
     rounded, exact = just_outside(faces.data, low, high), just_outside(faces.data, 0, 1)
-    clf = small_classifier(**params).fit(rounded, faces.target)
+    clf = scaled_classifier().fit(rounded, faces.target)
     assert clf.normalizer_.pixel_range_ == (0, 1)
-    twin = small_classifier(**params).fit(exact, faces.target)
-    np.testing.assert_array_equal(clf.predict_proba(rounded), twin.predict_proba(exact))
-    fitted_on_bytes = small_classifier(**params).fit(faces.data, faces.target)
+    np.testing.assert_array_equal(clf.predict_proba(rounded), fitted_on_exact.predict_proba(exact))
     np.testing.assert_array_equal(  # and in [0, 255], where rounding is as large by share
         fitted_on_bytes.predict_proba((exact * 255).clip(0, 255)),
         fitted_on_bytes.predict_proba(exact * 255 + (rounded > 1) * 1e-5 - (rounded < 0) * 1e-5),

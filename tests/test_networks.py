@@ -10,7 +10,7 @@ from fer_sklearn.networks import CNN, NETWORKS, ResNet, build_network, register_
 from fer_sklearn.networks._layers import Dropout, Logits, SpaceToDepth
 
 
-@pytest.mark.parametrize("network", ["cnn", "resnet"])
+@pytest.mark.parametrize("network", ["cnn", "hybrid", "resnet", "vit"])
 @pytest.mark.parametrize("shape", [(48, 48), (24, 36), (7, 5), (1, 10), (1, 1)])
 def test_networks_take_any_shape(network, shape):
     module = build_network(network, n_classes=3, image_shape=shape)

@@ -276,12 +276,11 @@ def test_each_label_has_its_colour_and_its_marker():
     assert len({group.get_paths()[0].vertices.tobytes() for group in groups}) == 7
 
 
-def test_the_map_of_faces_is_that_of_the_seed_and_keeps_classes_together(faces):
-    clf = small_classifier(max_epochs=30, batch_size=32).fit(faces.data, faces.target)
+def test_the_map_of_faces_is_that_of_the_seed_and_keeps_classes_together(learned, faces):
     X, y = faces.data[:50], faces.target[:50]
     options = {"perplexity": 5, "random_state": 0}
-    first = EmbeddingDisplay.from_estimator(clf, X, y, **options)
-    again = EmbeddingDisplay.from_estimator(clf, X, y, **options)
+    first = EmbeddingDisplay.from_estimator(learned, X, y, **options)
+    again = EmbeddingDisplay.from_estimator(learned, X, y, **options)
     assert_array_equal(first.points, again.points)
     assert first.points.shape == (50, 2)
     assert sum(len(group.get_offsets()) for group in first.ax_.collections) == 50

@@ -250,10 +250,10 @@ def test_a_step_takes_its_memory_from_the_step_before(monkeypatch):
     resource = pytest.importorskip("resource")
     for name in ("MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):  # which `fit` leaves alone
         monkeypatch.delenv(name, raising=False)
-    X, y = make_faces(128, random_state=0, return_X_y=True)
+    X, y = make_faces(64, image_size=96, random_state=0, return_X_y=True)  # a few large tensors
 
     def page_faults(steps):
-        clf = FERClassifier(widths=(64, 128), max_epochs=steps, precision="float32")
+        clf = FERClassifier(widths=(8, 16), batch_size=64, max_epochs=steps, precision="float32")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         clf.fit(X, y)
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before

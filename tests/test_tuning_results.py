@@ -15,9 +15,10 @@ from fer_sklearn.tuning import plot_study, search_space
 
 
 def test_it_has_what_grid_search_has(faces):
-    grid = GridSearchCV(small_classifier(max_epochs=2), {"learning_rate": [0.01, 0.03]}, cv=2)
+    clf = small_classifier(widths=(8,), max_epochs=1)
+    grid = GridSearchCV(clf, {"learning_rate": [0.01, 0.03]}, cv=2)
     grid.fit(faces.data, faces.target)
-    found = search().fit(faces.data, faces.target)
+    found = search(clf).fit(faces.data, faces.target)
     assert set(grid.cv_results_) <= set(found.cv_results_)
     missing = {name for name in vars(grid) if name.endswith("_")} - set(vars(found))
     assert missing == set()
@@ -32,7 +33,7 @@ def test_it_has_what_grid_search_has(faces):
 
 def test_the_same_points_have_the_same_scores_as_in_grid_search(faces):
     values = [0.01, 0.02, 0.05]
-    clf = small_classifier(max_epochs=2)
+    clf = small_classifier(widths=(8,), max_epochs=1)
     grid = GridSearchCV(clf, {"learning_rate": values}, cv=3).fit(faces.data, faces.target)
     found = search(
         clf, sampler=GridSampler({"learning_rate": values}, seed=0), pruner=NopPruner(), cv=3

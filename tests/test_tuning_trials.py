@@ -27,7 +27,7 @@ def test_no_trial_is_pruned_in_the_first_third_of_its_epochs(faces):
         name, rate = ("usual", 0.03) if trial.number < 5 else ("tiny", 1e-7)
         return {"learning_rate": trial.suggest_float(name, rate, rate)}
 
-    clf = small_classifier(max_epochs=12)
+    clf = small_classifier(max_epochs=12, batch_size=64)
     found = search(clf, worse_after_five, n_trials=7, refit=False).fit(faces.data, faces.target)
     last_steps = [t.last_step for t in found.study_.trials if t.state.name == "PRUNED"]
     assert last_steps == [4, 4]

@@ -25,7 +25,7 @@ from fer_sklearn import FaceAugmenter, make_fer_pipeline
 
 @pytest.fixture
 def clf():
-    return small_classifier(max_epochs=2, augment=FaceAugmenter(rotation=5))
+    return small_classifier(widths=(8,), max_epochs=1, augment=FaceAugmenter(rotation=5))
 
 
 def test_cross_val_score(clf, faces):
@@ -41,7 +41,7 @@ def test_cross_val_predict_gives_probabilities(clf, faces):
 
 
 def test_grid_search_reaches_all_parts_and_processes_give_the_same(clf, faces):
-    grid = {"augment__rotation": [0.0, 20.0], "widths": [(8,), (8, 16)]}
+    grid = {"augment__rotation": [0.0, 20.0], "widths": [(4,), (4, 8)]}
     serial = GridSearchCV(clf, grid, cv=2).fit(faces.data, faces.target)
     loky = GridSearchCV(clf, grid, cv=2, n_jobs=2).fit(faces.data, faces.target)
     assert len(serial.cv_results_["params"]) == 4
@@ -115,7 +115,7 @@ def test_one_against_the_rest(clf, faces):
 
 
 def test_metadata_routing_carries_weights(faces):
-    clf = small_classifier(max_epochs=8)
+    clf = small_classifier(widths=(8,), max_epochs=4, batch_size=32, learning_rate=0.2)
     weights = np.where(faces.target == "happy", 50.0, 1.0)
     with sklearn.config_context(enable_metadata_routing=True):
         routed = clf.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)

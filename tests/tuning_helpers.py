@@ -25,7 +25,7 @@ def rows(faces):
 
 
 def search(estimator=None, space=RATES, **params):
-    estimator = small_classifier(max_epochs=2) if estimator is None else estimator
+    estimator = small_classifier(widths=(8,), max_epochs=2) if estimator is None else estimator
     defaults = {"n_trials": 3, "cv": 2, "random_state": 0}
     return FERSearchCV(estimator, space, **{**defaults, **params})
 

@@ -219,7 +219,7 @@ def _look(
 def _alone_as_in_company(look: Callable[[Tensor], Tensor], faces: Faces, few: int) -> bool:
     """Whether drawn faces get the same bits one by one as in a batch of few rows."""
     generator = torch.Generator("cpu").manual_seed(0)
-    shape = (_PROBES - _PROBES % few, 1, *faces.images.shape[1:])
+    shape = (_PROBES - _PROBES % few, *faces.pixels(np.array([0])).shape[1:])
     options = {"generator": generator, "dtype": torch.float32, "device": "cpu"}
     drawn = torch.rand(shape, **options).to(faces.device)
     alone, beside = (torch.cat([look(part) for part in drawn.split(size)]) for size in (1, few))

@@ -16,10 +16,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from ._attention import Hidden
 from ._bounded import find_shapes
 from ._layers import SpaceToDepth
 from .cnn import CNN
+from .hybrid import Hybrid
 from .resnet import ResNet
+from .vit import ViT
 
 try:
     import cloudpickle
@@ -29,15 +32,23 @@ except ImportError:  # joblib before 1.6 has it inside
 __all__ = [
     "CNN",
     "NETWORKS",
+    "Hidden",
+    "Hybrid",
     "ResNet",
     "SpaceToDepth",
+    "ViT",
     "build_network",
     "default_params",
     "register_network",
 ]
 
 #: The networks that `FERClassifier(network=name)` knows.
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, "resnet": ResNet}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "cnn": CNN,
+    "hybrid": Hybrid,
+    "resnet": ResNet,
+    "vit": ViT,
+}
 #: The names that every process knows.
 _SHIPPED = frozenset(NETWORKS)
 #: Names of networks that came with a pickle and could not be restored, and why.

@@ -15,25 +15,29 @@ _BETAS = (0.9, 0.99)
 
 
 class Muon(Optimizer):
-    """Steps of equal size in all directions for filters, Adam for everything else.
+    """Steps of equal size in all directions for filters and hidden matrices, Adam for the rest.
 
     The momentum of each convolution's filters is orthogonalised: directions that the
     gradient seldom shows count as much as those that dominate it. Filters are held
     at unit norm, where batch norm lets only their direction matter, so a step's size is
-    relative and there is nothing for weight decay to do.
+    relative and there is nothing for weight decay to do. So is the momentum of the matrices of a
+    transformer, which keep their norm and are decayed.
 
     Parameters
     ----------
-    params : iterable of Parameter
-        Those of four dimensions are filters; the others are left to Adam.
+    params : iterable of Parameter, or of groups of them
+        Those of four dimensions are filters; the others are left to Adam, unless their group is
+        `hidden`.
     lr : float, default=0.03
         Relative size of a step.
     momentum : float, default=0.9
         Of the filters, in Nesterov's form.
     weight_decay : float, default=0
-        Decoupled, of matrices left to Adam.
+        Decoupled, of all matrices but filters.
     adam_factor : float, default=0.1
         Adam's learning rate as a fraction of `lr`.
+    hidden : bool, default=False
+        Whether matrices are between hidden features, and orthogonalised too.
 
     References
     ----------
@@ -48,12 +52,14 @@ class Muon(Optimizer):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         adam_factor: float = 0.1,
+        hidden: bool = False,
     ) -> None:
         defaults = {
             "lr": lr,
             "momentum": momentum,
             "weight_decay": weight_decay,
             "adam_factor": adam_factor,
+            "hidden": hidden,
         }
         super().__init__(params, defaults)
 
@@ -64,30 +70,45 @@ class Muon(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        moved = [
+            (parameter, group)
+            for group in self.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        self._step_matrices([pair for pair in moved if _is_matrix(*pair)])
         for group in self.param_groups:
-            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
-            self._step_filters([part for part in moved if part.ndim == 4], group)
-            self._step_adam([part for part in moved if part.ndim != 4], group)
+            self._step_adam(
+                [p for p, own in moved if own is group and not _is_matrix(p, own)], group
+            )
         return loss
 
-    def _step_filters(self, filters: list[Tensor], group: dict) -> None:
-        directions = orthogonalize([self._ahead(part, group) for part in filters])
-        for part, direction in zip(filters, directions, strict=True):
-            # Behind batch norm only the direction of a filter counts; unit norm makes steps
-            # relative.
-            part.mul_(len(part) ** 0.5 / part.norm().clamp_min(1e-12))
-            part.add_(_as_filters(direction, part), alpha=-group["lr"])
+    def _step_matrices(self, moved: list[tuple[Tensor, dict]]) -> None:
+        """Turn all filters and hidden matrices, those of one size together."""
+        directions = orthogonalize([self._ahead(*pair) for pair in moved])
+        for (part, group), direction in zip(moved, directions, strict=True):
+            if part.ndim == 4:
+                # Behind batch norm only the direction of a filter counts; unit norm makes steps
+                # relative.
+                part.mul_(len(part) ** 0.5 / part.norm().clamp_min(1e-12))
+                part.add_(_as_filters(direction, part), alpha=-group["lr"])
+            else:
+                # Where there are more outputs than inputs each output moves by less otherwise.
+                longer = max(1.0, part.shape[0] / part.shape[1]) ** 0.5
+                part.mul_(1 - group["lr"] * group["weight_decay"])
+                part.add_(direction, alpha=-group["lr"] * longer)
 
-    def _ahead(self, filters: Tensor, group: dict) -> Tensor:
+    def _ahead(self, part: Tensor, group: dict) -> Tensor:
         """Return the gradient as it would be after the momentum's next step (Nesterov), a matrix.
 
-        It has one row a filter: rare directions of the gradient get a full step too.
+        Of filters it has one row each: rare directions of the gradient get a full step too.
         """
-        state = self.state[filters]
+        state = self.state[part]
         if not state:
-            state["momentum"] = torch.zeros_like(filters)
-        momentum = state["momentum"].mul_(group["momentum"]).add_(filters.grad)
-        return _as_matrix(filters.grad.add(momentum, alpha=group["momentum"]))
+            state["momentum"] = torch.zeros_like(part)
+        momentum = state["momentum"].mul_(group["momentum"]).add_(part.grad)
+        ahead = part.grad.add(momentum, alpha=group["momentum"])
+        return _as_matrix(ahead) if part.ndim == 4 else ahead
 
     def _step_adam(self, parameters: list[Tensor], group: dict) -> None:
         """Take Adam's step for all parameters at once: a GPU waits for single ones."""
@@ -117,6 +138,10 @@ class Muon(Optimizer):
         torch._foreach_addcdiv_(
             parameters, torch._foreach_div(means, lacking[0]), roots, value=-rate
         )
+
+
+def _is_matrix(parameter: Tensor, group: dict) -> bool:
+    return parameter.ndim == 4 or (parameter.ndim == 2 and group["hidden"])
 
 
 def _as_matrix(filters: Tensor) -> Tensor:

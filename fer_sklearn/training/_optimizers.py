@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from ..networks import Hidden
 from ._muon import Muon
 
 #: The usual learning rate of a network that is trained already, over that of a fresh one.
@@ -38,9 +40,19 @@ def usual_learning_rate(optimizer: str, *, fine_tuning: bool) -> float:
     return rate * FINE_TUNING_RATE if fine_tuning else rate
 
 
-def optimizer_kwargs(name: str, device: torch.device) -> dict:
+def optimizer_kwargs(name: str, device: torch.device, model: nn.Module) -> dict:
     """Return skorch's arguments for the optimiser; its fastest form on the device."""
     choice = OPTIMIZERS[name]
-    fast = {"fused": device.type in ("cpu", "cuda")} if choice.can_fuse else {}
-    named = {f"optimizer__{key}": value for key, value in {**choice.options, **fast}.items()}
+    options = dict(choice.options)
+    if choice.can_fuse:
+        options["fused"] = device.type in ("cpu", "cuda")
+    if choice.optimizer is Muon:
+        options["param_groups"] = hidden_matrices(model)
+    named = {f"optimizer__{key}": value for key, value in options.items() if value != []}
     return {"optimizer": choice.optimizer, **named}
+
+
+def hidden_matrices(model: nn.Module) -> list[tuple[str, dict]]:
+    """Return skorch's groups of the matrices that Muon orthogonalises, one a matrix."""
+    layers = [name for name, layer in model.named_modules() if isinstance(layer, Hidden)]
+    return [(f"{name}.weight", {"hidden": True}) for name in layers]

@@ -306,7 +306,7 @@ def _make_net(
         device=str(device),
         train_split=None,
         verbose=0,
-        **optimizer_kwargs(settings.optimizer, device),
+        **optimizer_kwargs(settings.optimizer, device, model),
     )
     return net.initialize()
 

@@ -1,0 +1,235 @@
+"""`ONNXClassifier`: scikit-learn's contract over a file of `to_onnx`, without torch."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils._param_validation import Interval
+
+from .._images import rows_to_predict
+from ._file import OnnxFile
+
+
+class ONNXClassifier(ClassifierMixin, BaseEstimator):
+    """Classifier that runs a file of `to_onnx` by onnxruntime; it is fitted already.
+
+    Neither torch nor skorch is imported. It predicts what the classifier that was written
+    predicts, with probabilities that agree to about four digits, or, from an int8 file, nearly so.
+
+    Each face is computed by itself: its answer does not depend on the faces beside it, and memory
+    does not grow with their number. It may be asked from several threads at once, and after a
+    fork. A pickle holds the bytes of the file, which it needs no more.
+
+    It cannot be trained. Meta-estimators that would do so, such as
+    :class:`~sklearn.ensemble.VotingClassifier`, take it as
+    ``FrozenEstimator(ONNXClassifier(path))``. `sklearn.base.clone` returns a copy that is fitted
+    too and shares the network.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file of `to_onnx`. Setting it by `set_params` reads that file.
+    n_threads : int, default=1
+        How many faces are computed side by side in one call. A single face takes one thread.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, of the type that they had in `fit`.
+    image_shape_ : tuple of (int, int)
+        Height and width of the faces.
+    n_features_in_ : int
+        Pixels a face.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names, where the classifier that was written has seen them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If onnxruntime is not there.
+    ValueError
+        If the file is damaged, of a newer format, or none of `to_onnx`.
+
+    See Also
+    --------
+    to_onnx : Writes the file.
+
+    Examples
+    --------
+    >>> from fer_sklearn import FERClassifier
+    >>> from fer_sklearn.datasets import make_faces
+    >>> from fer_sklearn.export import ONNXClassifier, to_onnx
+    >>> X, y = make_faces(60, image_size=24, random_state=0, return_X_y=True)
+    >>> clf = FERClassifier(widths=(4, 8), max_epochs=1, random_state=0).fit(X, y)
+    >>> path = getfixture("tmp_path") / "faces.onnx"
+    >>> to_onnx(clf, path)
+    >>> onnx_clf = ONNXClassifier(path)
+    >>> onnx_clf.predict_proba(X[:2]).shape
+    (2, 7)
+    """
+
+    _parameter_constraints = {
+        "path": [str, PathLike],
+        "n_threads": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, path: str | PathLike, *, n_threads: int = 1) -> None:
+        self.path = path
+        self.n_threads = n_threads
+        self._validate_params()
+        self._take(_read(path))
+
+    def fit(self, X: Any, y: Any = None) -> ONNXClassifier:
+        """Refuse to train.
+
+        Parameters
+        ----------
+        X, y : Ignored
+
+        Raises
+        ------
+        NotImplementedError
+            Always: says what to do instead.
+        """
+        raise NotImplementedError(
+            "An ONNXClassifier is trained already and cannot be fitted. In a meta-estimator use "
+            "sklearn.frozen.FrozenEstimator(classifier); to train, fit a FERClassifier and write "
+            "it by to_onnx."
+        )
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute the logits of each face.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `FERClassifier.predict`
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes, that of ``classes_[1]`` less that of ``classes_[0]``.
+
+        Raises
+        ------
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Estimate the probability of each expression.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `FERClassifier.predict`
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns as in `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Estimate the logarithm of the probability of each expression.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `FERClassifier.predict`
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            Columns as in `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
+        """
+        return log_softmax(self._logits(X), axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the expression of each face.
+
+        Parameters
+        ----------
+        X : array-like, shaped as in `FERClassifier.predict`
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If the faces have another size, or values beyond the pixel range.
+        """
+        return self.classes_[self._logits(X).argmax(axis=1)]
+
+    def set_params(self, **params: Any) -> ONNXClassifier:
+        """Set parameters; another `path` is read at once.
+
+        Parameters
+        ----------
+        **params
+            As in scikit-learn.
+
+        Returns
+        -------
+        self : ONNXClassifier
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            As the constructor does; then nothing has changed.
+        """
+        changed = copy.copy(self)
+        super(ONNXClassifier, changed).set_params(**params)
+        changed._validate_params()
+        if "path" in params:
+            changed._take(_read(params["path"]))
+        vars(self).update(vars(changed))
+        return self
+
+    def _take(self, file: OnnxFile) -> None:
+        """Take the fitted attributes from a file."""
+        about = file.about
+        self._file = file
+        self.classes_ = file.classes
+        self.image_shape_ = about.image_shape
+        self.n_features_in_ = about.image_shape[0] * about.image_shape[1]
+        vars(self).pop("feature_names_in_", None)
+        if about.feature_names is not None:
+            self.feature_names_in_ = np.array(about.feature_names, dtype=object)
+
+    def _logits(self, X: Any) -> np.ndarray:
+        """Logits in float64, (n_samples, n_classes)."""
+        return self._file.logits(rows_to_predict(self, X), self.n_threads)
+
+    def __sklearn_clone__(self) -> ONNXClassifier:
+        return copy.copy(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _read(path: str | PathLike) -> OnnxFile:
+    return OnnxFile(Path(path).read_bytes(), fspath(path))
