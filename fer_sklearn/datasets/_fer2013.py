@@ -248,7 +248,7 @@ def _from_folders(path: Path, names: list[str], wanted: set[str], emotions: Emot
     _check_folders(path, splits, names)
     if others and "all" in names:
         warnings.warn(
-            f"{path} has folders whose names are those of no split; they are left out: {others}.",
+            f"{path} has folders that are not named as a split; they are left out: {others}.",
             UserWarning,
             stacklevel=3,
         )

@@ -236,8 +236,8 @@ class FERSearchCV(BaseSearchCV):
             task = replace(task, search=self, context=context)
         elif context is not None:
             warnings.warn(
-                f"scikit-learn's callbacks stay here: they do not hear of the trials of "
-                f"{n_workers} workers. Use n_jobs=1 to follow them.",
+                f"scikit-learn's callbacks cannot follow the trials of {n_workers} workers. Use "
+                "n_jobs=1 for that.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -325,8 +325,8 @@ class FERSearchCV(BaseSearchCV):
                 if repairs == _N_REPAIRS:
                     raise
                 warnings.warn(
-                    "A process of the search was killed, perhaps because memory was short: the "
-                    "trials under way are lost, the search continues.",
+                    "A process of the search was killed, perhaps because memory ran out: the "
+                    "trials that were running are lost, and the search continues.",
                     UserWarning,
                     stacklevel=3,
                 )
