@@ -1,4 +1,4 @@
-"""Plain arrays in an .npz archive that may come from a stranger: sizes are checked first."""
+"""Plain arrays in an .npz archive from an untrusted source: sizes are checked first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAIN = "biufc"
 class Archive:
     """The arrays of an open file, read one at a time.
 
-    Nothing is unpacked before it is known how large it is, and no pickle is read.
+    The size of each array is checked before it is decompressed, and no pickle is read.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Archive:
     def _header(self, name: str, file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
         """Read the header of an array; the shape has to be that of the bytes behind it."""
         if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{name!r} is no plain array")
+            raise ValueError(f"{name!r} is not a plain array")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
         if dtype.kind not in _PLAIN or dtype.hasobject:
             raise ValueError(f"{name!r} has dtype {dtype}, expected numbers")
@@ -94,7 +94,7 @@ def _check_directory(file: IO[bytes]) -> None:
     tail = file.read()
     signature, *_, n_members, size, _, _ = end.unpack(tail[-end.size :].rjust(end.size, b"\0"))
     if signature != b"PK\5\6" or tail.startswith(b"PK\6\7"):
-        raise ValueError("it is no .npz archive, or cut off")
+        raise ValueError("it is not an .npz archive, or it is cut off")
     if n_members > MOST_ARRAYS or size > _MOST_DIRECTORY:
         raise ValueError(f"it has {n_members:,} arrays, more than {MOST_ARRAYS:,}")
     file.seek(0)

@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks (`sklearn.callback`, since 1.9), where it has them."""
+"""Support for scikit-learn's callbacks (`sklearn.callback`, since 1.9)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Codes 0 to K-1 of scikit-learn's encoders, where a trained network knows labels.
+"""The codes 0 to K-1 of scikit-learn's encoders, for a trained network that has labels.
 
-VotingClassifier, StackingClassifier and BaggingClassifier encode y before they hand it on. So a
-file that knows 'angry', 'disgust', ... meets 0, 1, ..., which are places in its sorted labels.
+VotingClassifier, StackingClassifier and BaggingClassifier encode y before they pass it on. So a
+file with the labels 'angry', 'disgust', ... gets 0, 1, ..., which are positions in its sorted
+labels.
 """
 
 from __future__ import annotations
@@ -124,13 +125,13 @@ def _words_of_labels(labels: list, known: list, fresh: list, source: str) -> str
         found = "Of the labels {0}, {3} are not among those of {1}, {2}: their weights in the last "
         found += "layer start at random; the others have those of the file."
     else:
-        found = "The labels {0} are taken for the same labels of {1}, which has {2}."
+        found = "The labels {0} are read as the same labels of {1}, which has {2}."
     words = found.format(_listed(labels), source, _listed(known), _listed(fresh))
     words += " If they mean classes of the file, pass its labels as y."
     if _may_be_codes(labels, fresh):
         words += (
-            f" Codes, as VotingClassifier, StackingClassifier and BaggingClassifier hand them "
-            f"over, are understood where y has all {len(known)} classes of the file."
+            f" Codes, as VotingClassifier, StackingClassifier and BaggingClassifier pass them "
+            f"on, are understood if y has all {len(known)} classes of the file."
         )
     return words + _words_of_fer2013(known)
 
@@ -143,7 +144,7 @@ def _words_of_fer2013(known: list) -> str:
         return ""
     numbers = ", ".join(f"{code} = {name!r}" for code, name in enumerate(FER2013_NAMES))
     return (
-        f" FER-2013 has numbers of its own ({numbers}): for these pass y = "
+        f" FER-2013 has its own numbers ({numbers}): for these pass y = "
         'fer_sklearn.datasets.convert_emotions(y, source="fer2013").'
     )
 

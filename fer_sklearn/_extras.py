@@ -1,4 +1,4 @@
-"""Packages that only some need, and the extra that brings them."""
+"""Optional packages, and the extra that installs them."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ def import_pyplot(caller: str) -> ModuleType:
     Parameters
     ----------
     caller : str
-        What draws, for the error.
+        The function that draws, for the error.
 
     Raises
     ------
     ImportError
-        If matplotlib is not there: names the extra.
+        If matplotlib is not installed; the message names the extra.
     """
     return import_extra("matplotlib.pyplot", "plot", caller)
 
 
 def import_extra(module: str, extra: str, caller: str) -> ModuleType:
-    """Return a module of a package that an extra brings.
+    """Return a module of a package that an extra installs.
 
     Parameters
     ----------
     module : str
         Its full name.
     extra : str
-        What to install where it is missing.
+        The extra to install if it is missing.
     caller : str
-        What needs it, for the error.
+        The function that needs it, for the error.
 
     Raises
     ------
     ImportError
-        If the package is not there: names the extra.
+        If the package is not installed; the message names the extra.
     """
     try:
         return import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
         raise ImportError(
-            f'{caller} needs {package}, which is not here: pip install "fer-sklearn[{extra}]".'
+            f'{caller} needs {package}, which is not installed: pip install "fer-sklearn[{extra}]".'
         ) from error

@@ -1,4 +1,4 @@
-"""Files replaced as a whole: a reader meets the old file or the new one, never half of one."""
+"""Replace files in one step: a reader sees the old file or the new one, never half of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms that faces and labels come in, and what is said of things that are neither."""
+"""The accepted forms of faces and labels, and the errors for anything else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check_table(X: Any) -> None:
 
 
 def as_array(X: Any) -> np.ndarray:
-    """Return what is no table as an array of numbers, of at least two dimensions.
+    """Return X, which is not a table, as an array of numbers with at least two dimensions.
 
     Raises
     ------
@@ -302,7 +302,7 @@ def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
     unknown = [label for label in class_weight if label not in known]
     if unknown and not set(known) <= class_weight.keys():
         raise ValueError(
-            f"class_weight names classes that y has not: {unknown}. The classes are {known}. "
+            f"class_weight names classes that are not in y: {unknown}. The classes are {known}. "
             "Those without a weight count 1."
         )
     if not all(isinstance(w, Real) and 0 <= w < np.inf for w in class_weight.values()):  # type: ignore[operator]  # numbers.Real compares with int
@@ -339,7 +339,7 @@ ARGUMENTS_OF_FIT_ELSEWHERE = dict(
 
 
 def other_names(names: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a function: arguments that others call otherwise are answered with the name here.
+    """Decorate a function: names of arguments elsewhere raise an error that says the name here.
 
     Parameters
     ----------

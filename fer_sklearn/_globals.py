@@ -1,4 +1,4 @@
-"""The process's global state: left as it was found, and of no influence on what is computed."""
+"""The process's global state: it is restored, and does not influence results."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ WORK_FOR_THREADS = 64 * 48 * 48 * 1.9e6
 
 
 class _Borrowed:
-    """Settings of the process that are changed while somebody works, in several threads too.
+    """Settings of the process that are changed temporarily, by several threads too.
 
-    The first to enter saves and the last to leave restores: each for itself, the second would
-    save, and at last restore, what the first has set.
+    The first thread to enter saves the setting and the last to leave restores it. If each thread
+    did so for itself, the second would save, and finally restore, what the first has set.
     """
 
     def __init__(self) -> None:
@@ -192,8 +192,8 @@ def _repeatable_cudnn(undo: ExitStack) -> None:
 def _keep_freed_memory(undo: ExitStack) -> None:
     """Let glibc keep what is freed, until undone; elsewhere do nothing.
 
-    It would hand the tensors of every step back to the kernel, and take them anew: tens
-    of thousands of page faults a step. What the user has set in the environment stays.
+    Otherwise glibc returns the memory of every step to the kernel and asks for it again: tens
+    of thousands of page faults per step. What the user has set in the environment stays.
     """
     libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
     chosen = "MALLOC_TRIM_THRESHOLD_" in os.environ or "GLIBC_TUNABLES" in os.environ

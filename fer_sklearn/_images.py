@@ -53,7 +53,7 @@ def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
     Raises
     ------
     ValueError
-        If X is no such thing, the images are of different shapes, or neither gray nor RGB.
+        If X is not such a thing, the images are of different shapes, or neither gray nor RGB.
     """
     if issparse(X):
         return X, None
@@ -145,7 +145,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
     Raises
     ------
     ValueError
-        If `image_shape` is no pair or has another number of pixels, or if rows long
+        If `image_shape` is not a pair or has another number of pixels, or if rows long
         enough to be faces are not square.
     """
     if image_shape is not None:
@@ -155,7 +155,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         if height * width != n_features:
             raise ValueError(
                 f"image_shape={tuple(image_shape)} has {height * width} pixels, but X has "
-                f"{n_features} values a face. Pass X as (n, h, w) or mend image_shape."
+                f"{n_features} values a face. Pass X as (n, h, w) or correct image_shape."
                 f"{_colour_hint(n_features, height * width)}"
             )
         return int(height), int(width)
@@ -198,7 +198,7 @@ def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If X is no array of faces, or they are of another size.
+        If X is not an array of faces, or they are of another size.
     """
     rows, own_shape = as_rows(X)
     refuse_other_faces(estimator, rows, own_shape, estimator.image_shape_)
@@ -239,7 +239,7 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
     Raises
     ------
     ValueError
-        If X is no array of faces.
+        If X is not an array of faces.
     """
     rows, own_shape = as_rows(X)
     rows = np.asarray(rows)
@@ -249,7 +249,7 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
 
 
 class PixelValues:
-    """What the numbers of some faces are: their type and, measured once, their extremes.
+    """Type of the pixel values of some faces and, measured once, their extremes.
 
     Parameters
     ----------

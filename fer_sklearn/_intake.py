@@ -1,4 +1,4 @@
-"""What came in: faces, labels and weights as the caller has them become `TrainingFaces`."""
+"""Convert the faces, labels and weights of the caller to `TrainingFaces`."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def _given(
 
 
 def _encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    way_out = "Name all of them in the first partial_fit, or fit anew."
+    way_out = "Name all of them in the first partial_fit, or call fit again."
     return encode_labels(y, classes, way_out + _hint(y, classes, "y = clf.classes_[y]"))
 
 

@@ -167,7 +167,7 @@ def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.nda
 
 @dataclass(frozen=True)
 class ClassTotals:
-    """How much of each class was trained on.
+    """The amount of training data of each class.
 
     Attributes
     ----------

@@ -4,9 +4,9 @@ A file is an ``.npz`` archive. "about" holds JSON as bytes: network, classes, im
 normalisation, and the SHA-256 of the rest; every other entry is an array of the
 network's state by name. Filters and matrices are stored in half precision.
 
-It may come from a stranger, so it is read in steps, each of which bounds the cost of the next:
-the sizes of all entries; "about" alone, and whether it says what it may; the shapes of the
-network that it describes against the shapes in the file; then the weights.
+A file may come from an untrusted source, so it is read in steps, and each step bounds the cost of
+the next: the sizes of all entries; "about" alone, and whether its content is allowed; the shapes of
+the network that it describes against the shapes in the file; then the weights.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Pretrained:
 
 
 def shipped_names() -> list[str]:
-    """Return the names of the networks that come with the package."""
+    """Return the names of the pretrained models of the package."""
     return sorted(
         Path(entry.name).stem for entry in _SHIPPED.iterdir() if entry.name.endswith(".npz")
     )
@@ -148,8 +148,8 @@ def read_pretrained(source: str | PathLike) -> Pretrained:
     path = _SHIPPED / f"{source}.npz" if source in shipped_names() else Path(source)
     if not path.is_file():
         raise FileNotFoundError(
-            f"pretrained={str(source)!r} is neither a file nor the name of a network that comes "
-            f"with the package ({', '.join(shipped_names()) or 'there is none'})."
+            f"pretrained={str(source)!r} is neither a file nor the name of a pretrained "
+            f"model of the package ({', '.join(shipped_names()) or 'there is none'})."
         )
     with path.open("rb") as file:
         try:
@@ -157,7 +157,7 @@ def read_pretrained(source: str | PathLike) -> Pretrained:
         except Exception as error:  # zipfile, numpy and torch raise many kinds
             kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
             raise ValueError(
-                f"{path} is no file of FERClassifier.save_pretrained that can be used, or it is "
+                f"{path} is not a file of FERClassifier.save_pretrained that can be used, or it is "
                 f"damaged: {kind}{error}"
             ) from error
 
@@ -176,7 +176,7 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
     """
     if str(path) in shipped_names():
         raise ValueError(
-            f"{str(path)!r} is the name of a network that comes with the package, which "
+            f"{str(path)!r} is the name of a pretrained model of the package, which "
             f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
         )
     _refuse_foreign(Path(path))
@@ -222,7 +222,7 @@ def _read(archive: Archive) -> Pretrained:
     _check_shapes(archive, start)
     arrays = {name: archive.read(name) for name in archive.names if name != "about"}
     if checksum != _checksum(about, arrays):
-        raise ValueError("its checksum does not match. Fetch it again.")
+        raise ValueError("its checksum does not match. Download it again.")
     start.weights = {name: _restored(name, arrays.pop(name)) for name in list(arrays)}
     return start
 
@@ -240,7 +240,7 @@ def _read_about(archive: Archive) -> dict:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Raise if there is a file that is none of ours; an empty one may be filled."""
+    """Raise if there is a file that we did not write; an empty one may be filled."""
     if not path.is_file() or not path.stat().st_size:
         return
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Where the weights of a training begin: at random, in a file, or where the last one ended."""
+"""Where the weights of a training start: at random, from a file, or from the last training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> S
     Raises
     ------
     FileNotFoundError
-        If `pretrained` names neither a file nor a network that comes with the package.
+        If `pretrained` names neither a file nor a pretrained model of the package.
     """
     params = estimator.get_params(deep=False)
     if predictor is not None:
@@ -40,7 +40,7 @@ def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> S
 
 
 class Start:
-    """What all starts answer.
+    """Interface of all starts.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class FileStart(Start):
         self.file = file
         if file.views not in {"auto", *VIEWS}:
             raise ValueError(
-                f"pretrained={str(params['pretrained'])!r} is to be asked by views named "
+                f"pretrained={str(params['pretrained'])!r} asks for views named "
                 f"{file.views!r:.100}; this fer_sklearn knows {', '.join(filter(None, VIEWS))}. "
                 "Upgrade it: pip install --upgrade fer-sklearn."
             )
@@ -240,7 +240,7 @@ class FileStart(Start):
 
 
 class WarmStart(Start):
-    """Weights that an earlier training has led to; all else that it settled stays too."""
+    """Weights of an earlier training; everything else that it determined is kept too."""
 
     def __init__(
         self, params: dict, fitted: FacePredictor, classes: np.ndarray, history: dict
@@ -278,7 +278,7 @@ class WarmStart(Start):
             was, now = ({"network": r.network, "params": r.params} for r in (fitted, recipe))
             raise ValueError(
                 f"The fitted network is {was}, the parameters now say {now}: "
-                "training cannot go on. Set them back, or fit with warm_start=False."
+                "training cannot continue. Set them back, or fit with warm_start=False."
             )
 
     def _check_normalizer(self) -> None:
@@ -292,7 +292,7 @@ class WarmStart(Start):
         if now != was:
             raise ValueError(
                 f"The fitted network has faces normalised by {was!r}, the parameters now say "
-                f"{now!r}: training cannot go on. Set normalize back, or fit with "
+                f"{now!r}: training cannot continue. Set normalize back, or fit with "
                 "warm_start=False."
             )
 

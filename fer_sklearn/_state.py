@@ -1,14 +1,14 @@
-"""What lasts of an estimator: the pickle format, its number, and all knowledge of older pickles.
+"""The pickle format of an estimator: its number, and all conversions from older pickles.
 
 A pickle of `FERClassifier` holds the constructor's parameters, the fitted attributes and the
 weights as numpy arrays by name; no torch object, no optimiser state. It is about the size of
 the weights, loads without the device it was trained on, and skops can load it trusting
 only classes of this package.
 
-To change the format: raise `STATE_FORMAT`, add the step from the last number to
-`_UPGRADES`, and freeze a pickle of the new format under `tests/pickles`. Weight files have a
-format of their own (`_pretrained.py`), and so have checkpoints. A new parameter
-needs no new format: a pickle that lacks it gets its default, in the parts (`Lasting`) too.
+To change the format: raise `STATE_FORMAT`, add the step from the last number to `_UPGRADES`, and
+freeze a pickle of the new format under `tests/pickles`. Weight files have their own format
+(`_pretrained.py`), and so have checkpoints. A new parameter needs no new format: a pickle that
+lacks it gets its default, in the parts (`Lasting`) too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who teaches: trained classifiers that `fit` was given, checked against its faces."""
+"""Teachers: trained classifiers passed to `fit`, checked against its faces."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def _check(teacher: Any, data: TrainingFaces) -> None:
     """Raise if a fitted teacher cannot answer about these faces in these labels."""
     if teacher.image_shape_ != data.image_shape:
         raise ValueError(
-            f"The teacher knows faces of {teacher.image_shape_} pixels (height, width), X has "
-            f"{data.image_shape}. Resize them: fer_sklearn.datasets.resize_faces(X, "
-            f"{teacher.image_shape_})."
+            f"The teacher was trained on faces of {teacher.image_shape_} pixels (height, width), "
+            f"X has {data.image_shape}. Resize them: "
+            f"fer_sklearn.datasets.resize_faces(X, {teacher.image_shape_})."
         )
     labels, known = data.classes.tolist(), teacher.classes_.tolist()
     if meaning_of(labels, known) != known:
         raise ValueError(
-            f"The teacher answers with the labels {known}, y has {labels}. Both have to have the "
-            "same: translate y, or train a teacher on these labels first."
+            f"The teacher has the labels {known}, y has {labels}. They must be the same: "
+            "translate y, or train a teacher on these labels first."
         )
     warn_of_labels(labels, known, "the teacher")

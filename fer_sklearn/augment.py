@@ -23,8 +23,8 @@ from ._state import Lasting
 class RandomLayer(nn.Module):
     """Base of layers that change a batch in training mode and are the identity otherwise.
 
-    Each face gets its own draw, from `generator` where one is set (on the device of
-    the batch), else from torch's global one.
+    Each face gets its own draw: from `generator` if one is set (on the device of the batch), else
+    from torch's global one.
 
     Attributes
     ----------
@@ -153,8 +153,8 @@ class RandomLight(RandomLayer):
 class RandomErase(RandomLayer):
     """Blank a random rectangle of faces with their mean gray.
 
-    Hands, scarves and watermarks hide parts of real faces; a network that has seen
-    such holes leans less on the mouth alone (Zhong et al., 2020).
+    Hands, scarves and watermarks hide parts of real faces; a network that has seen such holes
+    relies less on the mouth alone (Zhong et al., 2020).
 
     Parameters
     ----------
@@ -189,10 +189,10 @@ class RandomErase(RandomLayer):
 
 
 class AugmentedArray(np.ndarray):
-    """Faces that carry the settings of the `FaceAugmenter` they went through.
+    """Faces with the settings of the `FaceAugmenter` that they passed through.
 
-    The faces themselves are unchanged. A `FERClassifier` behind the augmenter reads
-    `augmenter` and applies it freshly to every batch.
+    The faces themselves are unchanged. A `FERClassifier` in a later step reads `augmenter` and
+    applies it to every batch.
     """
 
     def __array_finalize__(self, source):
@@ -210,15 +210,15 @@ class AugmentedArray(np.ndarray):
 class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
-    """Random changes of training faces, drawn anew for every batch of every epoch.
+    """Random changes of training faces, different ones for every batch of every epoch.
 
-    The settings live here; the work is done inside the network, on its device, on
-    whole batches, in training only. `transform` is therefore the identity: it hands
-    the faces on with these settings attached, for a `FERClassifier` behind it.
-    Each parameter at 0 switches its own effect off exactly.
+    This object holds the settings. The network applies them, on its device, to whole batches,
+    during training only. `transform` is therefore the identity: it returns the faces with these
+    settings attached, for a `FERClassifier` in a later step. A parameter of 0 disables its
+    effect.
 
-    Faces are handed on as arrays whatever ``sklearn.set_config(transform_output=...)`` says:
-    tables can carry neither images nor these settings. There is no `set_output`.
+    Faces are always returned as arrays, whatever ``sklearn.set_config(transform_output=...)``
+    says, because tables can hold neither images nor these settings. There is no `set_output`.
 
     Parameters
     ----------

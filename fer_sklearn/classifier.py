@@ -1,4 +1,4 @@
-"""`FERClassifier`: the scikit-learn contract over a network and its training."""
+"""`FERClassifier`: scikit-learn's interface to a network and its training."""
 
 from __future__ import annotations
 
@@ -38,90 +38,90 @@ from .normalize import FaceNormalizer
 class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     """Convolutional network that classifies faces by their expression.
 
-    Faces are normalised, augmented (in training only, freshly for every batch) and
-    classified by a network on the device; see the user guide for how the parts work
-    together. Nothing in it is specific to seven emotions or to 48 x 48 pixels.
+    Faces are normalised, augmented (during training only, differently in every batch) and
+    classified by a network on the device. The user guide says how the parts work together. The
+    classifier works with any labels and any image size, not only seven emotions and 48 x 48 pixels.
 
     Parameters
     ----------
     network : {"resnet", "cnn", "hybrid", "vit"}, nn.Module class or callable, default="resnet"
         A name from `fer_sklearn.networks.NETWORKS` ("hybrid" and "vit" are transformers, with and
-        without convolutions before them), or what to call as
-        ``network(n_classes=..., image_shape=..., **network_params)`` to get a module
+        without convolutions before them), or a class or function. It is called as
+        ``network(n_classes=..., image_shape=..., **network_params)`` and returns a module
         that maps (B, 1, H, W) to logits.
     widths : sequence of int or None, default=None
-        Channels of each stage of the network. None, here and for the next two:
-        the network's own default.
+        Channels of each stage of the network. For `widths`, `depth` and `dropout`, None means the
+        default of the network.
     depth : int or None, default=None
-        Convolutions ("cnn") or residual units ("resnet") a stage; transformer layers in all
-        ("hybrid", "vit").
+        Convolutions ("cnn") or residual units ("resnet") per stage; total number of transformer
+        layers ("hybrid", "vit").
     dropout : float or None, default=None
         Share of features dropped before the fully connected layers.
     network_params : dict or None, default=None
         Further arguments of the network, such as ``{"activation": "relu"}`` for "resnet".
     pretrained : str, path-like or None, default=None
         Start from trained weights instead of random ones (fine-tuning): a file of
-        `save_pretrained`, or the name of a network that comes with the package. Then
-        the file says which network, and how faces are normalised if `normalize` is None.
-        Labels that the file does not know get fresh weights in the last layer; a UserWarning
-        says so if it knows none of them. Labels that are the numbers 0 to K-1, for a file of K
-        other labels, are codes: places in its sorted labels, as `VotingClassifier` and its like
-        hand them over. A UserWarning says which label each is read as.
+        `save_pretrained`, or the name of a pretrained model of the package. The file then decides
+        the network, and how faces are normalised if `normalize` is None. Labels that the file does
+        not have get fresh weights in the last layer; a UserWarning says so if it has none of them.
+        If the labels are the numbers 0 to K-1, and the file has K other labels, they are codes:
+        positions in its sorted labels, as `VotingClassifier` and similar estimators pass them on. A
+        UserWarning says which label each code stands for.
     freeze : int, default=0
-        Stages of the network, from the first, whose weights stay as they are. A network of
-        your own states them as its attribute `stages`, a list of modules.
+        Number of stages, from the first, whose weights are not trained. A network of your own needs
+        an attribute `stages`, a list of modules, for that.
     normalize : FaceNormalizer, "upstream" or None, default=None
-        None is ``FaceNormalizer()``. "upstream": X is normalised already, its values
-        are taken as they are.
+        None is ``FaceNormalizer()``. "upstream": X is normalised already, and its values are
+        used unchanged.
     augment : FaceAugmenter, "upstream", "off" or None, default=None
-        None is what the `FaceAugmenter` that X went through says, and
-        ``FaceAugmenter()`` if it went through none. "upstream": as None, but X must
-        have gone through one. "off": no augmentation. Rows of fewer than 64 values
-        are no faces and are never augmented.
+        None uses the settings of the `FaceAugmenter` that X has passed through, or
+        ``FaceAugmenter()`` if it has passed through none. "upstream": as None, but X must have
+        passed through one. "off": no augmentation. Rows of fewer than 64 values
+        are not faces and are never augmented.
     class_balance : {"oversample"} or None, default=None
         "oversample" repeats the faces of smaller classes in every epoch until each
-        class is as large as the largest, every repetition augmented differently.
+        class is as large as the largest. Every repetition is augmented differently.
     class_weight : dict, "balanced" or None, default=None
-        Factors of the loss by class, as in scikit-learn. Where y has codes of a file's labels
+        Weights of the classes in the loss, as in scikit-learn. If y has codes of a file's labels
         (see `pretrained`), the keys are the codes or the labels.
     optimizer : {"muon", "adam", "adamw", "sgd"}, default="muon"
-        "muon" orthogonalises the steps of convolutions and of matrices within a transformer,
-        and leaves the rest to Adam (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon"
-        holds filters at unit norm, which batch norm makes up for: a network of your own without
-        it, trained by another optimiser, should continue with that one.
+        "muon" orthogonalises the steps of convolutions and of matrices within a transformer, and
+        trains the rest with Adam (Jordan et al., 2024); "sgd" has Nesterov momentum .9. "muon"
+        keeps filters at unit norm, for which batch norm compensates. If your own network has no
+        batch norm and was trained with another optimiser, continue with that one.
     learning_rate : float or None, default=None
-        Its peak, where a schedule moves it. None is the optimiser's own: .03 for "muon",
-        2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of it with `pretrained`.
+        The highest learning rate, if a schedule changes it. None is the optimiser's own: .03 for
+        "muon", 2e-3 for "adam" and "adamw", .05 for "sgd"; a fifth of that with `pretrained`.
     weight_decay : float, default=1e-4
         Added to the gradient ("adam", "sgd") or decoupled from it ("adamw"; with "muon", of the
         linear layers alone: filters have unit norm; .05 suits transformers).
     schedule : {"one-cycle", "cosine", "plateau", "step"} or None, default="one-cycle"
-        - "one-cycle": up to the peak in the first 30 %, then down to nothing.
-        - "cosine": from the peak down to nothing.
+        - "one-cycle": up to the peak in the first 30 %, then down to zero.
+        - "cosine": from the peak down to zero.
         - "plateau": times .3 when validation accuracy has not risen for more than 3 epochs.
         - "step": times .1 after each third of the epochs.
         - None: constant.
     label_smoothing : float, default=0.1
         Share of each target that is spread over all classes, in [0, 1).
     teacher_weight : float, default=0.5
-        Share of the loss, in [0, 1], that is the divergence from what the teachers of `fit` answer;
-        the rest is that of the labels. Without teachers it says nothing.
+        Share of the loss, in [0, 1], that is the divergence from the predictions of the teachers
+        passed to `fit`; the rest is the loss on the labels. It has no effect without teachers.
     mixup : float, default=0.0
-        Strength of mixup, alpha (Zhang et al., 2018): training faces are blended with
-        another one each, and so are their labels; .2 to 1 suits long trainings. 0 is none.
+        Strength of mixup, alpha (Zhang et al., 2018): each training face is blended with another
+        one, and so are their labels; .2 to 1 suits long trainings. 0 disables it.
     plain_fraction : float, default=0.0
-        Share of `max_epochs`, at the end, without mixup and erasing, in [0, 1]; above 0 it is
-        one epoch at least.
+        Share of `max_epochs`, in [0, 1], that is trained without mixup and erasing, at the end. If
+        it is above 0, at least one epoch.
     batch_size : int or "auto", default="auto"
-        Largest number of faces a step; an epoch is split evenly, and never into steps of one
-        face (of an odd number in twos, one step has three). "auto" is 128, and less for fewer
-        than 2560 faces, so that an epoch has 20 steps, but at least 16.
+        Largest number of faces per step. An epoch is split evenly, and never into steps of one
+        face (an odd number split into twos has one step of three). "auto" is 128. For fewer than
+        2560 faces it is less, so that an epoch has 20 steps, but at least 16.
     max_epochs : int, default=16
         Passes over the training data.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last `fit`.
+        Whether `fit` continues from the weights of the last `fit`.
     early_stopping : bool, default=False
-        Whether to stop when accuracy on faces set aside has not risen for
+        Whether to stop when the accuracy on validation faces has not risen for
         `n_iter_no_change` epochs; the best weights are restored.
     validation_fraction : float, default=0.1
         Share of X set aside, stratified, if `early_stopping` or "plateau" need it
@@ -131,15 +131,15 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     image_shape : tuple of (int, int) or None, default=None
         Height and width of the faces, for flat rows that are not square.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What convolutions multiply in. "auto" trains in bfloat16 where the machine is
-        faster at it, and predicts in float32, so that a stored classifier answers alike
-        on every machine. "bfloat16" predicts in it too, except the features of `FaceEmbedder`; may
-        be changed after `fit`.
+        Number format of the convolutions. "auto" trains in bfloat16 if that is faster on this
+        machine, and predicts in float32, so that a stored classifier gives the same answers on
+        every machine. "bfloat16" predicts in it too, except the features of `FaceEmbedder`. May be
+        changed after `fit`.
     device : str, default="auto"
         "cpu", "cuda", "cuda:1", "mps"; "auto" is a GPU if there is one.
     random_state : int, RandomState instance or None, default=None
-        Decides weights, order, augmentation and the faces set aside. The same int on
-        the same machine gives the same classifier to the bit.
+        Determines the initial weights, the order, the augmentation and the faces set aside. The
+        same int on the same machine gives the same classifier, bit for bit.
     predict_augment : {"auto", "flip", "blur", "scale", "affine", "ten-crop"} or None, \
             default="auto"
         Views of a face whose log-probabilities are averaged (test-time augmentation); may be
@@ -147,48 +147,48 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
         - None: the face itself.
         - "flip": the face and its mirror image, 2 views.
-        - "blur": the same two, softened by a Gaussian of half a pixel (of 48): 2 views. Warped
-          faces of the training are as soft; it pays for networks that were trained long.
+        - "blur": the same two, softened by a Gaussian of half a pixel (of 48): 2 views. Faces
+          that are warped in training are as soft; it helps networks that were trained for long.
         - "scale": the face, and both 7 % smaller and 7 % larger, each mirrored: 6 views.
-        - "affine": "scale", and the face turned by 6 degrees either way: 10 views.
-        - "ten-crop": the face, and moved by a 24th of the side towards each corner (2 pixels of
+        - "affine": "scale", and the face rotated by 6 degrees either way: 10 views.
+        - "ten-crop": the face, and shifted by a 24th of the side towards each corner (2 pixels of
           48), each mirrored: 10 views.
         - "auto": what the file of `pretrained` says ("blur" for "fer2013"). Else "flip" if
           training mirrored faces too, None if it did not.
     logit_adjustment : float, default=0.0
-        Times the logarithm of each class's share of the training, taken off its logit
-        in prediction (Menon et al., "Long-tail learning via logit adjustment", 2021): rare
-        classes are found more often. 1 answers as if all were equally frequent; 0 is
-        none; may be changed after `fit`. Weights and oversampling change the shares: after
-        ``class_balance="oversample"`` they are equal, and there is nothing to take off.
+        At prediction, this times the logarithm of each class's share of the training is subtracted
+        from its logit (Menon et al., "Long-tail learning via logit adjustment", 2021), so that rare
+        classes are predicted more often. 1 predicts as if all classes were equally frequent; 0
+        changes nothing. May be changed after `fit`. Weights and oversampling change the shares:
+        after ``class_balance="oversample"`` they are equal, and this has no effect.
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
-        killed, started again with the same data and parameters, continues from it to the
-        same result. Needs an int as `random_state`, and no `warm_start`. A path serves one
-        fit at a time: leave it None in searches.
+        killed, and is started again with the same data and parameters, continues from it and ends
+        with the same result. Needs an int as `random_state`, and no `warm_start`. Only one fit at a
+        time can use a path: leave it None in searches.
     callbacks : list of skorch callbacks or None, default=None
-        Told of every epoch and batch. "train_loss", "train_acc", "valid_loss", "valid_acc",
+        Called for every epoch and batch. "train_loss", "train_acc", "valid_loss", "valid_acc",
         whether each is the best so far ("valid_loss_best"), and "lr" are in the net's history.
     verbose : int, default=0
         1 shows a progress bar with loss, accuracy and time left; 2 adds one line
-        an epoch. Predictions that take longer than three seconds have a bar too.
+        per epoch. Predictions that take longer than three seconds have a bar too.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     class_count_ : ndarray of shape (n_classes,)
-        Faces of each class that were trained on.
+        Number of training faces of each class.
     n_features_in_ : int
         Pixels a face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names, where X had them.
+        Column names, if X had them.
     image_shape_ : tuple of (int, int)
         Height and width of the faces.
     n_iter_ : int
         Epochs run.
     history_ : dict of {str: list}
-        One entry an epoch: "train_loss", "train_accuracy" (of augmented faces),
+        One entry per epoch: "train_loss", "train_accuracy" (of augmented faces),
         "learning_rate", "seconds" and, with validation faces, "valid_loss" and
         "valid_accuracy", NaN in epochs of a fit without any. Numbers and texts that callbacks
         record are kept under their own names.
@@ -208,8 +208,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     Notes
     -----
     `sample_weight` and `class_weight` are scaled to mean 1 over the training data and
-    multiply each face's loss; a face of weight 0 is left out. A fit that is stopped by
-    Ctrl-C or by an error leaves the classifier as it was before.
+    multiply each face's loss; a face of weight 0 is left out. If Ctrl-C or an error stops
+    a fit, the classifier is the same as before.
 
     References
     ----------
@@ -381,9 +381,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
-            Faces; RGB is turned to gray. uint8 or numbers in [0, 255], or floats in
-            [0, 1]; `FaceNormalizer(pixel_range=...)` states another range. A list of Pillow's
-            images of one size is taken too.
+            Faces; RGB is converted to gray. uint8 or numbers in [0, 255], or floats in
+            [0, 1]; `FaceNormalizer(pixel_range=...)` states another range. A list of Pillow
+            images of one size works too.
         y : array-like of shape (n_samples,)
             Labels of any type. With `pretrained`, the labels 0 to K-1 may be codes: see there.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -393,13 +393,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             labels; the network learns these shares instead of `y` (Barsoum et al., 2016). `y`
             still says which class counts as right.
         X_val, y_val : array-like or None, default=None
-            Validation faces and labels, shaped as X and y; then none are set aside from X.
+            Validation faces and labels, shaped as X and y. No faces are then set aside from X.
         teacher : FERClassifier, list of them or None, default=None
             Fitted, with the same labels and image shape (knowledge distillation). In every step
-            one of them is asked about the very batch that the network sees, augmented and blended
-            (Beyer et al., 2022), and the network learns its probabilities beside the labels;
-            `teacher_weight` says how much. They may be networks of any kind and are left as they
-            are. A teacher as large as this network makes an epoch a quarter to a third longer.
+            one of them predicts the same batch that the network sees, augmented and blended
+            (Beyer et al., 2022). The network learns these probabilities in addition to the labels;
+            `teacher_weight` says how much. Teachers may have any network and are not changed. A
+            teacher as large as this network makes an epoch a quarter to a third longer.
 
         Returns
         -------
@@ -410,14 +410,13 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         NotFittedError
             If a teacher is not fitted.
         ValueError
-            Before any training, if X, y or a parameter cannot be used; during it, if
-            the loss is no longer finite.
+            If X, y or a parameter cannot be used (before any training), or if the loss is no longer
+            finite (during training).
         TypeError
             If the network does not take a parameter, an argument has another name here (the error
-            names it), or a checkpoint cannot hold what a
-            callback keeps.
+            names it), or a checkpoint cannot store the state of a callback.
         FileNotFoundError
-            If `pretrained` names neither a file nor a network that comes with the package.
+            If `pretrained` names neither a file nor a pretrained model of the package.
         OSError
             Before any training, if `checkpoint` cannot be written.
         """
@@ -454,15 +453,15 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     ) -> Self:
         """Train for one epoch on a batch of faces, at a constant learning rate.
 
-        The optimiser's state lasts from call to call, until `fit` or a pickle. It starts afresh
-        where a parameter of the training, other than `batch_size`, has changed since the last call.
+        The optimiser's state is kept from call to call, until `fit` or a pickle. It is reset if a
+        parameter of the training, other than `batch_size`, has changed since the last call.
 
         Parameters
         ----------
         X, y : as in `fit`
             The pixel range and the mean of the normaliser are those of the first call.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that will ever come; required in the first call.
+            All labels that any call will have; required in the first call.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Factors of each face's loss. Unlike those of `fit` they are not scaled to a mean of
             1, so that they mean the same in every batch.
@@ -474,8 +473,8 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X, y or a parameter cannot be used, `classes` lacks a label, or parameters ask
-            for another network than the fitted one.
+            If X, y or a parameter cannot be used, `classes` lacks a label, or the parameters
+            describe another network than the fitted one.
         """
         with unchanged_on_failure(self):
             check_params(self)
@@ -609,20 +608,19 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     @classmethod
     def from_pretrained(cls, source: str | PathLike[str] = "fer2013", **params: Any) -> Self:
-        """Return a classifier that is fitted already.
+        """Return a pretrained classifier, which is fitted already.
 
-        Its `fit` and `partial_fit` go on from there with the faces that they get: it is
+        Its `fit` and `partial_fit` continue from its weights: it is
         ``FERClassifier(pretrained=source)`` with the fitted attributes of the file.
 
         Parameters
         ----------
         source : str or path-like, default="fer2013"
-            The name of a network that comes with the package (`docs/model-card.md` says
-            what "fer2013" is), or a file of `save_pretrained`. Nothing is fetched from
-            a network.
+            The name of a pretrained model of the package (`docs/model-card.md` describes
+            "fer2013"), or a file of `save_pretrained`. Nothing is downloaded.
         **params
-            Parameters of `FERClassifier`. Of `normalize` the pixel range alone is used, until
-            `fit`; the rest is the file's.
+            Parameters of `FERClassifier`. Until `fit`, only the pixel range of `normalize` is used;
+            the file decides the rest.
 
         Returns
         -------
@@ -663,17 +661,17 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     ) -> None:
         """Write the network as a file for `from_pretrained` and ``pretrained=``.
 
-        Unlike a pickle it holds arrays and JSON only, so it is safe to load from anywhere,
-        and it is half as large: filters are stored in half precision.
+        Unlike a pickle, the file holds only arrays and JSON, so it is safe to load from anywhere.
+        It is half as large, because filters are stored in half precision.
 
         Parameters
         ----------
         path : str or path-like
-            Best ends in ``.npz``.
+            Should end in ``.npz``.
         note : str, default=""
-            Stored beside: where the weights come from.
+            Stored in the file, for example where the weights come from.
         temperature : float, default=1.0
-            What logits are divided by in the file (Guo et al., 2017): its classifier predicts the
+            The logits of the file are divided by it (Guo et al., 2017): its classifier predicts the
             same labels with other probabilities. The user guide, "Evaluation and calibration",
             says how to find it.
 
@@ -682,11 +680,11 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         TypeError
             If the network was given as a class, not by a name of `fer_sklearn.networks.NETWORKS`.
         ValueError
-            If a label is no str, int, float or bool, faces came normalised already, the
-            temperature is not above 0, or it is not 1 and the network does not end in a linear
-            layer; or if `path` is the name of a network that comes with the package.
+            If a label is not a str, int, float or bool, if the faces were normalised upstream, if
+            the temperature is not above 0, if it is not 1 and the network does not end in a linear
+            layer, or if `path` is the name of a pretrained model of the package.
         FileExistsError
-            If `path` is a file that `save_pretrained` has not written.
+            If `path` is a file that `save_pretrained` did not write.
         OSError
             If `path` cannot be written.
         """

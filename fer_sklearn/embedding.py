@@ -1,4 +1,4 @@
-"""Features of faces for other estimators: what a network knows before its last layer."""
+"""Features of faces for other estimators: the embeddings before a network's last layer."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ __all__ = ["FaceEmbedder"]
 class FaceEmbedder(
     ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
 ):
-    """Turn faces into the features that a classifier's last layer decides by.
+    """Turn faces into embeddings: the features that a classifier's last layer gets.
 
-    For nearest neighbours, support vector machines or clustering on top, or for labels of which
-    there are too few to train a network.
+    Use them for nearest neighbours, support vector machines or clustering, or if there are too few
+    labels to train a network.
 
     Parameters
     ----------
     estimator : FERClassifier, FrozenEstimator or None, default=None
-        - None: the network that comes with the package; `fit` trains nothing and needs no y.
+        - None: the pretrained model; `fit` trains nothing and needs no y.
         - `FERClassifier`: a clone of it is trained in `fit`.
-        - ``FrozenEstimator(clf)`` with a fitted `FERClassifier`: is taken as it is.
+        - ``FrozenEstimator(clf)`` with a fitted `FERClassifier`: it is used unchanged.
 
     Attributes
     ----------
     estimator_ : FERClassifier
-        Fitted. Its `predict_augment` says which views of a face the features are a mean of.
+        Fitted. The features are a mean over the views of a face that its `predict_augment` names.
     n_features_in_ : int
         Pixels a face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names, where the classifier has seen them.
+        Column names, if the classifier has seen them.
 
     See Also
     --------
-    fer_sklearn.FERClassifier : What is trained.
+    fer_sklearn.FERClassifier : The classifier that is trained.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class FaceEmbedder(
         X : array-like, shaped as in `FERClassifier.fit`
             Faces.
         y : array-like of shape (n_samples,) or None, default=None
-            Labels; needed if there is something to train.
+            Labels; needed if the classifier is to be trained.
         **fit_params
             Passed to `FERClassifier.fit`, or whatever metadata routing says.
 
@@ -90,7 +90,7 @@ class FaceEmbedder(
         Raises
         ------
         TypeError
-            If `estimator` is no `FERClassifier`.
+            If `estimator` is not a `FERClassifier`.
         """
         self._validate_params()
         if _routing_enabled():
@@ -112,7 +112,7 @@ class FaceEmbedder(
         Returns
         -------
         features : ndarray of float32 of shape (n_samples, n_features)
-            What the last linear layer of the network gets: 256 of the default network.
+            The input of the network's last linear layer: 256 values with the default network.
         """
         check_is_fitted(self)
         predictor, faces = asked_about(self.estimator_, X)

@@ -1,4 +1,4 @@
-"""Where a classifier looks: saliency maps of faces, and the filters it begins with."""
+"""Where a classifier looks: saliency maps of faces, and the filters of its first layer."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
     method : {"grad-cam", "occlusion"}, default="grad-cam"
         - "grad-cam": the last convolutional stage's channels, weighted by how much each
           raises the logit, where their sum is positive (Selvaraju et al., "Grad-CAM", 2017).
-          Quick and coarse, as coarse as that stage.
+          Fast, with the coarse resolution of that stage.
         - "occlusion": how much the logarithm of the probability drops when a patch is covered
           with the face's mean gray (Zeiler & Fergus, "Visualizing and understanding
           convolutional networks", 2014); negative where the patch speaks against the
-          expression. Of any network, and slow: it predicts a face once for each patch.
+          expression. Works for any network, and is slow: it predicts a face once for each patch.
     patch_size : int or None, default=None
         Side of the patch in pixels. None: a fifth of the shorter side.
     stride : int or None, default=None
@@ -77,10 +77,8 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
     --------
     fer_sklearn.plots.SaliencyDisplay : Draws the maps.
 
-    Notes
-    -----
-    Where `predict_augment` looks at mirror images too, so do the maps. Of sets with
-    more views than two, and of "blur", Grad-CAM takes the face and its mirror image alone.
+    Notes ----- If `predict_augment` includes mirror images, so do the maps. For sets of more than
+    two views, and for "blur", Grad-CAM uses only the face and its mirror image.
 
     Examples
     --------
@@ -106,8 +104,8 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
 def first_filters(classifier: FERClassifier) -> np.ndarray:
     """Return the filters of the first convolution as they lie on the pixels.
 
-    Behind a layer that folds 2 x 2 pixels into four channels, as the "resnet" has one, the four
-    channels are unfolded again: a 3 x 3 filter is one of 6 x 6 pixels.
+    If a layer before it folds 2 x 2 pixels into four channels, as in "resnet", the four channels
+    are unfolded again: a 3 x 3 filter becomes one of 6 x 6 pixels.
 
     Parameters
     ----------

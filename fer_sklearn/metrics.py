@@ -40,7 +40,7 @@ _TITLES = {
 
 
 def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
-    """Compute how far confidence and accuracy are apart.
+    """Compute the expected calibration error: how far confidence and accuracy differ.
 
     Predictions are binned by their confidence, the largest probability; the error is the mean
     over all faces of the distance of accuracy and mean confidence in their bin (Guo et
@@ -116,7 +116,7 @@ def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """What `evaluation_report` has measured; ``print(report)`` shows it.
+    """The scores of `evaluation_report`; ``print(report)`` shows them.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class EvaluationReport:
     def to_frame(self) -> pd.DataFrame:
         """Return the scores, a column for all faces and, if known, one for the leak-free ones.
 
-        If none is leak-free, their scores are NaN.
+        If no face is leak-free, these scores are NaN.
         """
         scores = {"all": self._scores()}
         if self.n_leak_free is not None:
@@ -221,7 +221,7 @@ class EvaluationReport:
 def evaluation_report(
     estimator, X, y, *, train=None, sample=None, n_bootstrap=1000, random_state=0
 ):
-    """Evaluate a fitted classifier once, in every respect.
+    """Compute all scores of a fitted classifier in one call.
 
     Parameters
     ----------
@@ -232,12 +232,11 @@ def evaluation_report(
     y : array-like of shape (n_samples,)
         Their labels.
     train : array-like or None, default=None
-        Faces that were trained on, as rows or images of X's size: the report then also says how
-        good the classifier is on faces without an exact copy among them. Memory maps are read
-        in parts.
+        Training faces, as rows or images of X's size. The report then also has the scores of the
+        faces without an exact copy among them. Memory maps are read in parts.
     sample : int, float or None, default=None
-        Evaluate on that many faces of X, or that share of them, drawn at random with the classes
-        in proportion: a quick look at a large set. None is all.
+        Evaluate on that many faces of X, or that share of them, drawn at random with the classes in
+        proportion. None: all.
     n_bootstrap : int, default=1000
         Samples for the interval of the accuracy.
     random_state : int, RandomState instance or None, default=0
@@ -306,19 +305,19 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     -------
     bunch : :class:`sklearn.utils.Bunch`
         difference : float
-            Accuracy of b less that of a.
+            Accuracy of b minus that of a.
         interval : tuple of (float, float)
             95 % of the differences in bootstrap samples lie within.
         only_a, only_b : int
-            Faces that one alone gets right.
+            Number of faces that only this one gets right.
         p_value : float
-            Exact McNemar test: how likely `only_a` and `only_b` would be at least this far
-            apart if both were as good.
+            Exact McNemar test: the probability that `only_a` and `only_b` differ at least this
+            much if both classifiers are equally good.
 
     Raises
     ------
     ValueError
-        If the three are not of one length.
+        If the three differ in length.
 
     Examples
     --------

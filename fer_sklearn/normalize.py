@@ -79,9 +79,9 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     """Bring faces from pixel values to the scale that networks train on.
 
     All methods end in the same scale, about mean 0 and standard deviation 1, with
-    black near -2 and white near 2. They come as arrays whatever
-    ``sklearn.set_config(transform_output=...)`` says: tables cannot hold images. There is no
-    `set_output`.
+    black near -2 and white near 2. Faces are always returned as arrays, whatever
+    ``sklearn.set_config(transform_output=...)`` says, because tables cannot hold images. There is
+    no `set_output`.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     pixel_range : "auto" or tuple of (float, float), default="auto"
         The values that mean black and white. "auto" takes uint8 and whole numbers
         as [0, 255], and floats as [0, 1] where no value exceeds 1, else as
-        [0, 255]; anything outside is an error. Rows of fewer than 64 values are no
-        faces: there "auto" is the smallest and the largest value of `fit`.
+        [0, 255]; anything outside is an error. Rows of fewer than 64 values are not
+        faces: for them "auto" is the smallest and the largest value of `fit`.
 
     Attributes
     ----------

@@ -12,11 +12,10 @@ from .normalize import FaceNormalizer
 def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifier_params):
     """Build the Pipeline ``normalize -> augment -> classify``.
 
-    It trains the same network as `FERClassifier`, with augmentation as fresh: the
-    "augment" step hands its settings to the "classify" step, which applies them to
-    every batch. If a step in between loses the settings, `fit` raises an error. Between the
-    steps faces are arrays, whatever ``sklearn.set_config(transform_output=...)`` says;
-    `set_output` of the pipeline is refused.
+    It trains the same network as `FERClassifier`, with the same augmentation: the "augment" step
+    passes its settings to the "classify" step, which applies them to every batch. If a step in
+    between loses the settings, `fit` raises an error. Between the steps faces are arrays, whatever
+    ``sklearn.set_config(transform_output=...)`` says; `set_output` of the pipeline raises an error.
 
     Parameters
     ----------
@@ -25,8 +24,8 @@ def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifi
     augment : FaceAugmenter or None, default=None
         None is ``FaceAugmenter()``.
     verbose : bool, default=False
-        Whether the Pipeline prints the time of each step. The classifier's own,
-        its progress, is ``set_params(classify__verbose=1)``.
+        Whether the Pipeline prints the time of each step. For the progress bar of the classifier
+        use ``set_params(classify__verbose=1)``.
     **classifier_params
         Parameters of `FERClassifier`.
 

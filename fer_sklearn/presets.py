@@ -34,13 +34,13 @@ PRESETS = {"fast": _fast, "accurate": _accurate}
 def preset(name):
     """Return the parameters of a recipe.
 
-    They are plain values to read, change and search. What a recipe does not name stays at
-    the default of `FERClassifier`.
+    They are plain values to read, change and search. All other parameters keep the defaults of
+    `FERClassifier`.
 
     Parameters
     ----------
     name : {"fast", "accurate"}
-        - "fast": what ``FERClassifier()`` does by itself: sixteen epochs.
+        - "fast": the defaults of ``FERClassifier()``: sixteen epochs.
         - "accurate": 110 epochs with mixup and erasing, and ten views of a face at
           prediction: about an hour and three quarters on two cores for FER-2013.
 

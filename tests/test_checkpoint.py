@@ -125,7 +125,7 @@ def test_a_bit_that_has_changed_is_noticed(place, killed, faces, tmp_path):
     content, path = bytearray(killed), tmp_path / "fit.checkpoint"
     content[place * 3 if place < 20 else place * len(content) // 40] ^= 1 << place % 8
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"is damaged|is no checkpoint|has format"):
+    with pytest.raises(ValueError, match=r"is damaged|is not a checkpoint|has format"):
         Checkpoint(path, "any").load()
     assert path.read_bytes() == content
 
@@ -155,8 +155,8 @@ def test_a_checkpoint_runs_no_code(killed, tmp_path):
 def test_what_is_no_checkpoint_is_said_to_be_none(killed, tmp_path):
     path = tmp_path / "fit.checkpoint"
     for content, words in (
-        (b"", "no checkpoint that can be read"),
-        (b"no checkpoint", "no checkpoint that can be read"),
+        (b"", "not a checkpoint that can be read"),
+        (b"no checkpoint", "not a checkpoint that can be read"),
         (b"PK\3\4 what torch.save wrote", "has format 1 or 2, of an older fer_sklearn"),
         (killed.replace(b"format 3", b"format 4", 1), "has format 4; this .* reads format 3"),
         (killed[:-1], "damaged: its checksum does not match"),
@@ -175,7 +175,7 @@ def test_a_state_that_does_not_fit_the_network_is_an_error_with_the_path(killed,
     path = tmp_path / "fit.checkpoint"
     for changes in ({"module": {}}, {"optimizer": {}}, {"draws": 3}, {"global_draws": []}):
         path.write_bytes(repacked(killed, **changes))
-        with pytest.raises(ValueError, match=r"(?s)no checkpoint that can be read .* Delete it"):
+        with pytest.raises(ValueError, match=r"(?s)not a checkpoint that can be read .* Delete it"):
             small_classifier(checkpoint=path).fit(faces.data, faces.target)
 
 

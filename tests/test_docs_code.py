@@ -69,16 +69,15 @@ def test_code_is_python(page):
 
 
 def test_the_readme_runs(names, monkeypatch):
-    plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra [plot]")
-    X, y = names["X"][:28], names["y"][:28]
+    X, y = names["X"], names["y"]
     write_folder(Path("my_faces"), X, y)
-    names |= {"faces": X, "my_faces": X, "my_labels": np.where(y == "happy", "glad", "bored")}
+    my_labels = np.where(y[:28] == "happy", "glad", "bored")
+    names |= {"faces": X, "my_faces": X[:28], "my_labels": my_labels}
     small = search_space().only("learning_rate", "dropout")
     monkeypatch.setattr(_space_for, "search_space", lambda: small)
     run("README.md", names, "n_trials=40", "n_trials=1")
+    assert names["clf"].classes_.tolist() == names["faces"].target_names
     assert len(names["search"].cv_results_["params"]) == 1
-    plt.close("all")
-    assert names["report"].n_samples == len(names["y_test"])
 
 
 def test_the_first_page_runs(names):

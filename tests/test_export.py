@@ -414,7 +414,7 @@ def test_damaged_files_are_refused(path, target):
     damaged += [change(content, at) for at in (0, len(content) - 1, *flipped)]
     for broken in damaged:
         target.write_bytes(broken)
-        with pytest.raises(ValueError, match=r"target.onnx (is damaged|is no file|has format)"):
+        with pytest.raises(ValueError, match=r"target.onnx (is damaged|is not a file|has format)"):
             ONNXClassifier(target)
 
 
@@ -426,7 +426,7 @@ def test_foreign_and_newer_files_are_refused(path, target):
     content = path.read_bytes()
     target.write_bytes(content[: content.rindex(b"fer_sklearn") - 5])  # without what it says
     ort.InferenceSession(target)
-    with pytest.raises(ValueError, match=r"is no file of fer_sklearn\.export\.to_onnx"):
+    with pytest.raises(ValueError, match=r"is not a file of fer_sklearn\.export\.to_onnx"):
         ONNXClassifier(target)
     target.write_bytes(content.replace(b'{"format": 1', b'{"format": 2'))
     with pytest.raises(ValueError, match="Upgrade it: pip install --upgrade fer-sklearn"):

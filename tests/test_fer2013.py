@@ -148,7 +148,7 @@ def damaged(content, row, old, new):
         ("255 255 ", "255 1 255 ", "row 3, column pixels: 2305 values instead of 2304"),
         ("1,", "7,", "row 3, column emotion: unknown emotion code '7'; known are 0 angry, 1"),
         ("1,", ",", "row 3, column emotion: unknown emotion code ''"),
-        ("Training", "Train", "row 3, column Usage: 'Train' is none of Training"),
+        ("Training", "Train", "row 3, column Usage: 'Train' is not one of Training"),
         (",Training", "", "row 3, column every: 2 columns instead of 3"),
     ],
 )
@@ -305,7 +305,7 @@ def test_class_folders_may_be_codes(label, tmp_path, images):
 
 def test_a_code_that_fer2013_does_not_have_is_no_class(tmp_path, images):
     split_folders(tmp_path, images, ["train"], lambda code: str(code + 1))
-    with pytest.raises(ValueError, match=r"called by no emotion, \['7'\]; known are 0 angry"):
+    with pytest.raises(ValueError, match=r"names are not emotions, \['7'\]; known are 0 angry"):
         load_fer2013(tmp_path)
 
 

@@ -313,7 +313,7 @@ def test_a_batch_may_lack_a_weighted_class_or_weigh_nothing(faces):
     clf.partial_fit(faces.data[sad], faces.target[sad])
     np.testing.assert_array_equal(clf.predict_proba(faces.data), before)
     clf.set_params(class_weight={"joy": 2.0})
-    with pytest.raises(ValueError, match=r"classes that y has not: \['joy'\]\. The classes are"):
+    with pytest.raises(ValueError, match=r"classes that are not in y: \['joy'\]\. The classes are"):
         clf.partial_fit(faces.data[happy], faces.target[happy])
 
 

@@ -214,7 +214,7 @@ def test_numbers_from_0_that_are_the_first_labels_of_the_file_are_pointed_out(
     with pytest.warns(UserWarning, match=READ):
         tuned(path).fit(faces.data, codes).save_pretrained(tmp_path / "codes.npz")
     few = codes < 6
-    with pytest.warns(UserWarning, match="0, 1, .* taken for the same labels .* all 7 classes"):
+    with pytest.warns(UserWarning, match="0, 1, .* read as the same labels .* all 7 classes"):
         tuned(tmp_path / "codes.npz").fit(faces.data[few], codes[few])
     some = np.isin(codes, [0, 2, 6])  # with gaps, as no encoder makes them
     tuned(tmp_path / "codes.npz").fit(faces.data[some], codes[some])

@@ -138,5 +138,5 @@ def test_a_network_that_cannot_be_carried_is_told_when_it_is_asked_for(monkeypat
     stored = pickle.dumps(networks.carried_networks())
     known_elsewhere(monkeypatch)
     pickle.loads(stored)
-    with pytest.raises(ValueError, match=r"Unknown network 'carried'.*not be brought here.*lock"):
+    with pytest.raises(ValueError, match=r"Unknown network 'carried'.*not be loaded here.*lock"):
         build_network("carried", n_classes=3, image_shape=(4, 4))

@@ -241,7 +241,7 @@ def test_an_array_of_widths_can_be_stored(faces, tmp_path):
 
 def test_training_does_not_go_on_with_another_network_than_the_files(path, faces):
     clf = FERClassifier.from_pretrained(path).set_params(widths=(4, 4))
-    with pytest.raises(ValueError, match="training cannot go on"):
+    with pytest.raises(ValueError, match="training cannot continue"):
         clf.partial_fit(faces.data, faces.target)
 
 

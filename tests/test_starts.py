@@ -17,7 +17,7 @@ def test_warm_start_goes_on_from_the_last_weights(faces):
     assert clf.history_["train_loss"][:3] == first
     assert clf.history_["train_loss"][3] < first[0]
     clf.set_params(widths=(4,))
-    with pytest.raises(ValueError, match="training cannot go on"):
+    with pytest.raises(ValueError, match="training cannot continue"):
         clf.fit(faces.data, faces.target)
     with pytest.raises(ValueError, match="not among the classes"):
         clf.set_params(widths=(8, 16)).fit(faces.data, np.where(faces.target == "sad", "x", "y"))
@@ -124,7 +124,7 @@ def test_partial_fit_without_mirror_images_predicts_without_them(faces):
 )
 def test_partial_fit_refuses_another_network_than_the_fitted_one(params, faces):
     clf = small_classifier().partial_fit(faces.data, faces.target, faces.target_names)
-    with pytest.raises(ValueError, match="training cannot go on"):
+    with pytest.raises(ValueError, match="training cannot continue"):
         clf.set_params(**params).partial_fit(faces.data, faces.target)
 
 

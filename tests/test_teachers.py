@@ -97,7 +97,7 @@ def test_a_view_reaches_the_teacher_in_its_own_units(own, method, faces):
 
 @pytest.mark.parametrize("method", ["image", "equalize"])
 def test_a_view_that_cannot_be_undone_is_refused_before_training(method, faces, fitted):
-    with pytest.raises(ValueError, match=r"cannot be asked.*normalize=None"):
+    with pytest.raises(ValueError, match=r"cannot predict.*normalize=None"):
         student(normalize=FaceNormalizer(method)).fit(faces.data, faces.target, teacher=fitted)
 
 
@@ -147,7 +147,7 @@ def test_wrong_teachers_are_refused(wrong, error, words, faces, fitted):
 
 def test_a_teacher_of_other_labels_is_refused(faces, fitted):
     few = faces.target != "happy"
-    with pytest.raises(ValueError, match=r"answers with the labels.*'happy'.*y has"):
+    with pytest.raises(ValueError, match=r"has the labels.*'happy'.*y has"):
         student().fit(faces.data[few], faces.target[few], teacher=fitted)
     codes = np.unique(faces.target, return_inverse=True)[1]
     with pytest.warns(UserWarning, match="the teacher"):

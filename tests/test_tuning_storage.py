@@ -112,7 +112,7 @@ def test_a_record_is_never_appended_to_half_a_record_of_another_process(tmp_path
 def test_a_foreign_file_is_named_and_left_as_it_is(content, faces, tmp_path):
     path = tmp_path / "notes.log"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"storage='.*notes\.log' is no journal"):
+    with pytest.raises(ValueError, match=r"storage='.*notes\.log' is not a journal"):
         search(LOGISTIC, C, storage=path).fit(rows(faces), faces.target)
     assert path.read_bytes() == content
 
@@ -125,14 +125,14 @@ def test_a_damaged_line_of_a_journal_is_named(line, faces, tmp_path):
     lines[line] = lines[line].replace(b":", b";")
     path.write_bytes(b"".join(lines))
     number = range(1, len(lines) + 1)[line]
-    with pytest.raises(ValueError, match=rf"storage='.*study\.log'.*line {number} is no record"):
+    with pytest.raises(ValueError, match=rf"storage='.*study\.log'.*line {number} is not a record"):
         search(LOGISTIC, C, storage=path).fit(rows(faces), faces.target)
 
 
 def test_records_that_make_no_sense_are_an_error_that_names_the_storage(faces, tmp_path):
     path = tmp_path / "study.log"
     path.write_text('{"op_code":99,"worker_id":"a"}\n')
-    with pytest.raises(ValueError, match=r"storage='.*study\.log' is no journal"):
+    with pytest.raises(ValueError, match=r"storage='.*study\.log' is not a journal"):
         search(LOGISTIC, C, storage=path).fit(rows(faces), faces.target)
 
 

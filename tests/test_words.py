@@ -231,7 +231,7 @@ def test_texts_beside_numbers_are_no_labels(faces):
 def test_a_weight_for_a_class_that_there_is_not(faces):
     X, y = faces.data, faces.target
     weights = {"sad": 2.0, "joy": 3.0, 0: 1.0}
-    said = r"classes that y has not: \['joy', 0\]\. The classes are \['angry', .*, 'surprise'\]"
+    said = r"classes that are not in y: \['joy', 0\]\. The classes are \['angry', .*, 'surprise'\]"
     with pytest.raises(ValueError, match=said):
         FERClassifier(class_weight=weights).fit(X, y)
     with pytest.raises(ValueError, match=said):

@@ -1,4 +1,4 @@
-"""Faces to train on: real ones from files, synthetic ones drawn, and what is wrong in them."""
+"""Loaders of real faces, drawn synthetic faces, and tools for data quality."""
 
 from ._cleaning import clean_faces
 from ._duplicates import duplicate_groups, near_pairs

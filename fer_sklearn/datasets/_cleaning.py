@@ -1,4 +1,4 @@
-"""Cleaning by explicit rules, with a line for every face that goes."""
+"""Cleaning by explicit rules, with a log line for every dropped face."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def clean_faces(
     min_correlation=0.95,
     pixel_range="auto",
 ):
-    """Drop faces by stated rules, and say which and why.
+    """Drop faces by rules that you choose, and log which and why.
 
     The rules are applied in the order of the parameters; a face is dropped for the first that
     applies.
@@ -41,14 +41,14 @@ def clean_faces(
     y : array-like of shape (n_samples,)
         Their labels.
     blank : {"drop", "keep"}, default="drop"
-        What becomes of faces whose gray levels hardly differ.
+        What to do with faces whose gray levels hardly differ.
     test : array-like, shaped as X, or None, default=None
         Faces to evaluate on: those of X that are copies of one of them are dropped.
     copies : {"drop", "keep"}, default="drop"
-        Of faces that are copies of one before them, with the same label.
+        What to do with copies of an earlier face with the same label.
     contradictions : {"drop", "majority", "keep"}, default="drop"
-        Of copies with different labels: all are dropped, or those with another label than
-        most have, and all if there is no majority.
+        What to do with copies with different labels: drop all of them, or those that differ from
+        the majority's label (all if there is no majority), or none.
     near : bool, default=False
         Whether near copies are copies; see `duplicate_groups`.
     min_correlation : float, default=0.95
@@ -61,15 +61,15 @@ def clean_faces(
     -------
     bunch : :class:`sklearn.utils.Bunch`
         data, target : ndarray
-            The faces that stay, and their labels.
+            The remaining faces, and their labels.
         kept : ndarray of int
             Their row numbers in X.
         groups : ndarray of int
-            Copies that stay share a number, for `GroupKFold`.
+            Remaining copies share a number, for `GroupKFold`.
         log : DataFrame with columns row, reason, label, copy_of
-            A line for every face that was dropped. Of a copy, copy_of is the face of the same
-            label that stays; of a contradiction, a copy with another label, if one stays that
-            one. -1 for a blank face, or one that stands in `test`.
+            A line for every face that was dropped. For a copy, copy_of is the remaining face
+            of the same label. For a contradiction it is a copy with another label, a remaining
+            one if there is one. It is -1 for a blank face or a copy of a face in `test`.
 
     Raises
     ------

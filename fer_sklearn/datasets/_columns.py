@@ -1,4 +1,4 @@
-"""The columns of FER-2013's tables, by what they are called."""
+"""The columns of FER-2013's tables, found by their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INDEX = ("", "index", "unnamed: 0")
 
 
 class Columns(NamedTuple):
-    """Places of the columns in a table; None for one that it does not have."""
+    """Positions of the columns in a table; None for a missing one."""
 
     n: int
     emotion: int | None

@@ -35,8 +35,8 @@ _CHUNK = 1024
 def duplicate_groups(X, *, near=False, min_correlation=0.95):
     """Return a number for each face, the same for copies.
 
-    For `GroupKFold`, `StratifiedGroupKFold` and `LeaveOneGroupOut`: with these groups no
-    copy of a face stands on both sides of a split.
+    For `GroupKFold`, `StratifiedGroupKFold` and `LeaveOneGroupOut`: with these groups all copies
+    of a face are on one side of a split.
 
     Parameters
     ----------
@@ -147,21 +147,21 @@ def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 def near_pairs(X, *, min_correlation=0.95):
     """Find pairs of faces that look alike and are not the same to the pixel.
 
-    Candidates share 16 of 64 bits of a perceptual hash (signs of low cosine frequencies), at
-    one of four places; whether they are copies, correlation decides. Of copies that differ much,
-    some are missed.
+    Candidates share 16 of 64 bits of a perceptual hash (signs of low cosine frequencies), at one of
+    four places; correlation then decides whether they are copies. Some copies that differ much are
+    missed.
 
     Faces that share the same 16 bits are put in the order of their whole hashes, and each is
-    compared with 255 on either side: the time grows as n does. Of 100,000 faces like
-    FER-2013's none shares its bits with more; of 500,000 about one in ten does (extrapolated
-    from its 32,298), and some copies of these are missed. Thumbnails take 1 kB a face.
+    compared with 255 on either side: the time grows in proportion to n. Among 100,000 faces like
+    FER-2013's none shares its bits with more; among 500,000 about one in ten does (extrapolated
+    from its 32,298), and some of their copies are missed. Thumbnails take 1 kB per face.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
         Faces, as `FERClassifier.fit` takes them.
     min_correlation : float, default=0.95
-        Of two faces, at least, to be a pair; at most 1.
+        Smallest correlation of two faces that count as a pair; at most 1.
 
     Returns
     -------

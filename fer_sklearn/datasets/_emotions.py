@@ -1,4 +1,4 @@
-"""The seven emotions: their names, their order in FER-2013, and what others call them."""
+"""The seven emotions: their names, their order in FER-2013, and their names in other datasets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _VOCABULARIES: dict[str, dict[Any, Emotion]] = {
 
 
 class EmotionCodes:
-    """What the emotions of a table are: codes 0, 1, ... or names, for which `emotions` says.
+    """Meaning of the emotions of a table, which are codes 0, 1, ... or names.
 
     Parameters
     ----------

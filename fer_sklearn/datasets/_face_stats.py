@@ -1,4 +1,4 @@
-"""What is counted about faces and their groups, for the report and for cleaning."""
+"""Statistics of faces and their groups, for the report and for cleaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FER-2013 from the forms it is handed round in."""
+"""FER-2013 from all the forms in which it is distributed."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def load_fer2013(
     path : str or path-like
         - ``fer2013.csv`` of the challenge or Kaggle's ``icml_face_data.csv``, plain or
           compressed (.gz, .xz, .bz2, .zip), or the challenge's ``fer2013.tar.gz``;
-        - the challenge's ``train.csv`` and ``test.csv``, which have no column Usage: the split is
-          that in the name of the file;
+        - the challenge's ``train.csv`` and ``test.csv``, which have no column Usage: the
+          file's name gives the split;
         - tables with the same columns: .parquet (needs pyarrow), names of emotions instead of
           codes, gray levels as ``70.0``, or a column for each pixel;
         - a folder that holds one of them;
@@ -60,16 +60,16 @@ def load_fer2013(
           called train or Training, val, valid or validation, PublicTest, PrivateTest and test;
           the classes by any usual name, or by FER-2013's codes 0 to 6.
     usage : str or iterable of str, default="Training"
-        The splits wanted: "Training", "PublicTest", "PrivateTest", "Test" (both test
-        splits, and a folder called test, which may hold either), "Validation" (a folder called
-        val or validation, likewise), or "all".
+        The splits to load: "Training", "PublicTest", "PrivateTest", "Test" (both test
+        splits, and a folder called test, which may hold either), "Validation" (a folder called val
+        or validation), or "all".
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
         Whether to return data as a DataFrame of one column a pixel, target as a Series.
     emotions : sequence of str, default=FER2013_NAMES
-        Names of the codes 0, 1, ..., for files that have others than FER-2013's seven:
-        ``[*FER2013_NAMES, "contempt"]`` where 7 means contempt.
+        Names of the codes 0, 1, ..., for files with other codes than FER-2013's seven:
+        ``[*FER2013_NAMES, "contempt"]`` if 7 means contempt.
 
     Returns
     -------
@@ -96,20 +96,20 @@ def load_fer2013(
     Raises
     ------
     FileNotFoundError
-        If there is nothing at `path`, or no FER-2013 in the folder.
+        If `path` does not exist, or the folder does not contain FER-2013.
     ImportError
-        If the file is .parquet, and there is no pyarrow.
+        If the file is .parquet and pyarrow is not installed.
     TypeError
         If `path` is a DataFrame.
     ValueError
         If the file is damaged (names its row and column), has an unknown emotion
-        code, has no image of one of the splits wanted, is an unfinished download, or unpacks to
+        code, has no image of a split in `usage`, is an unfinished download, or unpacks to
         more than a hundred times its size.
 
     Warns
     -----
     UserWarning
-        If `usage` is "all" and a folder is left out because its name is that of no split.
+        If `usage` is "all" and a folder is left out because its name is not the name of a split.
 
     See Also
     --------
@@ -118,7 +118,7 @@ def load_fer2013(
     """
     if hasattr(path, "columns"):
         raise TypeError(
-            f"Expected a path, got a {type(path).__name__}. Of a table that was read already: "
+            f"Expected a path, got a {type(path).__name__}. For a table in memory: "
             "X = parse_pixels(df['pixels']), y = convert_emotions(df['emotion'], source='fer2013')."
         )
     names = _split_names(usage)
@@ -248,7 +248,7 @@ def _from_folders(path: Path, names: list[str], wanted: set[str], emotions: Emot
     _check_folders(path, splits, names)
     if others and "all" in names:
         warnings.warn(
-            f"{path} has folders whose names are those of no split; they are left out: {others}.",
+            f"{path} has folders that are not named as a split; they are left out: {others}.",
             UserWarning,
             stacklevel=3,
         )
@@ -281,7 +281,7 @@ def _read_labels(path: Path, labels: np.ndarray, emotions: EmotionCodes) -> list
     unknown = [name for name in found if name not in codes]
     if unknown:
         raise ValueError(
-            f"{path} has folders that are called by no emotion, {unknown}; known are {emotions}, "
+            f"{path} has folders whose names are not emotions, {unknown}; known are {emotions}, "
             "and their usual names. Say what codes mean, emotions=[*FER2013_NAMES, 'contempt'], "
             "or, for other classes, use load_image_folder."
         )

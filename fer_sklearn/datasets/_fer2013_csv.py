@@ -267,7 +267,7 @@ def _parse_pixels(path: Path, number: int, field: bytes) -> np.ndarray:
 def _parse_usage(form: _Form, number: int, field: bytes) -> str:
     usage = field.decode("utf-8", "replace")
     if usage not in SPLITS:
-        _fail(form.path, number, "Usage", f"{shown(field)} is none of {', '.join(SPLITS)}")
+        _fail(form.path, number, "Usage", f"{shown(field)} is not one of {', '.join(SPLITS)}")
     return usage
 
 

@@ -61,7 +61,7 @@ def _read_frame(path: Path) -> pd.DataFrame:
 def _check_usages(path: Path, usages: np.ndarray) -> None:
     unknown = sorted(set(usages) - set(SPLITS))
     if unknown:
-        raise ValueError(f"{path}, column Usage: {unknown[:5]} are none of {', '.join(SPLITS)}.")
+        raise ValueError(f"{path}, column Usage: {unknown[:5]} are not among {', '.join(SPLITS)}.")
 
 
 def _read_pixels(path: Path, table: pd.DataFrame) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""FER+: the images of FER-2013, labelled by ten taggers each (Barsoum et al., 2016)."""
+"""FER+: the images of FER-2013, each labelled by ten annotators (Barsoum et al., 2016)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def load_ferplus(
 ):
     """Load FER-2013's images with the votes of FER+.
 
-    By the authors' rules: single votes for an emotion are taken for slips and dropped; images
-    that most call unknown or no face are left out, as those without a winner are.
+    The rules are those of the authors: single votes for an emotion count as slips and are dropped.
+    Images that most annotators call unknown or no face are left out, and images without a winner.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def load_ferplus(
     votes_path : str or path-like
         ``fer2013new.csv`` of FER+, plain or compressed.
     usage : str or iterable of str, default="Training"
-        The splits wanted, as in `load_fer2013`.
+        The splits to load, as in `load_fer2013`.
     target : {"majority", "distribution", "votes"}, default="majority"
-        Which images stay. "majority": those of which more than half of the votes name one
-        emotion (what the authors test on). "distribution": also those of which up to three
-        emotions, taken from the most votes down, ties together, make up more than half of the
-        votes (what they train on). "votes": all with a vote for an emotion, the votes as they
-        are, slips included.
+        Which images are kept. "majority": images for which more than half of the votes name one
+        emotion (the authors test on them). "distribution": also images for which up to three
+        emotions together make up more than half of the votes, taken from the most votes down,
+        ties together (the authors train on them). "votes": all images with a vote for an emotion,
+        with unchanged votes, slips included.
     classes : {7, 8}, default=8
         7 leaves out contempt, whose votes are removed before any majority is computed, and
         images with contempt on top.
@@ -55,7 +55,7 @@ def load_ferplus(
     -------
     bunch : :class:`sklearn.utils.Bunch`
         data : ndarray of uint8 of shape (n, 48, 48)
-            The images that stay, in the order of the file.
+            The images that are kept, in the order of the file.
         target : ndarray of str of shape (n,)
             The emotion with most votes.
         distribution : ndarray of float of shape (n, n_classes)
@@ -64,18 +64,18 @@ def load_ferplus(
         target_names : list of str
             Sorted.
         votes : DataFrame
-            The ten columns of FER+ of the images that stay.
+            The ten columns of FER+ for the images that are kept.
         usage : ndarray of str of shape (n,)
             Split of each image.
         rows : ndarray of int of shape (n,)
-            Row numbers among the images of the splits wanted.
+            Row numbers among the images of these splits.
     (data, target) : tuple
         If `return_X_y`.
 
     Raises
     ------
     FileNotFoundError
-        If a file is not there.
+        If a file does not exist.
     ValueError
         If a parameter is unknown, a file is damaged, or the files do not belong together.
     """
@@ -145,7 +145,7 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _by_majority(votes, n_emotions):
-    """More than half of the votes that are no slips name one emotion."""
+    """More than half of the votes, slips aside, name one emotion."""
     votes = _without_slips(votes)
     top = votes.argmax(axis=1)
     chosen = (votes.max(axis=1) > votes.sum(axis=1) / 2) & (top < n_emotions)
@@ -153,7 +153,7 @@ def _by_majority(votes, n_emotions):
 
 
 def _by_distribution(votes, n_emotions):
-    """Up to three emotions make up more than half of the votes that are no slips."""
+    """Up to three emotions make up more than half of the votes, slips aside."""
     patterns, of_row = np.unique(_without_slips(votes), axis=0, return_inverse=True)
     leading = [_leading(pattern, n_emotions) for pattern in patterns.tolist()]
     # NumPy 2.0 returns the rows' numbers as a column.

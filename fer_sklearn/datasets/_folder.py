@@ -1,4 +1,4 @@
-"""Images in one sub-folder a class."""
+"""Images in one sub-folder per class."""
 
 from __future__ import annotations
 
@@ -24,33 +24,32 @@ from ._walk import Found, list_folder, walk
     prefer_skip_nested_validation=True,
 )
 def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=None, verbose=0):
-    """Load images that lie in one sub-folder a class.
+    """Load images from one sub-folder per class.
 
-    Every file below a sub-folder is tried, but for hidden ones (``.name``). Images of any size
-    and mode become gray and are resized once, antialiased (Lanczos), to a square; sides of other
-    proportions are stretched. Photographs are turned upright as their EXIF data say. Transparent
-    parts become black; of an animation the first frame is taken.
+    Every file below a sub-folder is read, except hidden ones (``.name``). Images of any size and
+    mode are converted to gray and resized once, antialiased (Lanczos), to a square; other
+    proportions are stretched. Photographs are rotated as their EXIF data say. Transparent parts
+    become black; of an animation the first frame is used.
 
-    Of 16 bits the upper eight are taken. Integers of 32 bits count as 8 bits if they are up to
-    255, else as 16; floats lie in [0, 1] if they are up to 1, else in [0, 255]. An image with
-    values outside is listed in `errors`.
+    Of 16-bit images the upper eight bits are used. Integers of 32 bits count as 8 bits if the
+    largest is at most 255, else as 16 bits. Floats count as [0, 1] if the largest is at most 1,
+    else as [0, 255]. An image with values outside its range is listed in `errors`.
 
     Parameters
     ----------
     path : str or path-like
-        Folder whose sub-folders are the classes. Of a set with train/ and test/ inside, one of
-        these; `load_fer2013` reads all of FER-2013's.
+        Folder whose sub-folders are the classes. If train/ and test/ are inside, pass one of them;
+        `load_fer2013` reads all of FER-2013's.
     image_size : int, default=48
         Height and width of the result in pixels.
     out : str, path-like or None, default=None
-        Where to store the faces, an ``.npy`` file, for sets that are larger than the memory or
-        that are loaded again. A run that was stopped continues, and a finished one is opened at
-        once, if the files still have the size and the time that they had. None keeps the faces in
-        memory.
+        An ``.npy`` file to store the faces in, for datasets that are larger than the memory or that
+        are loaded again. A run that was stopped continues, and a finished file is opened at once,
+        if the images still have the same size and time of change. None keeps the faces in memory.
     max_pixels : int or None, default=None
-        Images of more pixels are not decoded: a small file may hold a huge image. At most, and
-        by default, what Pillow allows, ``PIL.Image.MAX_IMAGE_PIXELS``, some 89 million. A process
-        takes up to 6 bytes a pixel.
+        Images with more pixels are not decoded: a small file may hold a huge image. The default,
+        and the maximum, is Pillow's limit ``PIL.Image.MAX_IMAGE_PIXELS``, some 89 million. A
+        process takes up to 6 bytes per pixel.
     n_jobs : int or None, default=None
         Processes that decode, through joblib; None is 1.
     verbose : int, default=0
@@ -60,18 +59,18 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
     -------
     bunch : :class:`sklearn.utils.Bunch`
         data : ndarray of uint8 of shape (n, image_size, image_size)
-            With `out`, a read-only memory map: `FERClassifier.fit` takes it as it is.
+            With `out`, a read-only memory map: `FERClassifier.fit` accepts it directly.
         target : ndarray of str of shape (n,)
-            Name of the sub-folder. `convert_emotions` with ``source="folder"`` turns
+            Name of the image's sub-folder. `convert_emotions` with ``source="folder"`` turns
             names such as Happiness into FER-2013's.
         target_names : list of str
             Names of the sub-folders that hold images, sorted.
         filenames : ndarray of str of shape (n,)
             Path of each image.
         errors : DataFrame with columns filename, reason
-            What is left out: files that are not readable images, folders that cannot be read,
-            links to folders below the classes, which are not followed, links that lead nowhere,
-            and what is neither a file nor a folder.
+            Everything that was left out: files that are not readable images, folders that cannot be
+            read, links to folders below the classes, which are not followed, links that lead
+            nowhere, and anything that is neither a file nor a folder.
 
     Raises
     ------
@@ -80,8 +79,7 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
     ValueError
         If it has no sub-folders, or not a single readable image; if its sub-folders are splits
         (train, test, ...) instead of classes; if a file has changed since it was decoded into
-        `out`; or if `out`, or the ``.csv`` beside it, holds something else, which is left as it
-        is.
+        `out`; or if `out`, or the ``.csv`` beside it, holds something else, which is not changed.
     """
     root = as_path(path)
     files, labels, problems = _find_files(root)
@@ -113,17 +111,17 @@ def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str
 
 
 def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
-    """Raise if the sub-folders are splits, whose names would be taken for the classes.
+    """Raise if the sub-folders are splits, whose names would be mistaken for classes.
 
-    A class may be called train: only where all names are splits, or one of them has folders
-    inside, are they taken for splits.
+    A class may be called train: the names count as splits only if all are splits, or if one of
+    them has folders inside.
     """
     splits = [folder for name in SPLIT_ORDER for folder in found if split_of(folder.name) == name]
     all_are = len(splits) == len(found)
     if splits and (all_are or any(len(found[folder].folders) > 1 for folder in splits)):
         names = ", ".join(folder.name for folder in splits)
         raise ValueError(
-            f"{root} holds splits ({names}), which are no classes. Load one of them, "
+            f"{root} holds splits ({names}), which are not classes. Load one of them, "
             f"load_image_folder({str(splits[0])!r}), or, if it is FER-2013, all at once with "
             "load_fer2013. If they are classes, give the folders other names."
         )

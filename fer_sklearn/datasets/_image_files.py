@@ -36,7 +36,7 @@ _HEADER = 128
 
 
 class _Task(NamedTuple):
-    """What is to be decoded, and how."""
+    """The files to decode, and how."""
 
     files: list[Path]
     size: int
@@ -88,8 +88,8 @@ def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, v
     Raises
     ------
     ValueError
-        If what is there was decoded from other files, or from older ones under the same names, or
-        in another way, or is none of ours.
+        If the files there were decoded from other images, or from older ones of the same names,
+        or in another way, or are not ours.
     """
     if out.suffix != ".npy":
         raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
@@ -172,8 +172,8 @@ def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, li
     for here, lacking in ((out, index), (index, out)):
         if not lacking.exists():
             raise ValueError(
-                f"{here} is there, but {lacking} is not: it is no result of load_image_folder, or "
-                "half of one. It is left as it is: move it away, or choose another out."
+                f"{here} is there, but {lacking} is not: it is not a result of load_image_folder, "
+                "or half of one. It was not changed: move it away, or choose another out."
             )
     reasons = _known(index, task, stamps)
     images = _map(out)

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, by what a classifier says that has not seen them."""
+"""Label noise: labels that are probably wrong, by a classifier that has not seen them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     Every face is judged by a classifier that was trained on other folds. Confident learning
     (Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels",
     2021) estimates from these probabilities how often each label is given for another,
-    and names that many faces of which the label is least probable.
+    and lists that many faces, those with the least probable labels.
 
     Parameters
     ----------
@@ -36,10 +36,10 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     cv : int, splitter or iterable, default=5
         An int is the number of folds, stratified, that keep `groups` together.
     groups : array-like of shape (n_samples,) or None, default=None
-        Faces to be kept in one fold. None: exact copies, which would betray their label; a
-        splitter of your own gets no groups then.
+        Faces with the same group stay in one fold. None: exact copies, which would give their label
+        away; your own splitter then gets no groups.
     n_jobs : int or None, default=None
-        Folds at a time.
+        Number of folds that are trained at the same time.
 
     Returns
     -------
@@ -53,13 +53,13 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     Raises
     ------
     ImportError
-        Without cleanlab.
+        If cleanlab is not installed.
     ValueError
         If `cv` does not put each face into one test fold.
 
     Notes
     -----
-    A doubt is no proof. Look at the faces before dropping them, and leave the test set alone: a
+    A doubt is not a proof. Look at the faces before dropping them, and leave the test set alone: a
     score on labels that agree with a classifier says nothing.
 
     Examples

@@ -1,4 +1,4 @@
-"""Paths as users write them, and what lies there that is not to be read."""
+"""Paths as users write them, and files there that must not be read."""
 
 from __future__ import annotations
 

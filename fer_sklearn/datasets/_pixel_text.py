@@ -1,7 +1,7 @@
 """Decimal numbers in text -> uint8, for many rows at once.
 
-Parsing 75 million numbers one by one is what makes FER-2013's CSV slow to load. Here
-each numpy operation runs over a block of text: a number's value is computed at its last
+Parsing 75 million numbers one by one makes FER-2013's CSV slow to load. Here each numpy
+operation runs over a block of text: a number's value is computed at its last
 digit from the one to three digits that end there. The intermediate arrays are kept from
 block to block: getting fresh memory from the system costs more than the arithmetic.
 """
@@ -33,7 +33,7 @@ class Numbers(NamedTuple):
 
 
 class NumberParser:
-    """Reads texts of up to `size` characters; one parser a thread."""
+    """Reads texts of up to `size` characters; one parser per thread."""
 
     def __init__(self, size: int) -> None:
         self._scratch = np.empty((6, size + _MARGIN + 1), dtype=np.uint8)
@@ -41,7 +41,7 @@ class NumberParser:
     def parse(self, text: bytes) -> Numbers | None:
         """Read all numbers of `text`; None if one is above 255.
 
-        Characters that are no digits separate numbers, whatever they are.
+        Any characters other than digits separate numbers.
         """
         n = len(text)
         scratch = self._scratch[:, : n + _MARGIN + 1]
@@ -120,7 +120,7 @@ def shown(field: bytes) -> str:
 
 
 def parse_pixels(pixels):
-    """Read faces from text, as they stand in the column ``pixels`` of ``fer2013.csv``.
+    """Read faces from text, as it is in the column ``pixels`` of ``fer2013.csv``.
 
     For tables that were read with pandas: ``X = parse_pixels(df["pixels"])``.
 
@@ -128,7 +128,7 @@ def parse_pixels(pixels):
     ----------
     pixels : array-like of str of shape (n_samples,)
         The gray levels of a face in each, 0 to 255, separated by blanks or commas. Sequences of
-        numbers are taken too.
+        numbers work too.
 
     Returns
     -------

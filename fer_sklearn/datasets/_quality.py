@@ -1,4 +1,4 @@
-"""What is wrong in a set of faces: blanks, copies, contradictions, leaks between splits."""
+"""Data quality: blank faces, copies, contradicting labels, leaks between splits."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class FaceReport:
-    """What `inspect_faces` has found; a frame for each finding, a row for each face in it.
+    """The findings of `inspect_faces`: a DataFrame for each, with a row for each face.
 
-    ``print(report)`` says it in words, `to_frame` counts, `plot` shows examples.
+    ``print(report)`` summarises them in words, `to_frame` counts them, `plot` shows examples.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class FaceReport:
     contradictions : DataFrame with columns row, group
         Copies, exact or near, whose labels differ.
     leaks : DataFrame with columns row, group
-        Copies, exact or near, that stand in more than one split.
+        Copies, exact or near, that are in more than one split.
     class_counts : DataFrame or None
         Faces by label and split.
     n_faces : int
@@ -55,7 +55,7 @@ class FaceReport:
     _X: Any = field(repr=False, default=None)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return, for each finding, how many faces it concerns and what part of all."""
+        """Return the number of faces of each finding, and their share of all."""
         counts = {title: getattr(self, name)["row"].nunique() for name, title in _TITLES.items()}
         frame = pd.DataFrame({"faces": pd.Series(counts)})
         frame["share"] = frame["faces"] / max(self.n_faces, 1)
@@ -127,7 +127,7 @@ class FaceReport:
 
 
 def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pixel_range="auto"):
-    """Find what is wrong in a set of faces.
+    """Find blank faces, copies, contradicting labels and leaks between splits.
 
     Parameters
     ----------

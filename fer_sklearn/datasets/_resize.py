@@ -1,4 +1,4 @@
-"""Faces of another size, once and well, instead of in every epoch."""
+"""Resizing of faces: once, before the training, instead of in every epoch."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .._images import refuse_colour, to_gray
 def resize_faces(X, image_size=48):
     """Resize faces, gray or RGB, to gray ones of one size.
 
-    By the rule of `load_image_folder`: first gray (ITU-R 601 luma), then resized, antialiased
-    (Lanczos); other proportions are stretched.
+    As in `load_image_folder`: first converted to gray (ITU-R 601 luma), then resized, antialiased
+    (Lanczos). Images of other proportions are stretched.
 
     Parameters
     ----------
     X : array-like of shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), or sequence of such images
-        uint8, or numbers in any range. A sequence may hold images of different sizes, and those
-        of Pillow.
+        uint8, or numbers in any range. A sequence may hold images of different sizes, and Pillow
+        images.
     image_size : int or tuple of (int, int), default=48
         Side, or height and width, of the result in pixels.
 
     Returns
     -------
     faces : ndarray of shape (n, height, width)
-        uint8 if X is, else float32, each face between the least and the largest of its values
-        before.
+        uint8 if X is, else float32. The values of each face stay between its smallest and largest
+        value before.
 
     Raises
     ------

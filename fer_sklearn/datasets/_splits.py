@@ -1,4 +1,4 @@
-"""What the parts of a data set are called: folders and files such as train, Test, val."""
+"""Names of the splits of a dataset: folders and files such as train, Test, val."""
 
 from __future__ import annotations
 

@@ -52,9 +52,9 @@ def make_faces(
 ):
     """Draw faces that show the seven expressions of FER-2013.
 
-    Brows, eyes, nose wrinkles and mouth move as an expression moves them; shape of the
-    head, pose, skin, hair and light vary at random. Good for trying things out without
-    a download, and for tests: a linear model is clearly worse at them than a small CNN.
+    Brows, eyes, nose wrinkles and mouth move as an expression moves them; shape of the head, pose,
+    skin, hair and light vary at random. Use them to try things out without a download, and for
+    tests: a small CNN is clearly better at them than a linear model.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def make_faces(
         Shares of the classes, in the order of FER-2013's codes: equal, those of
         FER-2013's Training split (1.5 % disgust), or the caller's.
     random_state : int, RandomState instance or None, default=None
-        Same int, same faces.
+        The same int draws the same faces.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 

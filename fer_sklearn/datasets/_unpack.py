@@ -1,4 +1,4 @@
-"""A CSV, packed or not -> a stream of its bytes, with limits on what a small file unpacks to."""
+"""A CSV, compressed or not -> a stream of its bytes, with a limit on its decompressed size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 
 class DamageError(Exception):
-    """A packed file cannot be unpacked; the message says why."""
+    """A compressed file cannot be decompressed; the message says why."""
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _packing(path: Path, head: bytes) -> str:
 
 
 class _Guarded(io.RawIOBase):
-    """A stream that says of any trouble that it is damage, and that ends when it gets too long."""
+    """A stream that reports any error as damage, and stops when it gets too long."""
 
     def __init__(self, source, limit: int) -> None:
         self._source, self._left, self._limit = source, limit, limit
@@ -87,8 +87,8 @@ class _Guarded(io.RawIOBase):
         self._left -= len(content)
         if self._left < 0:
             raise DamageError(
-                f"it unpacks to more than {self._limit:,} bytes, which no faces do; if you know "
-                "what it is, unpack it first"
+                f"it unpacks to more than {self._limit:,} bytes, more than faces need; if you "
+                "trust it, unpack it first"
             )
         buffer[: len(content)] = content
         return len(content)

@@ -1,4 +1,4 @@
-"""All files below a folder, and a reason for whatever cannot be looked at."""
+"""All files below a folder, and the reasons why others cannot be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._paths import is_visible, kind_of
 
 
 class Found(NamedTuple):
-    """What lies below a folder."""
+    """The content of a folder."""
 
     files: list[Path]
     folders: list[Path]

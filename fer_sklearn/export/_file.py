@@ -176,8 +176,8 @@ def _read_about(content: bytes, name: str) -> About:
     start = content.find(b"{", mark)
     if mark < 0 or start < 0:
         raise ValueError(
-            f"{name} is no file of fer_sklearn.export.to_onnx, or it is cut off: what it says of "
-            "its classifier is not at its end."
+            f"{name} is not a file of fer_sklearn.export.to_onnx, or it is cut off: the "
+            "description of its classifier is not at its end."
         )
     try:
         stated = json.loads(content[start:])
@@ -197,7 +197,7 @@ def _read_about(content: bytes, name: str) -> About:
 
 _DAMAGED = (
     "{} is damaged, or was changed after to_onnx had written it: its checksum does not match. Copy "
-    "it once more, or write it anew."
+    "it once more, or write it again."
 )
 
 

@@ -13,9 +13,9 @@ from ._faces import Targets
 
 @dataclass(frozen=True)
 class Blend:
-    """How a batch is blended with itself, moved on by one face (mixup; Zhang et al., 2018).
+    """Blending of a batch with itself, shifted by one face (mixup; Zhang et al., 2018).
 
-    Which face is blended with which is known here alone: pixels and targets have to agree.
+    Only this class decides which faces are blended, because pixels and targets have to agree.
 
     Parameters
     ----------

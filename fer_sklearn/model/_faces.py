@@ -1,4 +1,4 @@
-"""Faces on their way to the network: cut out by index, no loader, no work for single images."""
+"""Faces on their way to the network: batches by index, without a loader or work per image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PIECE = 1024
 
 
 class Targets(NamedTuple):
-    """What the network shall answer for each face of a batch.
+    """Targets of the network for each face of a batch.
 
     Attributes
     ----------
@@ -43,8 +43,8 @@ class Faces(Dataset):
     """Faces and, for training, their targets, ready to be cut into batches.
 
     The pixels stay in the caller's array, a memory map included, and every batch is a copy
-    of its rows. Only faces with targets, which are seen in every epoch, are kept in a GPU's
-    memory as a whole, as they came (uint8: 66 MB for FER-2013).
+    of its rows. Only faces with targets, which are seen in every epoch, are kept as a whole in
+    a GPU's memory, in their original type (uint8: 66 MB for FER-2013).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`FacePredictor`: a trained network and all that it takes to ask it."""
+"""`FacePredictor`: a trained network and all that its predictions need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._views import VIEWS, Views, ask, mean
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to build; weights fit wherever it is equal.
+    """Description of the network; weights fit if the recipes are equal.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class FacePredictor:
-    """A trained network and all that it takes to ask it.
+    """A trained network and all that its predictions need.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Views of a face, and answers that are averaged over them."""
+"""Views of a face, and predictions that are averaged over them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._faces import Faces
 
 @dataclass(frozen=True)
 class Shift:
-    """The face moved by whole steps of a 24th of the side; the edge is repeated."""
+    """The face shifted by whole steps of a 24th of the side; the edge is repeated."""
 
     down: int = 0
     right: int = 0
@@ -37,7 +37,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class Warp:
-    """The face enlarged by a factor or turned by degrees, as training warps faces."""
+    """The face enlarged by a factor or rotated by degrees, as training warps faces."""
 
     scale: float = 1.0
     rotation: float = 0.0
@@ -83,7 +83,7 @@ def neighbours(faces: Tensor, steps: int, dim: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Views:
-    """Which views of a face are looked at.
+    """The set of views of a face to predict.
 
     Attributes
     ----------

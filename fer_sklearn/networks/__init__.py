@@ -3,7 +3,7 @@
 A network is anything that, called as ``network(n_classes=..., image_shape=...,
 **params)``, returns a `torch.nn.Module` that maps normalised faces (B, 1, H, W) to
 logits (B, n_classes). Add one with `register_network`, or pass it to
-``FERClassifier(network=...)`` as it is.
+``FERClassifier(network=...)`` directly.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _OWN = tuple(NETWORKS.values())
 def register_network(name: str, network: Callable[..., nn.Module]) -> None:
     """Make `network` known to ``FERClassifier(network=name)``.
 
-    A pickled classifier stores the name: register the network before loading it. Workers of a
-    search are sent the networks that are registered here.
+    A pickled classifier stores the name: register the network before loading it. The search sends
+    registered networks to its workers.
 
     Parameters
     ----------
@@ -80,10 +80,10 @@ def register_network(name: str, network: Callable[..., nn.Module]) -> None:
 
 
 class CarriedNetwork:
-    """A registered network that travels in a pickle, to a process that may not know its name.
+    """A registered network inside a pickle, for a process that may not know its name.
 
-    Where it is unpickled it is registered, unless the name is known there. A function of an
-    importable module travels by its name, one of a script or notebook by its code.
+    Unpickling registers it, unless the name is known already. A function of an importable module is
+    sent by its name, a function of a script or notebook by its code.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def carried_networks(*names) -> list[CarriedNetwork]:
     Parameters
     ----------
     *names : str or other
-        Which; what is no name of such a network is left out. None of them: all.
+        Which ones; anything that does not name such a network is ignored. Without names: all.
     """
     added = [name for name in NETWORKS if name not in _SHIPPED]
     return [CarriedNetwork(name) for name in added if not names or name in names]
@@ -227,7 +227,7 @@ def default_params(name: object) -> dict:
     ValueError
         If the name is unknown.
     TypeError
-        If it is no name: a class that a file cannot name.
+        If it is not a name: a class that a file cannot name.
     """
     if not isinstance(name, str):
         raise TypeError(
@@ -249,7 +249,7 @@ def _look_up(network: str | Callable[..., nn.Module]) -> Callable[..., nn.Module
             raise ValueError(
                 f"Unknown network {network!r}. Known: {', '.join(sorted(NETWORKS))}. Add yours "
                 "with fer_sklearn.networks.register_network, or pass its class."
-                + (f" It could not be brought here: {_LOST[network]}." if network in _LOST else "")
+                + (f" It could not be loaded here: {_LOST[network]}." if network in _LOST else "")
             )
         return NETWORKS[network]
     return network

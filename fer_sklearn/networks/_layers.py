@@ -1,4 +1,4 @@
-"""Pieces that the networks share."""
+"""Layers that the networks share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Dropout(nn.Module):
-    """Dropout that draws from a generator of its own, not from torch's global one.
+    """Dropout that draws from its own generator, not from torch's global one.
 
     Trainings in several threads share the global generator; their results would
     depend on which thread comes first.
@@ -57,9 +57,9 @@ class SpaceToDepth(nn.Module):
 
 
 class Head(nn.Sequential):
-    """Layers in a row that run in float32 whatever the rest does: the way to the logits.
+    """The last layers, up to the logits, which always run in float32.
 
-    bfloat16 keeps three digits, so that faces would tie and small probabilities be lost.
+    bfloat16 keeps three digits: faces would tie, and small probabilities would be lost.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,10 +68,10 @@ class Head(nn.Sequential):
 
 
 class Logits(nn.Linear):
-    """Linear layer whose answer for a face does not depend on the face's place in the batch.
+    """Linear layer whose output for a face does not depend on its position in the batch.
 
-    MKL adds up products with two or three columns in another order for some rows; with
-    four it does not, on the processors seen. So few classes are computed as four.
+    MKL sums products with two or three columns in a different order in some rows; with four it does
+    not, on the processors seen. So two or three classes are computed as if there were four.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, n_features) -> (B, n_classes)

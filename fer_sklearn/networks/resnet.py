@@ -37,8 +37,8 @@ class Residual(nn.Module):
 class ResNet(nn.Module):
     """Space-to-depth stem, then stages of residual units, then an averaged linear head.
 
-    The stem works at half resolution from the first layer on: that is where a CPU
-    gets its speed (`docs/benchmarks/training_levers.md`).
+    The stem works at half resolution from the first layer, which makes it fast on a CPU
+    (`docs/benchmarks/training_levers.md`).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pictures of faces, trainings and networks, as display classes in scikit-learn's manner.
+"""Plots of faces, trainings and networks, as display classes like those of scikit-learn.
 
 A display holds computed data; ``from_estimator`` and ``from_predictions`` compute them and
 draw, `plot` draws again. All need matplotlib (``pip install "fer-sklearn[plot]"``).

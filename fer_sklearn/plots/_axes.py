@@ -1,4 +1,4 @@
-"""What the displays share: axes and colours."""
+"""Axes and colours that the displays share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _pyplot(display):
 
 
 def bare(ax):
-    """Take ticks and their labels away; the frame stays."""
+    """Remove the ticks and their labels; keep the frame."""
     ax.set(xticks=[], yticks=[])
     return ax
 

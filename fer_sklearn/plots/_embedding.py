@@ -1,4 +1,4 @@
-"""A map of faces: those that look alike to a network lie close together."""
+"""A map of faces: those that look alike to a network are close together."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class EmbeddingDisplay:
     Parameters
     ----------
     points : array-like of shape (n_samples, 2)
-        Where the faces lie.
+        Positions of the faces.
     y : array-like of shape (n_samples,)
-        Their labels. Each has a colour and a marker of its own.
+        Their labels. Each has its own colour and marker.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class EmbeddingDisplay:
 
     See Also
     --------
-    fer_sklearn.embedding.FaceEmbedder : The features that the map is made of.
+    fer_sklearn.embedding.FaceEmbedder : The features that the map shows.
 
     Examples
     --------
@@ -55,8 +55,8 @@ class EmbeddingDisplay:
         """Draw the map of a fitted classifier's features.
 
         The input of its last layer goes through PCA to 50 components and through t-SNE (van der
-        Maaten & Hinton, "Visualizing data using t-SNE", 2008). Near and far are to be trusted
-        within a cluster, not between clusters.
+        Maaten & Hinton, "Visualizing data using t-SNE", 2008). Distances mean something within a
+        cluster, not between clusters.
 
         Parameters
         ----------
@@ -65,9 +65,9 @@ class EmbeddingDisplay:
         X : array-like, shaped as in `FERClassifier.fit`
             Faces, more than `perplexity`; some thousands at most.
         y : array-like of shape (n_samples,)
-            Their labels, or whatever else is to be coloured, such as predictions.
+            Their labels, or anything else to colour them by, such as predictions.
         perplexity : float, default=30.0
-            About how many neighbours each face is to keep.
+            Roughly the number of neighbours that each face keeps.
         random_state : int, RandomState instance or None, default=None
         ax : matplotlib Axes or None, default=None
             None makes a figure.

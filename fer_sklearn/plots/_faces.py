@@ -1,4 +1,4 @@
-"""Faces in rows and columns: with what is said of them, and as training sees them."""
+"""Grids of faces: with labels and predictions, and with augmentation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SELECT = ("worst", "unsure", "random", "per-class")
 
 
 class FaceGridDisplay:
-    """Faces with what they are predicted to show, how surely, and what they are labelled.
+    """Faces with prediction, confidence and label.
 
     Create one with `from_estimator` or `from_predictions`, which choose the faces. A right
     answer has a tick and a thin blue frame, a wrong one a cross, a thick red frame and the label;
-    where labels are unknown, frames are thin and gray.
+    if labels are unknown, frames are thin and gray.
 
     .. versionchanged:: 0.2
        Labels may be unknown.
@@ -117,7 +117,7 @@ class FaceGridDisplay:
         ax=None,
         n_columns=8,
     ):
-        """Draw some of the faces that something has been predicted of.
+        """Draw some faces with their predictions.
 
         Parameters
         ----------
@@ -133,9 +133,9 @@ class FaceGridDisplay:
             - "worst": wrong ones, the most confident first.
             - "unsure": the least confident first.
             - "random": any.
-            - "per-class": any, equally many of each label, sorted by it; of each prediction
-              where labels are unknown.
-            - None: "worst", and "unsure" where labels are unknown.
+            - "per-class": any, equally many of each label and sorted by it; of each prediction
+              if labels are unknown.
+            - None: "worst", or "unsure" if labels are unknown.
         n_faces : int, default=24
             Faces to draw at most.
         random_state : int, RandomState instance or None, default=None
@@ -151,8 +151,8 @@ class FaceGridDisplay:
         Raises
         ------
         ValueError
-            If `select` is unknown, `n_faces` is below 1, or "worst" is wanted and no face is
-            wrong, or no label known.
+            If `select` is unknown, `n_faces` is below 1, or `select` is "worst" and no face is
+            wrong or no label is known.
         """
         if select is None:
             select = "unsure" if y_true is None else "worst"
@@ -228,14 +228,14 @@ def _choose(select, y_true, y_pred, confidence, n_faces, rng):
 
 
 class AugmentationDisplay:
-    """Faces, and what random augmentation makes of them.
+    """Faces, and random augmentations of each.
 
     Create one with `from_estimator`.
 
     Parameters
     ----------
     images : array-like of shape (n_faces, height, width)
-        The faces as they are.
+        The unchanged faces.
     draws : array-like of shape (n_faces, n_draws, height, width)
         Augmentations of each, on the same scale.
 

@@ -1,4 +1,4 @@
-"""The filters that a network begins with."""
+"""The filters of a network's first layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether probabilities are as good as they say."""
+"""Reliability diagrams, which show whether probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ._axes import BLUE, GRAY, VERMILLION, new_grid
 class ReliabilityDisplay:
     """Accuracy against confidence (Guo et al., "On calibration of modern neural networks", 2017).
 
-    Faces are binned by the largest of their probabilities. Where it is honest, as many of
-    a bin's faces are classified rightly. Create one with `from_estimator` or `from_predictions`.
+    Faces are binned by the largest of their probabilities. If a classifier is calibrated, its
+    accuracy in each bin equals its confidence. Create one with `from_estimator` or
+    `from_predictions`.
 
     Parameters
     ----------

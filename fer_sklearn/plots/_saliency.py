@@ -13,7 +13,7 @@ class SaliencyDisplay:
     """Saliency maps laid over faces.
 
     Create one with `from_estimator`. Red parts speak for the expression, blue ones against it;
-    each map is drawn on the scale of its own strongest point, whose value stands below.
+    each map is drawn on the scale of its own strongest point, whose value is shown below.
 
     Parameters
     ----------

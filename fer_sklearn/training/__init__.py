@@ -1,7 +1,7 @@
 """Training: a skorch net that fits the network of a predictor to faces.
 
-The only room that imports skorch, and only when something is trained: the tables of names
-are loaded without it.
+The only subpackage that imports skorch, and only when something is trained: the tables of names are
+loaded without it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Epochs cut into batches: shuffled, oversampled, evenly long."""
+"""Epochs cut into batches: shuffled, oversampled, of even length."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..model import Faces, Targets
 
 
 class Batches:
-    """Iterate over `dataset` in batches, in a fresh order every time if `rng` is given.
+    """Iterate over `dataset` in batches, in a new order every time if `rng` is given.
 
     An epoch is split evenly: no batch is much smaller than the others, so batch norm
-    never sees a remainder of one face (batches of 2 take it in as a third).
+    never sees a remainder of one face (a batch of 2 takes it as a third face).
 
     Parameters
     ----------

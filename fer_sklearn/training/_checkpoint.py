@@ -1,8 +1,8 @@
-"""A file from which a fit that was killed continues to the result that it would have had.
+"""A file from which a killed fit continues, to the same result as without the kill.
 
 The first line names the format, the second is the SHA-256 of what follows: a file of torch that
-holds tensors and plain values only, so that reading it runs no code. A bit that has changed on
-the disk would else lead to another network without a word.
+holds tensors and plain values only, so that reading it runs no code. Otherwise a bit that has
+changed on the disk would silently lead to another network.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjus
 
 
 class Checkpoint(OwnCallback):
-    """Writes all that the rest of a training depends on after every epoch.
+    """After every epoch, writes everything that the rest of the training depends on.
 
-    The file replaces the last one in one step, so that a kill in mid-write loses nothing.
-    User callbacks are told of the remaining epochs only; their own state is not stored, but for
-    those that decide how training continues: skorch's `EarlyStopping` and `LRScheduler`.
+    The file replaces the last one in one step, so that a kill during writing loses nothing. User
+    callbacks are called for the remaining epochs only. Their state is not stored, except for those
+    that decide how training continues: skorch's `EarlyStopping` and `LRScheduler`.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class Checkpoint(OwnCallback):
         elif title.startswith(_TITLE):
             found = f"has format {title.removeprefix(_TITLE).decode(errors='replace')}"
         else:
-            raise ValueError(f"{self.path} is no checkpoint that can be read. {_WAY_OUT}")
+            raise ValueError(f"{self.path} is not a checkpoint that can be read. {_WAY_OUT}")
         raise ValueError(
             f"{self.path} {found}; this fer_sklearn reads format {_FORMAT} alone. End that fit "
             f"with the version that began it. Or: {_WAY_OUT}"
@@ -172,7 +172,7 @@ class Checkpoint(OwnCallback):
 
     def _unreadable(self, error: Exception) -> ValueError:
         why = f"{type(error).__name__}: {error}"
-        return ValueError(f"{self.path} is no checkpoint that can be read ({why}). {_WAY_OUT}")
+        return ValueError(f"{self.path} is not a checkpoint that can be read ({why}). {_WAY_OUT}")
 
     def _plain(self, value: Any, where: str) -> Any:
         """Return a value of somebody's callback as the file can hold it; numpy's as Python's."""

@@ -1,4 +1,4 @@
-"""What changes with the epochs: the learning rate, a plain end, an early one."""
+"""What changes with the epochs: learning rate, plain last epochs, early stopping."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class StopEarly(OwnCallback, EarlyStopping):
 
 
 class MoveRate(OwnCallback, LRScheduler):
-    """skorch's scheduler, in which a KeyboardInterrupt is the user's."""
+    """skorch's scheduler, except that a KeyboardInterrupt always comes from the user."""
 
 
 def move_rate(schedule: str, *, peak: float, epochs: int, steps: int) -> MoveRate:

@@ -1,4 +1,4 @@
-"""The skorch net: skorch's loop over whole batches that lie on the device."""
+"""The skorch net: skorch's loop over whole batches on the device."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StopTraining(Exception):  # noqa: N818, no error
 
 
 class OwnCallback(Callback):
-    """A callback of this package: it asks for the end by `StopTraining`, in no other way."""
+    """A callback of this package: it stops a training only by `StopTraining`."""
 
 
 class FaceNet(NeuralNetClassifier):
@@ -31,8 +31,8 @@ class FaceNet(NeuralNetClassifier):
 
     It differs from its parent in five things: batches are cut by index, faces may be
     mixed, an epoch's loss and accuracy are summed on the device and read once, a callback's
-    request to stop is told apart from the user's Ctrl-C, and a single face that is too few is
-    an error that says so.
+    request to stop is distinguished from the user's Ctrl-C, and training on a single face raises a
+    clear error.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ FINE_TUNING_RATE = 0.2
 
 
 class OptimizerChoice(NamedTuple):
-    """An optimiser, its learning rate where none is stated, and its options."""
+    """An optimiser, its default learning rate, and its options."""
 
     optimizer: type[Optimizer]
     learning_rate: float

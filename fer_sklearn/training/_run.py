@@ -1,4 +1,4 @@
-"""One training: its settings, its net, and what it has recorded."""
+"""One training: its settings, its net and its records."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Settings:
         n_faces : int
             Faces to train on.
         **others
-            Fields that are no parameters, or are settled already: "device", "seed".
+            Fields that are not parameters, or are settled already: "device", "seed".
         """
         batch_size, rate = params["batch_size"], params["learning_rate"]
         if batch_size == "auto":  # 20 steps an epoch, if they are not tiny
@@ -209,7 +209,7 @@ class Trainer:
         some = faces.pixels(np.arange(min(len(faces), 16)))
         if not self.ready().model(some).isfinite().all():
             raise ValueError(
-                "Training diverged in its last step: the network answers with numbers that are "
+                "Training diverged in its last step: the network returns numbers that are "
                 f"not finite. Lower learning_rate (it is {self.net.lr:g}) or check X for extreme "
                 "values."
             )

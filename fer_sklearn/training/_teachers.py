@@ -1,4 +1,4 @@
-"""Trained networks that answer about the very views that a network in training sees."""
+"""Teachers: trained networks that predict the same views that the trained network sees."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _AFFINE = {"scale", "dataset"}
 
 
 class Teachers:
-    """Trained networks, of which one a batch is asked (Beyer et al., 2022).
+    """Trained networks, one of which predicts each batch (Beyer et al., 2022).
 
-    They see each face as the student does: augmented, and blended with another. No module, since
-    a criterion moves its modules to another device and sets them to training.
+    They see each face as the student does: augmented, and blended with another. This is not a
+    module, since a criterion moves its modules to another device and sets them to training mode.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Teachers:
     Raises
     ------
     ValueError
-        If a teacher cannot be asked about faces that the student has normalised.
+        If a teacher cannot predict faces that the student has normalised.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ def renormalizer(
         return lambda view: view
     if student is None or teacher is None or student.method not in _AFFINE:
         raise ValueError(
-            f"The teacher normalises faces by {_words(ways[1])}, and cannot be asked about faces "
+            f"The teacher normalises faces by {_words(ways[1])}, and cannot predict faces "
             f"that are normalised by {_words(ways[0])}. Give both the same FaceNormalizer, or this "
             "classifier normalize=None."
         )

@@ -1,6 +1,6 @@
 """Tuning: a table of what to search, and a search that Optuna drives.
 
-`search_space` works with scikit-learn's own searches and in an objective of one's own too.
+`search_space` also works with scikit-learn's searches and in your own objective.
 """
 
 from ._plots import plot_study

@@ -1,4 +1,4 @@
-"""Which processes run, as far as this machine can see."""
+"""Find out which processes run on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of a study, drawn by Optuna."""
+"""Plots of a study, drawn by Optuna."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLOTS = {
 
 
 def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> dict:
-    """Draw what a study has found; needs matplotlib (``pip install "fer-sklearn[plot]"``).
+    """Plot the results of a study; needs matplotlib (``pip install "fer-sklearn[plot]"``).
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     Returns
     -------
     axes : dict of {str: matplotlib Axes or ndarray of Axes}
-        By kind, each in a figure of its own.
+        By kind, each in its own figure.
 
     Raises
     ------
     ValueError
         If a kind is unknown.
     ImportError
-        If matplotlib is not there.
+        If matplotlib is not installed.
     """
     import_pyplot("plot_study")
     from optuna.exceptions import ExperimentalWarning

@@ -56,8 +56,8 @@ def best_index(results: dict, trials) -> int:
         last_error = next(filter(None, results["error"][::-1]), "")
         raise ValueError(
             f"No trial has a score, or every fit failed ({found or 'none was run'}): raise "
-            "n_trials or timeout, or mend why fits fail. Failed trials in a storage stay and "
-            f"count: search on under another study_name, or raise n_trials. {last_error}"
+            "n_trials or timeout, or correct the cause. Failed trials stay in the "
+            f"storage and count: use another study_name, or raise n_trials. {last_error}"
         )
     return int(np.nanargmax(np.where(np.isfinite(scores), scores, np.nan)))
 

@@ -51,9 +51,8 @@ _N_REPAIRS = 2
 class FERSearchCV(BaseSearchCV):
     """Search for the parameters with the best cross-validated score, driven by Optuna.
 
-    It is used as `GridSearchCV` is. The splits are drawn once and are those of every trial. A
-    trial reports after every epoch of its first fold and after every fold, and the pruner ends
-    it where it falls behind.
+    Use it like `GridSearchCV`. All trials use the same splits. A trial reports after every epoch of
+    its first fold and after every fold, and the pruner ends it if it falls behind.
 
     Parameters
     ----------
@@ -61,50 +60,50 @@ class FERSearchCV(BaseSearchCV):
         Usually a `FERClassifier`; any estimator works, without reports by epoch.
     space : SearchSpace, dict, callable or None, default=None
         What to search: a dict of Optuna distributions by parameter, a function that draws the
-        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``; of a
-        pretrained network without its shape and at a fifth of the learning rates, and without
-        the augmentation that `augment` switches off; of the `FERClassifier` in a Pipeline with
-        the names that it has there. A function
-        must draw the same again from a trial that is over; it may raise `optuna.TrialPruned`.
+        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``. For a
+        pretrained network it leaves out the network's shape and takes a fifth of the learning
+        rates. It leaves out augmentation that `augment` disables. For a `FERClassifier` in a
+        Pipeline it has the names of the Pipeline. A function must draw the same values again
+        from a finished trial; it may raise `optuna.TrialPruned`.
     n_trials : int or None, default=20
-        Trials of the study in all, those of earlier runs and of other processes included.
+        Total number of trials of the study, those of earlier runs and other processes included.
         None: until `timeout`.
     timeout : float or None, default=None
         Seconds after which no new trial begins.
     cv : int, splitter, iterable or "hold-out", default="hold-out"
-        As in `GridSearchCV`. "hold-out" is `HoldOut`: a tenth of the faces, of which none has a
+        As in `GridSearchCV`. "hold-out" is `HoldOut`: a tenth of the faces, none of which has a
         copy among the others.
     scoring : str, callable or None, default=None
         As in `GridSearchCV`, one metric; None is the estimator's `score`.
     sampler : optuna sampler or None, default=None
         None is TPE, seeded by `random_state` and the rank of the trial among those that count.
-        Another is copied; in a search that continues it starts afresh, and of several workers
-        each seeds its copy afresh.
+        Another is copied. In a search that continues it starts from the beginning, and each of
+        several workers seeds its own copy.
     pruner : optuna pruner or None, default=None
-        None ends trials that are now among the worst quarter of the finished ones at the
-        same epoch or fold, once 5 have finished and not in the first third of the epochs:
-        before a one-cycle schedule is at its peak, scores say little about the end, and until
-        late they are noisy. ``optuna.pruners.NopPruner()`` never prunes.
+        None prunes a trial that is among the worst quarter of the finished ones at the same epoch
+        or fold, once 5 have finished, but not in the first third of the epochs: before a one-cycle
+        schedule is at its peak, scores say little about the end, and they are noisy until late.
+        ``optuna.pruners.NopPruner()`` never prunes.
     storage : str, path-like, optuna storage or None, default=None
-        Where the study lives: a journal file (``runs/study.log``), a URL (``sqlite:///study.db``)
-        or Optuna's object. A search that was stopped continues from there, and processes
-        with the same storage share the work. None: in memory. The user guide, "Tuning", says
-        what a full disk or a damaged file leads to.
+        Where the study is stored: a journal file (``runs/study.log``), a URL
+        (``sqlite:///study.db``) or Optuna's object. A search that was stopped continues from there,
+        and processes with the same storage share the work. None: in memory. The user guide,
+        "Hyperparameter tuning", says what happens if the disk is full or the file is damaged.
     study_name : str, default="fer_sklearn"
         Name within the storage.
     n_jobs : int or None, default=None
         Workers, each with its own trials, through joblib; as in `GridSearchCV`,
         ``joblib.parallel_config`` decides where. Workers on other machines need a `storage`
-        that all of them reach. If a process is killed, those beside it end too; the search
-        starts them again, twice at most.
+        that all of them can reach. If a process is killed, the other workers end too; the search
+        restarts them, twice at most.
     refit : bool, default=True
         Whether to fit `best_estimator_` on all faces.
     error_score : "raise" or float, default=nan
-        The score of a fold whose fit fails, with a warning; nan makes a failed trial of it, and
-        "raise" lets the error through.
+        The score of a fold whose fit fails, with a warning; with nan the trial counts as failed;
+        "raise" raises the error.
     random_state : int, RandomState instance or None, default=None
-        Seed of the sampler; an int, if a stopped search is to continue as if it had not been.
-        The estimator has its own.
+        Seed of the sampler. Use an int if a stopped search should continue as if it had not been
+        stopped. The estimator has its own seed.
     verbose : int, default=0
         1 shows a progress bar: trials, folds, epochs and the best score so far.
 
@@ -118,7 +117,7 @@ class FERSearchCV(BaseSearchCV):
     best_estimator_ : estimator
         Fitted on all faces; only with `refit`.
     cv_results_ : dict of {str: ndarray}
-        As of `GridSearchCV`, a row a trial, with "state", "error" and "trial" beside. A
+        As in `GridSearchCV`, a row per trial, plus "state", "error" and "trial". A
         pruned trial has scores of the folds that it finished, and no mean.
     study_ : optuna.Study
     n_splits_ : int
@@ -214,13 +213,13 @@ class FERSearchCV(BaseSearchCV):
         Raises
         ------
         ValueError
-            Before any training, if a parameter cannot be used, the space has names that are no
-            parameters of the estimator, the storage holds another study of this name, or its
-            file is damaged or no journal; after it, if no trial has a score.
+            Before any training, if a parameter cannot be used, the space has names that the
+            estimator does not have, the storage holds another study of this name, or its
+            file is damaged or not a journal. After the search, if no trial has a score.
         TypeError
-            If a value of the dict `space` is no Optuna distribution.
+            If a value of the dict `space` is not an Optuna distribution.
         OSError
-            If the storage cannot be written; before any training, unless its disk gets full.
+            If the storage cannot be written: before any training, unless the disk gets full later.
         """
         self._validate_params()
         if self.n_trials is None and self.timeout is None:
@@ -237,8 +236,8 @@ class FERSearchCV(BaseSearchCV):
             task = replace(task, search=self, context=context)
         elif context is not None:
             warnings.warn(
-                f"scikit-learn's callbacks stay here: they do not hear of the trials of "
-                f"{n_workers} workers. Use n_jobs=1 to follow them.",
+                f"scikit-learn's callbacks cannot follow the trials of {n_workers} workers. Use "
+                "n_jobs=1 for that.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -326,8 +325,8 @@ class FERSearchCV(BaseSearchCV):
                 if repairs == _N_REPAIRS:
                     raise
                 warnings.warn(
-                    "A process of the search was killed, perhaps because memory was short: the "
-                    "trials under way are lost, the search continues.",
+                    "A process of the search was killed, perhaps because memory ran out: the "
+                    "trials that were running are lost, and the search continues.",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -388,8 +387,8 @@ def _refuse_processes() -> None:
     """Raise if workers are processes: each would work on a copy of a storage in memory."""
     if not getattr(get_active_backend()[0], "supports_sharedmem", False):
         raise ValueError(
-            "storage is an InMemoryStorage, of which every worker process would have a copy of "
-            "its own. Leave storage at None, pass the path of a journal, or let workers be "
+            "storage is an InMemoryStorage: every worker process would have its own copy. "
+            "Leave storage at None, pass the path of a journal, or let workers be "
             'threads: joblib.parallel_config(backend="threading").'
         )
 

@@ -52,7 +52,7 @@ _TABLES = {"fast": _FAST, "accurate": _ACCURATE}
 
 
 class SearchSpace:
-    """Ranges of parameters, for Optuna, for scikit-learn's searches and for one's own objective.
+    """Ranges of parameters, for Optuna, for scikit-learn's searches and for your own objective.
 
     Calling it with an Optuna trial draws the parameters of that trial.
 
@@ -135,7 +135,7 @@ class SearchSpace:
         return self._with(ranges=ranges, learning_rates=rates)
 
     def for_optimizer(self, optimizer: str) -> SearchSpace:
-        """Return the space with the learning rates of this optimiser, if it is not searched.
+        """Return the space with the learning rates of this optimiser, unless the space searches it.
 
         `FERSearchCV` does so for the optimiser of its classifier.
 
@@ -203,7 +203,7 @@ class SearchSpace:
         Parameters
         ----------
         n_values : int, default=3
-            How many values of each range. A grid over many parameters explodes: see `only`.
+            Number of values of each range. A grid over many parameters gets huge: see `only`.
         """
         return self._tables(lambda name, range_: _to_values(name, range_, n_values))
 

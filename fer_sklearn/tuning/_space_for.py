@@ -1,4 +1,4 @@
-"""The space of an estimator: the usual one, and whether one that was given suits it."""
+"""The default space of an estimator, and checks of a space that was passed."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def _augmenter_of(estimator, step: str, classifier: FERClassifier) -> str | None
 
 
 def check_ranges(space: Mapping) -> None:
-    """Raise if a value of a dict is no Optuna distribution."""
+    """Raise if a value of a dict is not an Optuna distribution."""
     for name, range_ in space.items():
         if not isinstance(range_, optuna.distributions.BaseDistribution):
             raise TypeError(
-                f"Expected an Optuna distribution for {name!r}, got {range_!r}. Of a list make "
-                "optuna.distributions.CategoricalDistribution(choices), of a range "
+                f"Expected an Optuna distribution for {name!r}, got {range_!r}. For a list pass "
+                "optuna.distributions.CategoricalDistribution(choices), for a range "
                 "FloatDistribution(low, high)."
             )
 
@@ -82,7 +82,7 @@ def names_of(space: Mapping | Callable) -> list[str]:
 
 
 def check_names(space: Mapping | Callable, estimator) -> None:
-    """Raise if a name of the space is no parameter of the estimator."""
+    """Raise if a name of the space is not a parameter of the estimator."""
     names, known = names_of(space), _known(estimator)
     # A part that is searched itself may bring parameters that the present one lacks.
     replaced = tuple(f"{name}__" for name in names)
@@ -99,7 +99,7 @@ def check_names(space: Mapping | Callable, estimator) -> None:
     if isinstance(space, SearchSpace) and not space.prefix and steps:
         way_out = f" space.for_step({steps[0]!r}) has the names of the classifier in there."
     raise ValueError(
-        f"space has names that are no parameters of {type(estimator).__name__}: {said}.{way_out}"
+        f"space has names that are not parameters of {type(estimator).__name__}: {said}.{way_out}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A hold-out that no copy of a face gets around."""
+"""A hold-out that keeps copies of a face on one side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..datasets import duplicate_groups
 
 
 class HoldOut(GroupsConsumerMixin):
-    """One split: a part of the faces to validate on, of which none has a copy among the rest.
+    """One split: a part of the faces to validate on, none of which has a copy among the rest.
 
     Parameters
     ----------

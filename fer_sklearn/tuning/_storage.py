@@ -1,4 +1,4 @@
-"""Where a study lives: a journal that a full disk does not destroy, or a database."""
+"""Storages of studies: a journal that a full disk does not destroy, or a database."""
 
 from __future__ import annotations
 
@@ -127,11 +127,11 @@ def _is_race(error: Exception) -> bool:
 
 
 class JournalLock(JournalFileOpenLock):
-    """The lock of a journal; whoever holds it finds whole lines and leaves whole lines.
+    """The lock of a journal; its holder finds and leaves complete lines.
 
     A full disk or a crash may leave half a record at the end. The next record would be appended
     to that half, and no process could read the file any more. Optuna's own lock also waits
-    without a word, and where it is a link that leads nowhere, for ever.
+    silently, and for ever if it is a link that leads nowhere.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ class JournalLock(JournalFileOpenLock):
 
 
 class Journal(JournalFileBackend):
-    """A journal file whose errors say where it lies.
+    """A journal file whose errors name its path.
 
     Parameters
     ----------
@@ -279,12 +279,12 @@ def _open_journal(storage) -> JournalStorage:
 
 
 def _check_records(path: Path, storage) -> None:
-    """Raise if a line is no record; of the last, half a record may be there."""
+    """Raise if a line is not a record; the last may be half a record."""
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             if line.endswith(b"\n"):
                 if not _is_record(line):
-                    raise _no_journal(storage, f"line {number} is no record of Optuna's")
+                    raise _no_journal(storage, f"line {number} is not a record of Optuna's")
             elif number == 1 and not (line.startswith(_RECORD) or _RECORD.startswith(line)):
                 raise _no_journal(storage, "it does not begin like one")
 
@@ -299,8 +299,8 @@ def _is_record(line: bytes) -> bool:
 
 def _no_journal(storage, why: str) -> ValueError:
     return ValueError(
-        f"storage={str(storage)!r} is no journal of a study, or a damaged one: {why}. Pass another "
-        "path; of a damaged journal the lines before that one can be kept, as a file of their own."
+        f"storage={str(storage)!r} is not a journal of a study, or a damaged one: {why}. Pass "
+        "another path. Of a damaged journal you can copy the lines before that one to a new file."
     )
 
 

@@ -43,7 +43,7 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
 
 def _check_study(study: optuna.Study, fingerprint: str) -> None:
     """Sign a new study; raise if it is one whose scores mean something else."""
-    way_out = "Set a study_name of its own, or delete the storage to start afresh."
+    way_out = "Set a study_name of its own, or delete the storage to start again."
     if study.directions != [StudyDirection.MAXIMIZE]:
         found = ", ".join(direction.name.lower() for direction in study.directions)
         raise ValueError(
@@ -99,9 +99,9 @@ def quiet():
 
 
 class SeededSampler(BaseSampler):
-    """TPE whose draws depend on the seed, and on which draw of the study it is, alone.
+    """TPE whose draws depend only on the seed and on the number of the draw in the study.
 
-    So a study that was stopped continues as if it had not been, and processes that share a
+    So a study that was stopped continues as if it had not been stopped, and processes that share a
     study and a seed do not draw the same points.
 
     Parameters
@@ -137,10 +137,10 @@ class SeededSampler(BaseSampler):
 
 
 class WorstQuarterPruner(BasePruner):
-    """Ends trials that are now among the worst quarter of the finished ones at the same step.
+    """Prune trials that are among the worst quarter of the finished ones at the same step.
 
-    Optuna's `PercentilePruner` takes a trial's best value so far for it, in which one lucky
-    epoch hides a bad mean over folds.
+    Optuna's `PercentilePruner` uses the best value of a trial so far, so that one lucky epoch hides
+    a bad mean over folds.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ ERROR, N_FAILED = "error", "failed_folds"
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What all trials of a search have in common."""
+    """Everything that the trials of a search share."""
 
     base: object
     space: Mapping | Callable

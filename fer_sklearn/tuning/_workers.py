@@ -1,4 +1,4 @@
-"""Workers that share a study: signs of life, claims, and what a dead one leaves behind."""
+"""Workers that share a study: signs of life, claims, and the trials of dead workers."""
 
 from __future__ import annotations
 
