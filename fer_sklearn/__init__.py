@@ -26,6 +26,7 @@ _MODULES = (
     "explain",
     "metrics",
     "networks",
+    "photos",
     "plots",
     "presets",
     "tuning",

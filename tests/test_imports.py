@@ -54,6 +54,7 @@ ALLOWED = {
         *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
         *("metrics", "normalize"),
     },
+    "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
     "tuning": {
         *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
         *("networks", "normalize", "training"),
@@ -62,14 +63,15 @@ ALLOWED = {
 #: Heavy packages: the rooms that may import them.
 OWNERS = {
     "skorch": {"training"},
-    "tqdm": {"datasets", "training", "tuning"},
+    "tqdm": {"datasets", "photos", "training", "tuning"},
+    "cv2": {"_extras"},
     "optuna": {"tuning"},
     "torch": {
         *("_device", "_globals", "augment", "explain", "model", "networks", "normalize"),
         "training",
     },
-    "joblib": {"_state", "datasets", "networks", "tuning"},
-    "PIL": {"datasets"},
+    "joblib": {"_state", "datasets", "networks", "photos", "tuning"},
+    "PIL": {"datasets", "photos"},
 }
 
 
@@ -165,6 +167,10 @@ def test_importing_the_package_imports_no_torch():
 
 def test_importing_the_datasets_imports_no_torch():
     assert not {"torch", "skorch"} & set(imported_by("import fer_sklearn.datasets"))
+
+
+def test_importing_the_photos_imports_neither_torch_nor_opencv():
+    assert not {"torch", "skorch", "cv2"} & set(imported_by("import fer_sklearn.photos"))
 
 
 def test_public_names_can_be_imported():

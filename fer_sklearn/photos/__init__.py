@@ -1,0 +1,11 @@
+"""From photos to faces as FER-2013 has them: found, cut out, labelled.
+
+Needs the extra "photos": ``pip install "fer-sklearn[photos]"``.
+"""
+
+from ._analyze import analyze
+from ._cropper import FaceCropper
+from ._find import find_faces
+from ._finder import FaceFinder
+
+__all__ = ["FaceCropper", "FaceFinder", "analyze", "find_faces"]
