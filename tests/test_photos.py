@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 
 from fer_sklearn import FERClassifier, make_fer_pipeline
-from fer_sklearn.photos import FaceCropper, FaceFinder, analyze, find_faces
+from fer_sklearn.photos import FaceCropper, FaceFinder, analyze, find_faces, load_photo_folder
 from fer_sklearn.photos._crop import Square, cut
 
 pytest.importorskip("cv2", reason="needs the extra [photos]")
@@ -532,3 +533,53 @@ def test_a_journal_of_another_run_is_left_as_it_is(folder, classifier, tmp_path)
 def test_only_files_can_be_continued(portrait, classifier, tmp_path):
     with pytest.raises(ValueError, match=r"got ndarray\. .*to_csv"):
         analyze([portrait], classifier, out=tmp_path / "table.csv")
+
+
+# -- a folder to train on -----------------------------------------------------------
+
+
+def test_photos_in_a_folder_a_class_are_faces_with_labels_and_groups(folder, portrait, tmp_path):
+    for name, label in (
+        ("a.jpg", "glad"),
+        ("d.jpg", "glad"),
+        ("e.png", "bored"),
+        ("f.jpg", "bored"),
+    ):
+        (tmp_path / label).mkdir(exist_ok=True)
+        (tmp_path / label / name).write_bytes((folder / name).read_bytes())
+    Image.fromarray(scaled_by(portrait, 0.25)).save(tmp_path / "bored" / "g.png")
+    (tmp_path / "bored" / "notes.txt").write_text("no photo")
+    (tmp_path / "bored" / "lost.jpg").symlink_to("nowhere")
+    loaded = load_photo_folder(tmp_path)
+    assert loaded.target.tolist() == ["bored", "glad", "glad", "glad"]
+    assert loaded.target_names == ["bored", "glad"]
+    photos = ["bored/g.png", "glad/a.jpg", "glad/d.jpg", "glad/d.jpg"]
+    assert loaded.groups.tolist() == [str(tmp_path / photo) for photo in photos]
+    np.testing.assert_array_equal(loaded.data, find_faces(list(dict.fromkeys(loaded.groups))).data)
+    doubtful = loaded.doubtful
+    assert [Path(photo).name for photo in doubtful.photo] == [
+        *("e.png", "f.jpg", "g.png", "d.jpg", "d.jpg", "lost.jpg"),
+    ]
+    assert doubtful.target.tolist() == ["bored"] * 3 + ["glad"] * 2 + ["bored"]
+    for reason, start in zip(
+        doubtful.reason,
+        ["no face", "unreadable, ", "small", *["one of 2 faces"] * 2, "unreadable, "],
+        strict=True,
+    ):
+        assert reason.startswith(start)
+    assert doubtful.row.tolist() == [pd.NA, pd.NA, 0, 2, 3, pd.NA]
+    assert loaded.frame.photo.nunique() == 6
+
+
+def test_a_folder_without_faces_or_classes_is_refused(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
+        load_photo_folder(tmp_path / "none")
+    with pytest.raises(ValueError, match="no sub-folders"):
+        load_photo_folder(tmp_path)
+    (tmp_path / "train" / "sad").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"splits .* load_photo_folder\('"):
+        load_photo_folder(tmp_path)
+    (tmp_path / "train").rename(tmp_path / "sad")
+    (tmp_path / "sad" / "e.png").write_bytes((folder / "e.png").read_bytes())
+    with pytest.raises(ValueError, match=r"no photo with a face .*\(1 were looked at\)"):
+        load_photo_folder(tmp_path)

@@ -7,5 +7,6 @@ from ._analyze import analyze
 from ._cropper import FaceCropper
 from ._find import find_faces
 from ._finder import FaceFinder
+from ._folder import load_photo_folder
 
-__all__ = ["FaceCropper", "FaceFinder", "analyze", "find_faces"]
+__all__ = ["FaceCropper", "FaceFinder", "analyze", "find_faces", "load_photo_folder"]

@@ -158,9 +158,14 @@ def _in_path(path: Path) -> Iterator[Source]:
         return
     found = walk(path)
     problems = [(file, UnreadableError(reason)) for file, reason in found.problems]
-    files = [(file, file) for file in found.files if file.suffix.lower() not in _NOT_PHOTOS]
+    files = [(file, file) for file in found.files if may_be_photo(file)]
     for file, content in sorted(files + problems, key=lambda pair: pair[0]):
         yield Source(str(file), content)
+
+
+def may_be_photo(file: Path) -> bool:
+    """Tell whether the ending of a file does not say that it is something else."""
+    return file.suffix.lower() not in _NOT_PHOTOS
 
 
 class UnreadableError(ValueError):
