@@ -8,5 +8,13 @@ from ._cropper import FaceCropper
 from ._find import find_faces
 from ._finder import FaceFinder
 from ._folder import load_photo_folder
+from ._sheet import contact_sheet
 
-__all__ = ["FaceCropper", "FaceFinder", "analyze", "find_faces", "load_photo_folder"]
+__all__ = [
+    "FaceCropper",
+    "FaceFinder",
+    "analyze",
+    "contact_sheet",
+    "find_faces",
+    "load_photo_folder",
+]

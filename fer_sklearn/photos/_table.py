@@ -45,6 +45,28 @@ def check_classes(classes: Iterable[Any]) -> None:
         )
 
 
+def classes_of(frame: pd.DataFrame) -> list:
+    """Return the classes of a table of `analyze`: its columns from "confidence" to "x".
+
+    Raises
+    ------
+    ValueError
+        If it is no such table.
+    """
+    names = [*frame.columns]
+    try:
+        classes = names[names.index("confidence") + 1 : names.index("x")]
+        expected = columns(classes, video="track" in names)
+    except ValueError:
+        expected = None
+    if names != expected:
+        raise ValueError(
+            "Expected a table of analyze, with the columns photo, face, status, label, "
+            f"confidence, one a class, x, y, ..., got {', '.join(map(str, names[:8]))}, ..."
+        )
+    return classes
+
+
 def make_frame(
     rows: Iterable[dict], classes: Iterable[Any] | None = None, *, video: bool = False
 ) -> pd.DataFrame:
