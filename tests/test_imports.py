@@ -55,6 +55,7 @@ ALLOWED = {
         *("metrics", "normalize"),
     },
     "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
+    "__main__": {"__version__", "photos"},
     "tuning": {
         *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
         *("networks", "normalize", "training"),
