@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
@@ -18,14 +20,14 @@ if TYPE_CHECKING:
 _DONE, _FAILED, _USAGE, _STOPPED = 0, 1, 2, 130
 
 _PHOTOS = """\
-Find the faces in photos, label the expression of each, and write one table.
+Find the faces in photos or videos, label the expression of each, and write one table.
 
 A label is a guess at what people would say who see the face, not at what somebody feels.
 Do not use it to judge people.
 
 Photos without a face and such as cannot be read have a row that says so; they stop nothing.
 Stop the command with Ctrl-C whenever you like: what is done is kept, and the same command
-continues there.
+continues there. (A video that was stopped is read again.)
 """
 _EXAMPLES = """\
 examples:
@@ -33,6 +35,7 @@ examples:
   fer-sklearn photos a.jpg b.jpg --out table.csv --sheet sheet.html
   fer-sklearn photos portraits/ --out table.csv --max-faces 1 --jobs 2
   fer-sklearn photos holiday/ --out table.csv --classifier mine.npz
+  fer-sklearn photos interview.mp4 --out table.csv --fps 2
 
 exit codes:
   0  all photos are in the table, whatever their status
@@ -62,9 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    videos = [path for path in options.paths if _is_video(path)]
+    if videos and (len(videos) < len(options.paths) or options.sheet):
+        parser.error("videos have a table of their own, and no sheet: leave out photos and --sheet")
     warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")  # Ctrl-C
     try:
-        return _photos(options)
+        return _videos(options) if videos else _photos(options)
     except KeyboardInterrupt:
         kept = os.path.exists(os.path.expanduser(options.out) + ".part")
         _say(f"Stopped.{' The same command continues with the photos that are left.' * kept}")
@@ -87,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    photos.add_argument("paths", nargs="+", metavar="PATH", type=_there, help="photo or folder")
+    photos.add_argument(
+        "paths", nargs="+", metavar="PATH", type=_there, help="photo, folder of photos, or video"
+    )
     photos.add_argument("--out", required=True, metavar="CSV", help="table to write")
     photos.add_argument("--sheet", metavar="HTML", help="page to write, with all pictures inside")
     photos.add_argument(
@@ -105,8 +113,21 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument(
         "--jobs", type=_positive, metavar="N", help="processes that look for faces (default: 1)"
     )
+    photos.add_argument(
+        "--fps",
+        type=_rate,
+        default=5.0,
+        metavar="N",
+        help="frames of a video that are looked at, a second (default: 5)",
+    )
     photos.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
     return parser
+
+
+def _is_video(path: str) -> bool:
+    from .photos._reading import VIDEOS
+
+    return Path(path).suffix.lower() in VIDEOS
 
 
 def _there(path: str) -> str:
@@ -119,6 +140,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return rate
 
 
 def _photos(options: argparse.Namespace) -> int:
@@ -134,6 +165,27 @@ def _photos(options: argparse.Namespace) -> int:
         contact_sheet(frame, options.sheet, verbose=how["verbose"])
         if not options.quiet:
             _say(f"The page is in {options.sheet}. It holds faces: keep it as you keep the photos.")
+    return _DONE
+
+
+def _videos(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from ._files import check_writable, replace_file
+    from .photos import FaceFinder, analyze_video
+    from .photos._analyze import as_csv
+
+    check_writable(options.out)
+    how = {"fps": options.fps, "finder": FaceFinder(max_faces=options.max_faces)}
+    tables = [
+        analyze_video(path, options.classifier, verbose=int(not options.quiet), **how)
+        for path in options.paths
+    ]
+    frame = pd.concat(tables, ignore_index=True)
+    replace_file(options.out, as_csv(frame))
+    if not options.quiet:
+        _say(_summary(frame))
+        _say(f"The table is in {options.out}.")
     return _DONE
 
 

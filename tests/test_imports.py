@@ -55,7 +55,7 @@ ALLOWED = {
         *("metrics", "normalize"),
     },
     "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
-    "__main__": {"__version__", "photos"},
+    "__main__": {"__version__", "_files", "photos"},
     "tuning": {
         *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
         *("networks", "normalize", "training"),

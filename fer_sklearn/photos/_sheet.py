@@ -52,7 +52,7 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
     Raises
     ------
     ValueError
-        If `frame` has not the columns of `analyze`.
+        If `frame` has not the columns of `analyze`; tables of videos are refused.
     OSError
         If the file cannot be written.
 
@@ -61,6 +61,8 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
     analyze : Makes the table.
     """
     classes = classes_of(frame)
+    if "track" in frame.columns:
+        raise ValueError("Expected a table of photos, got one of a video, which has no page yet.")
     path = as_path(path)
     check_writable(path)
     contents = {} if photos is None else {s.name: s.content for s in list_photos(photos)}
