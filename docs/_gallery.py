@@ -1,7 +1,16 @@
 """The order of the gallery."""
 
 _ORDER = (
-    *("quickstart", "data", "augmentation", "training", "evaluation", "explain", "embedding"),
+    *(
+        "quickstart",
+        "data",
+        "augmentation",
+        "training",
+        "photos",
+        "evaluation",
+        "explain",
+        "embedding",
+    ),
     "tuning",
 )
 
