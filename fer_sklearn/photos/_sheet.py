@@ -24,8 +24,8 @@ from ._reading import Photo, list_photos, read_photo
 from ._table import STATUSES, classes_of
 
 #: Longest side of a photo, and side of a face, on the page; in pixels.
-_PICTURE, _FACE = 640, 96
-_QUALITY = 80
+_PICTURE, _FACE = 480, 96
+_QUALITY = 75
 
 
 def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", verbose=0):
