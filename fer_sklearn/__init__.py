@@ -28,6 +28,7 @@ _MODULES = (
     "export",
     "metrics",
     "networks",
+    "photos",
     "plots",
     "presets",
     "tuning",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:  # which sees no lazy loading
     from . import export as export
     from . import metrics as metrics
     from . import networks as networks
+    from . import photos as photos
     from . import plots as plots
     from . import presets as presets
     from . import tuning as tuning

@@ -66,6 +66,8 @@ ALLOWED = {
         *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
         *("metrics", "normalize"),
     },
+    "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
+    "__main__": {"__version__", "_files", "photos"},
     "tuning": {
         *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
         *("networks", "normalize", "training"),
@@ -74,15 +76,16 @@ ALLOWED = {
 #: Heavy packages: the rooms that may import them.
 OWNERS = {
     "skorch": {"training"},
-    "tqdm": {"datasets", "model", "training", "tuning"},
+    "tqdm": {"datasets", "model", "photos", "training", "tuning"},
+    "cv2": {"_extras"},
     "optuna": {"tuning"},
     "torch": {
         *("_device", "_globals", "_versions", "augment", "explain", "export", "model"),
         "networks",
         *("normalize", "training"),
     },
-    "joblib": {"_state", "datasets", "networks", "tuning"},
-    "PIL": {"datasets"},
+    "joblib": {"_state", "datasets", "networks", "photos", "tuning"},
+    "PIL": {"datasets", "photos"},
     "onnx": {"export"},
     "onnxruntime": {"export"},
 }
@@ -190,6 +193,10 @@ def test_type_checkers_find_all_that_is_loaded_lazily():
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {alias.asname for node in block.body for alias in node.names}
     assert seen == set(fer_sklearn.__all__) - {"__version__"}
+
+
+def test_importing_the_photos_imports_neither_torch_nor_opencv():
+    assert not {"torch", "skorch", "cv2"} & set(imported_by("import fer_sklearn.photos"))
 
 
 def test_public_names_can_be_imported():

@@ -304,8 +304,8 @@ def _read_gray(file: Path, size: int, max_pixels: int | None) -> np.ndarray:
                 f"{image.width} x {image.height} pixels are more than max_pixels={max_pixels}"
             )
         image.load()
-        turn = _turn_of(image)
-        gray = _in_strips(image, _gray_converter(image))
+        turn = turn_of(image)
+        gray = _in_strips(image, gray_converter(image))
     del image  # it may be large: before the next copy is made
     if turn is not None:
         gray = gray.transpose(turn)
@@ -314,7 +314,7 @@ def _read_gray(file: Path, size: int, max_pixels: int | None) -> np.ndarray:
     return np.asarray(gray)
 
 
-def _turn_of(image: Image.Image) -> Image.Transpose | None:
+def turn_of(image: Image.Image) -> Image.Transpose | None:
     """Return what sets an image upright. Damaged EXIF data say nothing: it may be whole."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
@@ -334,7 +334,7 @@ def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]
     return gray
 
 
-def _gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+def gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """Return the function that makes 8-bit gray of an image of this mode, or of its strips."""
     if image.mode.startswith("I"):  # Pillow's own conversion clips at 255
         deep = image.mode != "I" or _highest(image) > 255
@@ -350,19 +350,24 @@ def _highest(image: Image.Image) -> float:
 
 
 def _from_levels(image: Image.Image, mode: str, white: int) -> Image.Image:
-    return Image.fromarray(_scaled(np.asarray(image.convert(mode)), white))
+    return Image.fromarray(scaled(np.asarray(image.convert(mode)), white))
 
 
 def _from_colours(image: Image.Image) -> Image.Image:
+    return without_alpha(image).convert("L")
+
+
+def without_alpha(image: Image.Image) -> Image.Image:
+    """Return an image without a palette or an alpha channel that make parts of it see-through."""
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in ("RGBA", "LA", "La", "RGBa"):  # see-through parts become black, not noise
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return image.convert("L")
+    return image
 
 
-def _scaled(levels: np.ndarray, white: int) -> np.ndarray:
+def scaled(levels: np.ndarray, white: int) -> np.ndarray:
     """Map [0, white] to bytes; of 16 bits the upper eight stay."""
     low, high = levels.min(), levels.max()
     if not 0 <= low <= high <= white:
