@@ -110,12 +110,14 @@ def to_onnx(
 
     Examples
     --------
+    >>> import os, tempfile
     >>> from fer_sklearn import FERClassifier
     >>> from fer_sklearn.datasets import make_faces
     >>> from fer_sklearn.export import to_onnx
     >>> X, y = make_faces(60, image_size=24, random_state=0, return_X_y=True)
     >>> clf = FERClassifier(widths=(4, 8), max_epochs=1, random_state=0).fit(X, y)
-    >>> to_onnx(clf, getfixture("tmp_path") / "faces.onnx")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_onnx(clf, os.path.join(folder, "faces.onnx"))
     """
     for package in ("onnx", "onnxruntime"):
         import_extra(package, "onnx", "to_onnx")
