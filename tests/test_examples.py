@@ -44,7 +44,7 @@ RUNS = [
     f"benchmarks/label_noise.py fer2013.csv votes.csv {SMALL} --folds 2 --plot noise.png",
     "benchmarks/large_data.py --base 50 --sizes 70",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
-    "benchmarks/predict_speed.py --faces 16 --network cnn",
+    "benchmarks/predict_speed.py --faces 16 --repeats 1 --network cnn",
     "benchmarks/threads.py --faces 16 --repeats 1 --busy 1",
     "benchmarks/soak.py --minutes 0",
     f"benchmarks/pruning.py fer2013.csv --trials 4 --faces 56 --orders 2 {SMALL}",
