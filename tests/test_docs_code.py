@@ -153,6 +153,7 @@ def served(app):
 
 
 def test_the_server_of_the_page_on_serving_answers_many_threads(names):
+    pytest.importorskip("onnx", reason="needs the extra [onnx]")
     run("docs/user_guide/serving.md", names)
     X, clf = names["X_test"][:6].reshape(-1, 48, 48), names["clf"]
     with served(names["app"]) as ask, ThreadPoolExecutor(3) as pool:
@@ -161,10 +162,13 @@ def test_the_server_of_the_page_on_serving_answers_many_threads(names):
     assert status == 200
     assert alone == [(200, {"faces": [face]}) for face in together["faces"]]
     rows = [[face[label] for label in clf.classes_] for face in together["faces"]]
+    assert type(clf).__name__ == "ONNXClassifier"
+    assert names["labels"] == clf.predict(names["X_test"]).tolist()
     np.testing.assert_array_equal(rows, clf.predict_proba(X).round(4))
 
 
 def test_the_server_of_the_page_on_serving_refuses_what_are_no_faces(names):
+    pytest.importorskip("onnx", reason="needs the extra [onnx]")
     run("docs/user_guide/serving.md", names)
     face = bytes(48 * 48)
     with served(names["app"]) as ask:

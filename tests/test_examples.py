@@ -46,7 +46,7 @@ RUNS = [
     "benchmarks/large_data.py --base 50 --sizes 70",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
     "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
-    "benchmarks/predict_speed.py --faces 16 --network cnn",
+    "benchmarks/predict_speed.py --faces 16 --repeats 1 --network cnn",
     "benchmarks/threads.py --faces 14 --repeats 1 --busy 1",
     "benchmarks/soak.py --minutes 0",
     f"benchmarks/pruning.py fer2013.csv --trials 4 --faces 56 --orders 2 {SMALL}",

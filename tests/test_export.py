@@ -71,6 +71,18 @@ class Own(nn.Module):
         return self.logits(self.layers(x))
 
 
+class OfAttention(Own):
+    """Looks at all places at once, for which torch has kernels of its own."""
+
+    def __init__(self, n_classes: int, image_shape: tuple[int, int]) -> None:
+        super().__init__(n_classes, image_shape)
+        self.attention = nn.TransformerEncoderLayer(3, 1, 8, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.layers[:2](x).flatten(2).transpose(1, 2)
+        return self.logits(self.attention(places).mean(1))
+
+
 class OfOneLength(Own):
     """Its batches keep the length of the first, when it is followed by the exporter."""
 
@@ -239,8 +251,9 @@ def test_names_of_columns_are_kept(faces, target):
         got.predict(X[X.columns[::-1]])
 
 
-def test_an_own_network_is_written(faces, target):
-    clf = quick_fit(faces.data[:70], faces.target[:70], network=Own, widths=None)
+@pytest.mark.parametrize("network", [Own, OfAttention])
+def test_an_own_network_is_written(faces, target, network):
+    clf = quick_fit(faces.data[:70], faces.target[:70], network=network, widths=None)
     assert_agree(exported(clf, target), clf, faces.data[70:90])
 
 

@@ -161,11 +161,17 @@ def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
             return torch.stack([level, level * 0 + (len(x) < self.fewest)], dim=1)
 
     whole = Faces(faces.data[:5], pixel_range=(0, 255), device=torch.device("cpu"))
-    for fewest, rows in ((1, [4, 4, 2]), (3, [4, 4, 4])):
+    for views, fewest, rows in (
+        ("flip", 1, [4, 4, 2]),
+        ("flip", 3, [4, 4, 4]),
+        (None, 1, [4, 1]),
+        (None, 2, [4, 2]),
+        (None, 3, [4, 4]),
+    ):
         model, known = Kernels(fewest), {}
-        first = ask(model, whole, VIEWS["flip"], known=known)
+        first = ask(model, whole, VIEWS[views], known=known)
         model.rows.clear()
-        np.testing.assert_array_equal(ask(model, whole, VIEWS["flip"], known=known), first)
+        np.testing.assert_array_equal(ask(model, whole, VIEWS[views], known=known), first)
         assert model.rows == rows
 
 

@@ -65,14 +65,15 @@ class ONNXClassifier(ClassifierMixin, BaseEstimator):
 
     Examples
     --------
+    >>> import os, tempfile
     >>> from fer_sklearn import FERClassifier
     >>> from fer_sklearn.datasets import make_faces
     >>> from fer_sklearn.export import ONNXClassifier, to_onnx
     >>> X, y = make_faces(60, image_size=24, random_state=0, return_X_y=True)
     >>> clf = FERClassifier(widths=(4, 8), max_epochs=1, random_state=0).fit(X, y)
-    >>> path = getfixture("tmp_path") / "faces.onnx"
-    >>> to_onnx(clf, path)
-    >>> onnx_clf = ONNXClassifier(path)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_onnx(clf, os.path.join(folder, "faces.onnx"))
+    ...     onnx_clf = ONNXClassifier(os.path.join(folder, "faces.onnx"))
     >>> onnx_clf.predict_proba(X[:2]).shape
     (2, 7)
     """

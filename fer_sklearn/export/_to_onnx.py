@@ -110,12 +110,14 @@ def to_onnx(
 
     Examples
     --------
+    >>> import os, tempfile
     >>> from fer_sklearn import FERClassifier
     >>> from fer_sklearn.datasets import make_faces
     >>> from fer_sklearn.export import to_onnx
     >>> X, y = make_faces(60, image_size=24, random_state=0, return_X_y=True)
     >>> clf = FERClassifier(widths=(4, 8), max_epochs=1, random_state=0).fit(X, y)
-    >>> to_onnx(clf, getfixture("tmp_path") / "faces.onnx")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_onnx(clf, os.path.join(folder, "faces.onnx"))
     """
     for package in ("onnx", "onnxruntime"):
         import_extra(package, "onnx", "to_onnx")
@@ -316,7 +318,9 @@ def _export(source: _Source) -> bytes:
     whole, content = _Whole(source).eval(), io.BytesIO()
     example = torch.from_numpy(source.levels(_samples(source)[:3]))
     any_length = {INPUT: {0: "n_faces"}, OUTPUT: {0: "n_faces"}}
-    with undisturbed(), torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+    # Where gradients are computed, attention takes no short cuts that ONNX has no words for.
+    grad = torch.enable_grad()
+    with undisturbed(), torch.inference_mode(False), grad, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is the older one, and what the comparison finds
         try:
             torch.onnx.export(
@@ -330,7 +334,7 @@ def _export(source: _Source) -> bytes:
         except Exception as error:  # whatever a network's own code raises
             raise ValueError(
                 f"The network {type(source.predictor.model.network).__name__} cannot be exported: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}. {_WAY_OUT}"
             ) from error
     return content.getvalue()
 
@@ -365,7 +369,8 @@ def _compare(source: _Source, file: OnnxFile) -> None:
 
 _WAY_OUT = (
     "The exporter follows one batch through the network: in its forward write x.shape[0], not "
-    "len(x), and torch.where, not `if`, where something depends on the values."
+    "len(x), int(x.shape[2]) where Python calculates with a side, and torch.where, not `if`, where "
+    "something depends on the values."
 )
 
 

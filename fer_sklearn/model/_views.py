@@ -126,7 +126,7 @@ VIEWS = {
 #: Rows a batch: for few faces, and for many.
 _ROWS = {"cpu": (4, 64)}
 _ROWS_ELSEWHERE = (256, 256)
-#: Faces that are drawn to see whether one alone gets the same bits; not for larger batches.
+#: Faces that are drawn to see which small batches give the same bits; not for larger batches.
 _PROBES = 4
 #: Seconds after which a progress bar appears.
 _PATIENCE = 3.0
@@ -157,8 +157,7 @@ def ask(
     A face's answer must not depend on the faces beside it, but the kernels that a
     batch size selects may differ in the seventh digit. So a batch of few rows decides what a
     face's bits are. A larger batch is used where there are faces enough, if it gives the first of
-    them the same bits; what is left over at the end is asked one by one if that does, and fills a
-    batch up if not. On a CPU each batch is computed by one thread, several batches side by side:
+    them the same bits; what is left over at the end fills up the smallest batch that does. On a CPU each batch is computed by one thread, several batches side by side:
     threads that share a batch wait for each other.
 
     Parameters
@@ -173,7 +172,7 @@ def ask(
     merge : callable
         What makes one answer of those to several views.
     known : dict or None
-        Of this model: whether single faces get the same bits; looked up, and filled in.
+        Of this model: the smallest batch that gives the same bits; looked up, and filled in.
     verbose : int
         Above 0: a progress bar if it takes longer than a few seconds.
     """
@@ -194,8 +193,8 @@ def ask(
     if len(faces) % few and few <= _PROBES:
         known, key = {} if known is None else known, (views, low, merge)
         if key not in known:
-            known[key] = _alone_as_in_company(look, faces, few)
-        sizes += [1] * known[key]
+            known[key] = _least_agreeing(look, faces, few)
+        sizes.append(known[key])
     start = sum(map(len, answers))
     batches = list(_batches(start, len(faces), sizes))
     bar = {"total": len(faces), "initial": start, "unit": "face", "delay": _PATIENCE}
@@ -218,14 +217,18 @@ def _look(
         return answers[0] if len(looks) == 1 else merge(answers)
 
 
-def _alone_as_in_company(look: Callable[[Tensor], Tensor], faces: Faces, few: int) -> bool:
-    """Whether drawn faces get the same bits one by one as in a batch of few rows."""
+def _least_agreeing(look: Callable[[Tensor], Tensor], faces: Faces, few: int) -> int:
+    """Return the smallest batch that gives drawn faces the same bits as one of few rows."""
     generator = torch.Generator("cpu").manual_seed(0)
     shape = (_PROBES - _PROBES % few, *faces.pixels(np.array([0])).shape[1:])
     options = {"generator": generator, "dtype": torch.float32, "device": "cpu"}
     drawn = torch.rand(shape, **options).to(faces.device)
-    alone, beside = (torch.cat([look(part) for part in drawn.split(size)]) for size in (1, few))
-    return torch.equal(alone, beside)
+    answers = {
+        size: torch.cat([look(part) for part in drawn.split(size)])
+        for size in (1, 2, few)
+        if size <= few
+    }
+    return min(size for size, own in answers.items() if torch.equal(own, answers[few]))
 
 
 def _batches(start: int, stop: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
