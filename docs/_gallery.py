@@ -1,8 +1,8 @@
 """The order of the gallery."""
 
 _ORDER = (
-    *("quickstart", "data", "augmentation", "training", "evaluation", "explain", "embedding"),
-    "tuning",
+    *("quickstart", "data", "augmentation", "training", "photos", "evaluation", "explain"),
+    *("embedding", "tuning"),
 )
 
 

@@ -57,6 +57,7 @@ html_sidebars = {
     page: []
     for page in (
         "index",
+        "install",
         "model-card",
         "licences",
         "changelog",

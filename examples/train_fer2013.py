@@ -19,8 +19,45 @@ import joblib
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, preset
 from fer_sklearn.datasets import load_fer2013
 from fer_sklearn.metrics import evaluation_report
+from fer_sklearn.networks import NETWORKS
 from fer_sklearn.presets import PRESETS
 from fer_sklearn.tuning import HoldOut
+
+#: Options that are parameters of FERClassifier: their type or choices, and what they mean.
+PARAMETERS = {
+    "network": (list(NETWORKS), "architecture"),
+    "widths": (int, "channels of each stage of the network, one number a stage"),
+    "depth": (int, "convolutions ('cnn') or residual units ('resnet') a stage"),
+    "dropout": (float, "share of features dropped before the last layers, from 0 up to 1"),
+    "optimizer": (["muon", "adam", "adamw", "sgd"], "what moves the weights"),
+    "learning_rate": (float, "size of its steps, at the peak of the schedule"),
+    "weight_decay": (float, "pull of the weights towards 0"),
+    "schedule": (
+        ["one-cycle", "cosine", "plateau", "step", "none"],
+        "how the learning rate changes from epoch to epoch; 'none' keeps it as it is",
+    ),
+    "label_smoothing": (float, "share of each label that is spread over all, from 0 up to 1"),
+    "mixup": (float, "strength with which pairs of faces are blended; 0 blends none"),
+    "plain_fraction": (float, "share of the epochs, at the end, without mixup and erasing"),
+    "batch_size": (int, "largest number of faces a step"),
+    "max_epochs": (int, "passes over the training data"),
+    "precision": (["auto", "float32", "bfloat16"], "what convolutions multiply in"),
+    "device": (str, "'cpu', 'cuda', 'cuda:1' or 'mps'; 'auto' is a GPU if there is one"),
+    "predict_augment": (
+        ["auto", "flip", "blur", "scale", "affine", "ten-crop", "none"],
+        "views of a face that a prediction averages; 'none' is the face itself",
+    ),
+}
+#: The same of FaceAugmenter, which changes training faces at random.
+AUGMENTATION = {
+    "rotation": (float, "largest rotation, in degrees"),
+    "shift": (float, "largest shift, as a fraction of the side"),
+    "scale": (float, "largest zoom in or out, as a fraction"),
+    "flip": (float, "probability that a face is mirrored"),
+    "brightness": (float, "largest change of brightness, as a fraction of black to white"),
+    "contrast": (float, "largest change of contrast, as a fraction"),
+    "erase": (float, "probability that a rectangle of a face is blanked"),
+}
 
 
 def main():
@@ -73,29 +110,80 @@ def parse_arguments():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("path", help="fer2013.csv, or what else load_fer2013 takes")
-    parser.add_argument("--preset", choices=PRESETS, default="fast", help="what is not stated")
-    parser.add_argument("--test-usage", default="PublicTest", help="split to test on")
-    parser.add_argument(
-        "--hold-out", action="store_true", default=False, help="test on a tenth of Training"
+    add_run(parser)
+    network = parser.add_argument_group("network and training")
+    add(network, PARAMETERS, *(params_of(name) for name in PRESETS))
+    network.add_argument(
+        "--oversample", action="store_true", help="repeat the faces of rare expressions"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("fer2013.joblib"))
-    parser.add_argument("--weights", type=Path, help="file to write with save_pretrained, too")
-    parser.add_argument("--checkpoint", type=Path, help="file to go on from after a kill")
-    parser.add_argument("--widths", type=int, nargs="+", help="channels of each stage")
-    parser.add_argument("--oversample", action="store_true", help="repeat rare expressions")
-    parser.add_argument("--early-stopping", action="store_true")
-    parser.add_argument("--normalize", help="method of FaceNormalizer")
-    for kind, names in {
-        str: "network optimizer schedule precision device predict_augment",
-        int: "depth batch_size max_epochs",
-        float: "dropout learning_rate weight_decay label_smoothing mixup plain_fraction "
-        "rotation shift scale flip brightness contrast erase",
-    }.items():
-        for name in names.split():
-            parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="as the parameter")
+    network.add_argument(
+        "--early-stopping",
+        action="store_true",
+        help="stop when accuracy on a tenth of the faces, set aside, no longer rises",
+    )
+    network.add_argument(
+        "--normalize",
+        choices=["scale", "dataset", "image", "equalize"],
+        help="how gray levels are brought to one scale (default: dataset)",
+    )
+    changes = parser.add_argument_group("random changes of training faces")
+    augmenters = [params_of(name)["augment"] or FaceAugmenter() for name in PRESETS]
+    add(changes, AUGMENTATION, *(augmenter.get_params() for augmenter in augmenters))
     return parser.parse_args()
+
+
+def add_run(parser):
+    """Add what is no parameter: the data, the preset, the files."""
+    parser.add_argument("path", help="fer2013.csv, or what else load_fer2013 takes")
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="fast",
+        help="parameters of what is not stated below (default: fast)",
+    )
+    parser.add_argument(
+        "--test-usage",
+        default="PublicTest",
+        help="split to test on: PublicTest, PrivateTest, or Test for both (default: PublicTest)",
+    )
+    parser.add_argument(
+        "--hold-out",
+        action="store_true",
+        default=False,
+        help="test on a tenth of Training instead, and train on the rest",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="decides weights, order and augmentation; the same gives the same bits (default: 0)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("fer2013.joblib"),
+        help="file for the trained classifier (default: fer2013.joblib)",
+    )
+    parser.add_argument("--weights", type=Path, help="file to write with save_pretrained, too")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="file from which a fit that was killed continues"
+    )
+
+
+def params_of(name):
+    return {**FERClassifier().get_params(deep=False), **preset(name)}
+
+
+def add(group, options, fast, accurate):
+    """Add options, with their choices and their values in the two presets."""
+    for name, (kind, words) in options.items():
+        form = {"type": kind} if isinstance(kind, type) else {"choices": kind}
+        many = {"nargs": "+"} if name == "widths" else {}
+        default = "that of the network or optimiser" if fast[name] is None else fast[name]
+        if accurate[name] != fast[name]:
+            default = f"{default}; of the preset accurate: {accurate[name]}"
+        option = f"--{name.replace('_', '-')}"
+        group.add_argument(option, **form, **many, help=f"{words} (default: {default})")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from math import prod
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Archive:
         hold, or is not what `numpy.savez` writes. `zipfile` adds errors of its own.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         _check_directory(file)
         self._archive = zipfile.ZipFile(file)
         members = self._archive.infolist()
@@ -84,7 +84,7 @@ class Archive:
         return shape, fortran, dtype
 
 
-def _check_directory(file: BinaryIO) -> None:
+def _check_directory(file: IO[bytes]) -> None:
     """Raise if the list of members is too long to be read, or not where `numpy.savez` has it."""
     end = struct.Struct("<4s4HLLH")  # of the zip format, without a comment behind it
     locator = 20  # what zip64, for files above 4 GB, has before it

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn 1.8
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Adds nothing: this scikit-learn has no callbacks."""
 
-    def with_callbacks(method: Callable) -> Callable:
-        """Return the method as it is."""
+    def _with_callbacks(method: Callable) -> Callable:
         return method
 
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 __all__ = [
     "CallbackSupportMixin",
@@ -30,6 +33,11 @@ __all__ = [
     "subtask",
     "with_callbacks",
 ]
+
+
+def with_callbacks(fit: Callable[P, R]) -> Callable[P, R]:
+    """Decorate `fit`: it tells scikit-learn's callbacks that it begins and ends."""
+    return _with_callbacks(fit)
 
 
 def has_callbacks(estimator: BaseEstimator) -> bool:

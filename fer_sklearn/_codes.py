@@ -103,7 +103,7 @@ def _is_number(label: object) -> bool:
 
 def _may_be_codes(labels: list, fresh: list) -> bool:
     """Whether an encoder that saw more or fewer classes than the file could have made them."""
-    whole = all(isinstance(label, Real) and label >= 0 and label % 1 == 0 for label in labels)
+    whole = all(isinstance(label, Real) and label >= 0 and label % 1 == 0 for label in labels)  # type: ignore[operator]  # numbers.Real compares with int
     return whole and 0 in labels and (bool(fresh) or labels == list(range(len(labels))))
 
 

@@ -38,6 +38,16 @@ def resolve_device_or_cpu(device: str | torch.device) -> torch.device:
         return torch.device("cpu")
 
 
+def multiplies_bfloat16_fast(device: torch.device) -> bool:
+    """Tell whether the device multiplies bfloat16 faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()
+        return capabilities.get("avx512_bf16", False)
+    return False
+
+
 def is_single_gpu(device: str) -> bool:
     """Tell whether all that run on `device` would share one GPU."""
     kind = resolve_device_or_cpu(device)

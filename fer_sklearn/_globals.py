@@ -8,10 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+Module = TypeVar("Module", bound=nn.Module)
 _lock = threading.RLock()
 #: Of a batch that is worth several threads: 64 faces of 48 x 48 through the default network.
 WORK_FOR_THREADS = 64 * 48 * 48 * 1.9e6
@@ -126,7 +128,8 @@ def global_state_preserved(device: torch.device) -> Iterator[None]:
     Inside, gradients are computed, cuDNN does not choose another algorithm in every run, and
     glibc keeps the memory that a step frees for the next one.
     """
-    changes = {("generators", device): lambda undo: _keep_generators(undo, device)}
+    changes: dict[object, Callable[[ExitStack], None]] = {}
+    changes["generators", device] = lambda undo: _keep_generators(undo, device)
     if device.type == "cuda":
         changes["cudnn"] = _repeatable_cudnn
     if device.type == "cpu":
@@ -135,7 +138,7 @@ def global_state_preserved(device: torch.device) -> Iterator[None]:
         yield
 
 
-def build_seeded(build: Callable[[], nn.Module], seed: int, device: torch.device) -> nn.Module:
+def build_seeded(build: Callable[[], Module], seed: int, device: torch.device) -> Module:
     """Call `build` with torch's global generators at `seed`, one thread at a time."""
     with _lock:
         for generator in global_generators(device):
@@ -143,7 +146,7 @@ def build_seeded(build: Callable[[], nn.Module], seed: int, device: torch.device
         return build()
 
 
-def build_aside(build: Callable[[], nn.Module]) -> nn.Module:
+def build_aside(build: Callable[[], Module]) -> Module:
     """Call `build`, one thread at a time, and put torch's CPU generator back.
 
     So it disturbs no `build_seeded` in another thread.
@@ -159,7 +162,9 @@ def _single_dtype(undo: ExitStack) -> None:
 
 def _exact_products(undo: ExitStack) -> None:
     """Multiply float32 as float32 on every kind of device."""
-    cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    backends: Any = torch.backends  # whose names depend on the version
+    cuda, cudnn, mkldnn = backends.cuda, backends.cudnn, backends.mkldnn
+    settings: list[tuple[Any, str, object]]
     if hasattr(cudnn, "conv"):  # torch 2.9; reading the older names beside these is an error
         operations = (cudnn.conv, cuda.matmul, mkldnn.conv, mkldnn.matmul)
         settings = [(operation, "fp32_precision", "ieee") for operation in operations]
@@ -190,7 +195,7 @@ def _keep_freed_memory(undo: ExitStack) -> None:
     Otherwise glibc returns the memory of every step to the kernel and asks for it again: tens
     of thousands of page faults per step. What the user has set in the environment stays.
     """
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
     chosen = "MALLOC_TRIM_THRESHOLD_" in os.environ or "GLIBC_TUNABLES" in os.environ
     if chosen or not hasattr(libc, "mallopt"):
         return

@@ -294,7 +294,8 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
                 "pixel_range at 'auto', or, if 1 is white in X, pass X.astype(float)."
             )
         check_pixel_range(values, pixel_range)
-        return tuple(float(end) for end in pixel_range)
+        black, white = pixel_range
+        return float(black), float(white)
     if values.are_faces and values.dtype.kind in "iu" and values.look_black():
         warnings.warn(
             "The faces are whole numbers of at most 1, where 255 is white: all of them are black. "

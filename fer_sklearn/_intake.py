@@ -130,19 +130,19 @@ def take_in(
     ValueError
         If one of them cannot be used.
     """
-    rows, y, image_shape = _read(estimator, X, y, start.image_shape)
-    check_classification_targets(y)
-    classes = find_classes(y) if start.classes is None else start.classes
-    codes = _encode(y, classes)
+    rows, labels, image_shape = _read(estimator, X, y, start.image_shape)
+    check_classification_targets(labels)
+    classes = find_classes(labels) if start.classes is None else start.classes
+    codes = _encode(labels, classes)
     class_weight = start.class_weight(classes)
     check_class_weight(class_weight, classes)
-    weights = make_loss_weights(y, sample_weight, class_weight)
+    weights = make_loss_weights(labels, sample_weight, class_weight)
     shares = check_shares(label_distribution, len(rows), len(classes))
     return TrainingFaces(
         rows=rows,
         values=PixelValues(rows),
         image_shape=image_shape,
-        y=y,
+        y=labels,
         classes=classes,
         codes=codes,
         index=drop_weightless(np.arange(len(rows)), weights, codes),
@@ -177,9 +177,9 @@ def take_in_batch(
         _encode(np.asarray(classes), start.classes)
     if _check_partial_fit_first_call(estimator, classes):
         find_classes(estimator.classes_, "classes")
-    rows, y, image_shape = _read(estimator, X, y, start.image_shape)
-    check_classification_targets(y)
-    codes = _encode(y, estimator.classes_)
+    rows, labels, image_shape = _read(estimator, X, y, start.image_shape)
+    check_classification_targets(labels)
+    codes = _encode(labels, estimator.classes_)
     class_weight = start.class_weight(estimator.classes_)
     check_class_weight(class_weight, estimator.classes_)
     weights = make_batch_weights(codes, estimator.classes_, sample_weight, class_weight)
@@ -190,7 +190,7 @@ def take_in_batch(
         rows=rows,
         values=PixelValues(rows),
         image_shape=image_shape,
-        y=y,
+        y=labels,
         classes=estimator.classes_,
         codes=codes,
         index=index,
@@ -224,7 +224,7 @@ def split(
     if (X_val is None) != (y_val is None):
         came, lacks = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
         raise ValueError(f"{came} came without {lacks}: pass both or neither.")
-    if X_val is not None:
+    if X_val is not None and y_val is not None:
         return data, _given(estimator, data, X_val, y_val)
     if needs_validation(estimator.schedule, early_stopping=estimator.early_stopping):
         return data.set_aside(estimator.validation_fraction, seed)
@@ -232,7 +232,7 @@ def split(
 
 
 def _given(
-    estimator: BaseEstimator, data: TrainingFaces, X_val: ArrayLike | None, y_val: ArrayLike | None
+    estimator: BaseEstimator, data: TrainingFaces, X_val: ArrayLike, y_val: ArrayLike
 ) -> TrainingFaces:
     rows, y, image_shape = _read(estimator, X_val, y_val, data.image_shape)
     way_out = "Leave their faces out of X_val and y_val, or fit on such faces too."
@@ -262,10 +262,11 @@ def _hint(y: np.ndarray, classes: np.ndarray, decode: str) -> str:
 
 
 def _read(
-    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, known: tuple[int, int] | None
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """Return rows, labels and image shape; None as the known shape learns it, else it is compared.
+    estimator: BaseEstimator, X: ArrayLike, y: Any, known: tuple[int, int] | None
+) -> tuple[np.ndarray, Any, tuple[int, int]]:
+    """Return rows, labels and image shape.
 
+    With None as the known shape it is learned, else it is compared.
     Images become rows since scikit-learn validates rows; their shape is kept beside.
     """
     rows, own_shape = as_rows(X)

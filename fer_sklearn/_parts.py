@@ -59,7 +59,7 @@ def _check_part(part: str, value: Any) -> None:
 def _are_widths(widths: Any) -> bool:
     if np.ndim(widths) != 1 or not len(widths):
         return False
-    return all(isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in widths)
+    return all(isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in widths)  # type: ignore[operator]  # numbers.Integral compares with int
 
 
 def with_parts(classifier: BaseEstimator, params: dict) -> dict:

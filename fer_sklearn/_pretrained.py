@@ -192,7 +192,7 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
     stated = {**about, "format": _FORMAT, "sha256": _checksum(about, arrays)}
     entry = np.frombuffer(json.dumps(stated).encode(), dtype=np.uint8)
     content = io.BytesIO()
-    np.savez(content, about=entry, **arrays)
+    np.savez(content, about=entry, **arrays)  # type: ignore[arg-type]  # no array is allow_pickle
     if len(arrays) >= MOST_ARRAYS or content.tell() > MOST_BYTES:
         raise ValueError(
             f"The network has {len(arrays):,} arrays of {content.tell():,} bytes; a file holds up "
@@ -214,7 +214,8 @@ def _read(archive: Archive) -> Pretrained:
     about = {key: value for key, value in stated.items() if key not in ("format", "sha256")}
     _check_about(about)
     start = Pretrained(**about)
-    start.image_shape = tuple(start.image_shape)
+    height, width = start.image_shape
+    start.image_shape = (height, width)
     start.network_params = {k: _tuples(v) for k, v in start.network_params.items()}
     if number < 2 and start.network == "resnet":  # before it became a parameter
         start.network_params["activation"] = "relu"

@@ -149,6 +149,8 @@ class ColdStart(Start):
 class FileStart(Start):
     """Weights of a file; it also says which network, and how faces are normalised."""
 
+    file: Pretrained
+
     def __init__(self, params: dict, file: Pretrained) -> None:
         super().__init__(params)
         self.file = file
@@ -354,7 +356,7 @@ def to_file(
             "with normalize='upstream'. Fit one with a FaceNormalizer of its own."
         )
     return Pretrained(
-        network=recipe.network,
+        network=str(recipe.network),
         network_params=params,
         classes=classes.tolist(),
         image_shape=recipe.image_shape,

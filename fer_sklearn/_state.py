@@ -92,7 +92,8 @@ class Lasting:
     """Mixin of the parts of a classifier: a pickle that lacks a parameter gets its default."""
 
     def __setstate__(self, state: dict) -> None:
-        super().__setstate__({**defaults_of(type(self)), **state})
+        state = {**defaults_of(type(self)), **state}
+        super().__setstate__(state)  # type: ignore[misc]  # of the estimator that has this mixin
 
 
 def defaults_of(cls: type) -> dict:

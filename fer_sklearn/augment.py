@@ -113,7 +113,7 @@ def affine_matrices(x: Tensor, angle: Tensor, zoom: Tensor, right: Tensor, down:
 def sample(x: Tensor, matrices: Tensor) -> Tensor:
     """Fetch the pixels of each face bilinearly, by its own matrix or by one for all."""
     grid = F.affine_grid(matrices, [len(matrices), *x.shape[1:]], align_corners=False)
-    grid = grid.expand(len(x), -1, -1, -1)
+    grid = grid.expand(x.shape[0], -1, -1, -1)  # len() would fix the length in an exported file
     if x.device.type == "mps":
         return sample_inside(x, grid)
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
@@ -207,7 +207,7 @@ class AugmentedArray(np.ndarray):
         super().__setstate__(state)
 
 
-class FaceAugmenter(
+class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Random changes of training faces, different ones for every batch of every epoch.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -281,50 +284,50 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    #: The trained network and all that it takes to ask it.
-    _predictor: FacePredictor | None = None
+    #: The trained network and all that it takes to ask it; None before `fit`.
+    _predictor: FacePredictor = None  # type: ignore[assignment]
     #: What `partial_fit` continues with: the network and the state of its optimiser.
     _trainer: training.Trainer | None = None
 
     @other_names(PARAMETERS_ELSEWHERE)
     def __init__(
         self,
-        network="resnet",
+        network: str | Callable[..., Any] = "resnet",
         *,
-        widths=None,
-        depth=None,
-        dropout=None,
-        network_params=None,
-        pretrained=None,
-        freeze=0,
-        normalize=None,
-        augment=None,
-        class_balance=None,
-        class_weight=None,
-        optimizer="muon",
-        learning_rate=None,
-        weight_decay=1e-4,
-        schedule="one-cycle",
-        label_smoothing=0.1,
-        teacher_weight=0.5,
-        mixup=0.0,
-        plain_fraction=0.0,
-        batch_size="auto",
-        max_epochs=16,
-        warm_start=False,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        image_shape=None,
-        precision="auto",
-        device="auto",
-        random_state=None,
-        predict_augment="auto",
-        logit_adjustment=0.0,
-        checkpoint=None,
-        callbacks=None,
-        verbose=0,
-    ):
+        widths: Sequence[int] | None = None,
+        depth: int | None = None,
+        dropout: float | None = None,
+        network_params: dict[str, Any] | None = None,
+        pretrained: str | PathLike[str] | None = None,
+        freeze: int = 0,
+        normalize: FaceNormalizer | str | None = None,
+        augment: FaceAugmenter | str | None = None,
+        class_balance: str | None = None,
+        class_weight: dict[Any, Any] | str | None = None,
+        optimizer: str = "muon",
+        learning_rate: float | None = None,
+        weight_decay: float = 1e-4,
+        schedule: str | None = "one-cycle",
+        label_smoothing: float = 0.1,
+        teacher_weight: float = 0.5,
+        mixup: float = 0.0,
+        plain_fraction: float = 0.0,
+        batch_size: int | str = "auto",
+        max_epochs: int = 16,
+        warm_start: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        image_shape: Sequence[int] | None = None,
+        precision: str = "auto",
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        predict_augment: str | None = "auto",
+        logit_adjustment: float = 0.0,
+        checkpoint: str | PathLike[str] | None = None,
+        callbacks: Sequence[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.network = network
         self.widths = widths
         self.depth = depth
@@ -364,15 +367,15 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     @with_callbacks
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        label_distribution=None,
-        X_val=None,
-        y_val=None,
-        teacher=None,
-    ):
+        label_distribution: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        teacher: FERClassifier | Sequence[FERClassifier] | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -438,10 +441,16 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                     training.TellEpochs(*pair) for pair in epoch_tasks(task, self, X, y, learned)
                 ]
                 trainer.train(train, valid, told)
-            vars(self).update(learned(), _trainer=None)
+            self.__dict__.update(learned(), _trainer=None)
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch on a batch of faces, at a constant learning rate.
 
         The optimiser's state is kept from call to call, until `fit` or a pickle. It is reset if a
@@ -483,10 +492,10 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                     )
                 trainer.train(data)
             learned = self._learned(start, data, trainer, before=_totals_of(self))
-            vars(self).update(learned, _trainer=trainer)
+            self.__dict__.update(learned, _trainer=trainer)
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Compute the logits of each face.
 
         Parameters
@@ -508,7 +517,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Estimate the probability of each expression.
 
         Parameters
@@ -529,7 +538,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """
         return softmax(self._logits(X), axis=1)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """Estimate the logarithm of the probability of each expression.
 
         Parameters
@@ -550,7 +559,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """
         return log_softmax(self._logits(X), axis=1)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict the expression of each face.
 
         Parameters
@@ -571,7 +580,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         codes = self._logits(X).argmax(axis=1)
         return self.classes_[codes]
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of `augment` and `normalize` too where these are None.
 
         .. versionchanged:: 0.2
@@ -598,7 +607,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         return super().set_params(**with_parts(self, params))
 
     @classmethod
-    def from_pretrained(cls, source="fer2013", **params):
+    def from_pretrained(cls, source: str | PathLike[str] = "fer2013", **params: Any) -> Self:
         """Return a pretrained classifier, which is fitted already.
 
         Its `fit` and `partial_fit` continue from its weights: it is
@@ -634,7 +643,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         start = FileStart(clf.get_params(deep=False), file)
         predictor = start.as_stored(resolve_device(clf.device))
         known = {"class_count_": file.class_count, "_class_totals": file.class_totals}
-        vars(clf).update(
+        clf.__dict__.update(
             {name: np.array(value) for name, value in known.items() if value is not None},
             _predictor=predictor,
             classes_=np.array(file.classes),
@@ -647,7 +656,9 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         )
         return clf
 
-    def save_pretrained(self, path, *, note="", temperature=1.0):
+    def save_pretrained(
+        self, path: str | PathLike[str], *, note: str = "", temperature: float = 1.0
+    ) -> None:
         """Write the network as a file for `from_pretrained` and ``pretrained=``.
 
         Unlike a pickle, the file holds only arrays and JSON, so it is safe to load from anywhere.
@@ -714,7 +725,7 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             "best_validation_score_": max(scores, default=None),
         }
 
-    def _logits(self, X):
+    def _logits(self, X: Any) -> np.ndarray:
         """Logits in float64, (n_samples, n_classes)."""
         predictor, faces = asked_about(self, X)
         return predictor.logits(faces, self.verbose)

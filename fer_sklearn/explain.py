@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from itertools import product
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -238,7 +239,8 @@ def _occlusion(predictor: FacePredictor, faces, codes, scores, patches) -> np.nd
     covered = patches.reshape(len(patches), -1)
     maps = np.empty((len(faces), *predictor.recipe.image_shape), dtype=np.float32)
     for rows in _batches(len(faces)):
-        logits = predictor.logits(_Covered(faces, rows, patches))
+        covers: Any = _Covered(faces, rows, patches)  # with all of `Faces` that an answer takes
+        logits = predictor.logits(covers)
         logits = logits.reshape(len(rows), len(patches), -1)
         left = log_softmax(logits, axis=2)[np.arange(len(rows)), :, codes[rows]]
         drops = (scores[rows] - left) @ covered / covered.sum(axis=0)

@@ -184,7 +184,11 @@ class EvaluationReport:
 
     def _repr_html_(self) -> str:
         notes = html.escape("; ".join(self._notes()))
-        return f"{self.to_frame().to_html()}<p>{notes}</p>{self.by_class.to_html()}"
+        scores = self.to_frame().astype(object)
+        scores.loc["faces"] = scores.loc["faces"].astype(int)
+        shown = scores.to_html(float_format="{:.4f}".format)
+        by_class = self.by_class.to_html(float_format="{:.3f}".format)
+        return f"{shown}<p>{notes}</p>{by_class}"
 
     def plot(self, *, ax=None, normalize=True, cmap="Blues"):
         """Draw the confusion matrix; needs matplotlib.

@@ -73,7 +73,7 @@ def equalize_histograms(x: Tensor) -> Tensor:
     return torch.where(others > 0, equalized, _CENTER).view_as(x)
 
 
-class FaceNormalizer(
+class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     Lasting, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Bring faces from pixel values to the scale that networks train on.

@@ -5,15 +5,19 @@ import itertools
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import small_classifier
 from optuna.pruners import NopPruner
+from PIL import Image
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
+from fer_sklearn.photos import analyze
 from fer_sklearn.tuning import FERSearchCV, search_space
 
 dask = pytest.importorskip("dask", reason="needs the extra [dist]")
@@ -105,3 +109,35 @@ def test_our_search_runs_on_the_cluster_too(client, faces, one_thread, tmp_path)
             found.fit(faces.data, faces.target)
         found.set_params(storage=tmp_path / "study.log").fit(faces.data, faces.target)
     assert_same(found, expected, faces)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
+    data = pytest.importorskip("skimage.data", reason="the face is in scikit-image's data")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    face = Image.fromarray(data.astronaut()[:256, 80:400])
+    for at in range(48):
+        face.crop((at // 2, 0, 320, 256)).save(folder / f"{at:02}.jpg")
+    return folder
+
+
+def test_photos_on_the_cluster_have_the_same_table_though_a_worker_dies(client, photos, tmp_path):
+    expected = analyze(photos)
+    journal, worker = tmp_path / "table.csv.part", min(client.run(os.getpid).values())
+
+    def kill_when_some_are_done():
+        deadline = time.time() + 120
+        while not journal.exists() or len(journal.read_text().splitlines()) < 2:
+            if time.time() > deadline:
+                return
+            time.sleep(0.01)
+        os.kill(worker, signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as pool, joblib.parallel_config(backend="dask"):
+        killed = pool.submit(kill_when_some_are_done)
+        found = analyze(photos, out=tmp_path / "table.csv")
+        killed.result()
+    pd.testing.assert_frame_equal(found, expected)
+    assert worker not in client.run(os.getpid).values()

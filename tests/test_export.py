@@ -283,7 +283,10 @@ def test_int8_that_agrees_too_seldom_is_not_written(faces, target):
         ({"quantize": "int8"}, "200 to 500 faces"),
         ({"quantize": "int4", "calibration": [[0]]}, "None or 'int8', got 'int4'"),
         ({"calibration": [[0]]}, "Pass both, or neither"),
-        ({"views": "all"}, "'auto', None, 'flip', 'ten-crop', got 'all'"),
+        (
+            {"views": "all"},
+            "'auto', None, 'flip', 'blur', 'scale', 'affine', 'ten-crop', got 'all'",
+        ),
         ({"quantize": "int8", "calibration": [[0] * 9] * 2}, "expecting 576 features"),
     ],
 )

@@ -12,7 +12,10 @@ PACKAGE = Path(__file__).parents[1] / "fer_sklearn"
 
 #: Room: the rooms it may import. A file not listed belongs to the folder it lies in.
 ALLOWED = {
-    "__init__": set(),
+    "__init__": {  # where a type checker looks: nothing is loaded
+        *("_versions", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
+        *("networks", "normalize", "pipeline", "plots", "presets", "tuning"),
+    },
     # what all others stand on
     "_forms": set(),
     "_extras": set(),
@@ -24,6 +27,7 @@ ALLOWED = {
     "_callbacks": set(),
     "_state": set(),
     "_archive": set(),
+    "_versions": {"__version__", "_device"},
     "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
     "networks": set(),
     "datasets": {"_extras", "_files", "_forms", "_images"},
@@ -31,7 +35,9 @@ ALLOWED = {
     "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "augment", "networks", "normalize"},
-    "training": {"_files", "_globals", "_state", "model", "networks", "normalize"},
+    "training": {
+        *("_device", "_files", "_globals", "_state", "model", "networks", "normalize"),
+    },
     "_codes": {"datasets"},  # how FER-2013 numbers its expressions
     "_intake": {"_codes", "_forms", "_images", "_labels", "augment", "model", "training"},
     "_start": {
@@ -60,6 +66,8 @@ ALLOWED = {
         *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
         *("metrics", "normalize"),
     },
+    "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
+    "__main__": {"__version__", "_files", "photos"},
     "tuning": {
         *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
         *("networks", "normalize", "training"),
@@ -68,14 +76,16 @@ ALLOWED = {
 #: Heavy packages: the rooms that may import them.
 OWNERS = {
     "skorch": {"training"},
-    "tqdm": {"datasets", "model", "training", "tuning"},
+    "tqdm": {"datasets", "model", "photos", "training", "tuning"},
+    "cv2": {"_extras"},
     "optuna": {"tuning"},
     "torch": {
-        *("_device", "_globals", "augment", "explain", "export", "model", "networks"),
+        *("_device", "_globals", "_versions", "augment", "explain", "export", "model"),
+        "networks",
         *("normalize", "training"),
     },
-    "joblib": {"_state", "datasets", "networks", "tuning"},
-    "PIL": {"datasets"},
+    "joblib": {"_state", "datasets", "networks", "photos", "tuning"},
+    "PIL": {"datasets", "photos"},
     "onnx": {"export"},
     "onnxruntime": {"export"},
 }
@@ -174,6 +184,19 @@ def test_importing_the_package_imports_no_torch():
 
 def test_importing_the_datasets_imports_no_torch():
     assert not {"torch", "skorch"} & set(imported_by("import fer_sklearn.datasets"))
+
+
+def test_type_checkers_find_all_that_is_loaded_lazily():
+    import fer_sklearn
+
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {alias.asname for node in block.body for alias in node.names}
+    assert seen == set(fer_sklearn.__all__) - {"__version__"}
+
+
+def test_importing_the_photos_imports_neither_torch_nor_opencv():
+    assert not {"torch", "skorch", "cv2"} & set(imported_by("import fer_sklearn.photos"))
 
 
 def test_public_names_can_be_imported():

@@ -1,5 +1,6 @@
 """Reports, calibration and comparisons, against scikit-learn and by hand."""
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -90,7 +91,9 @@ def test_a_report_leaves_out_what_was_trained_on(faces):
     assert "130 all, 80 leak-free" in text
     assert "calibration error" in text
     assert "surprise" in text
-    assert "<table" in report._repr_html_()
+    scores = report._repr_html_().partition("</table>")[0]
+    cells = re.findall(r"<td>(.*)</td>", scores)
+    assert cells[:4] == ["130", "80", f"{report.accuracy:.4f}", f"{report.leak_free.accuracy:.4f}"]
 
 
 def report_on(X, train, **options):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ EMOTIONS = (
 #: Names in the order of FER-2013's codes.
 FER2013_NAMES = tuple(emotion.name for emotion in EMOTIONS if emotion.fer2013 is not None)
 
-_VOCABULARIES = {
+_VOCABULARIES: dict[str, dict[Any, Emotion]] = {
     "name": {emotion.name: emotion for emotion in EMOTIONS},
     "fer2013": {emotion.fer2013: emotion for emotion in EMOTIONS if emotion.fer2013 is not None},
     "ferplus": {emotion.ferplus: emotion for emotion in EMOTIONS},

@@ -276,8 +276,9 @@ def _check_folders(path: Path, splits: dict[Path, str], names: list[str]) -> Non
 
 def _read_labels(path: Path, labels: np.ndarray, emotions: EmotionCodes) -> list[int]:
     """Return the codes of the emotions that folders are called by."""
-    codes = {name: emotions.find(name) for name in np.unique(labels).tolist()}
-    unknown = [name for name, code in codes.items() if code is None]
+    found = {name: emotions.find(name) for name in np.unique(labels).tolist()}
+    codes = {name: code for name, code in found.items() if code is not None}
+    unknown = [name for name in found if name not in codes]
     if unknown:
         raise ValueError(
             f"{path} has folders whose names are not emotions, {unknown}; known are {emotions}, "

@@ -235,9 +235,10 @@ def _parse_lines(form: _Form, first: int, text: bytes) -> Rows:
             codes.append(_parse_code(form, number, fields[columns.emotion]))
         levels = b" ".join([fields[at] for at in columns.pixels])
         pixels.append(_parse_pixels(form.path, number, levels))
-        in_column = columns.usage is not None
         usages.append(
-            _parse_usage(form, number, fields[columns.usage]) if in_column else form.usage
+            form.usage
+            if columns.usage is None
+            else _parse_usage(form, number, fields[columns.usage])
         )
     return Rows(np.array(pixels, dtype=np.uint8).reshape(-1, N_PIXELS), codes, usages)
 

@@ -82,7 +82,7 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
         `out`; or if `out`, or the ``.csv`` beside it, holds something else, which is not changed.
     """
     root = as_path(path)
-    files, labels, problems = _find_files(root)
+    files, labels, problems = files_of_classes(root)
     options = {"max_pixels": max_pixels, "n_jobs": n_jobs, "verbose": verbose}
     if out is None:
         data, reasons = read_images(files, image_size, **options)
@@ -91,8 +91,25 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
     return _make_bunch(root, data, files, labels, reasons, problems)
 
 
-def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str]]]:
-    """Return all files of the classes, the class of each, and what cannot be looked at."""
+def files_of_classes(
+    root: Path, loader: str = "load_image_folder"
+) -> tuple[list[Path], list[str], list[tuple[Path, str]]]:
+    """Return all files of the classes, the class of each, and what cannot be looked at.
+
+    Parameters
+    ----------
+    root : Path
+        Folder whose sub-folders are the classes.
+    loader : str
+        What reads it, for the errors.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `root` is not a folder.
+    ValueError
+        If it has no sub-folders, or these are splits.
+    """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder. Expected {root}/<class>/<image files>.")
     _, folders, problems = list_folder(root, follow=True)
@@ -102,7 +119,7 @@ def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str
             f"{root} has no sub-folders{first}. Expected {root}/<class>/<image files>."
         )
     found = {folder: walk(folder) for folder in folders}
-    _refuse_splits(root, found)
+    _refuse_splits(root, found, loader)
     files = [file for inside in found.values() for file in inside.files]
     labels = [folder.name for folder, inside in found.items() for _ in inside.files]
     for inside in found.values():
@@ -110,7 +127,7 @@ def _find_files(root: Path) -> tuple[list[Path], list[str], list[tuple[Path, str
     return files, labels, problems
 
 
-def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
+def _refuse_splits(root: Path, found: dict[Path, Found], loader: str) -> None:
     """Raise if the sub-folders are splits, whose names would be mistaken for classes.
 
     A class may be called train: the names count as splits only if all are splits, or if one of
@@ -122,7 +139,7 @@ def _refuse_splits(root: Path, found: dict[Path, Found]) -> None:
         names = ", ".join(folder.name for folder in splits)
         raise ValueError(
             f"{root} holds splits ({names}), which are not classes. Load one of them, "
-            f"load_image_folder({str(splits[0])!r}), or, if it is FER-2013, all at once with "
+            f"{loader}({str(splits[0])!r}), or, if it is FER-2013, all at once with "
             "load_fer2013. If they are classes, give the folders other names."
         )
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -20,7 +20,7 @@ from .._files import naming, replace_file, sync
 #: Files a task; also what is decoded twice, at most, when a run was stopped.
 _BATCH = 256
 #: What sets an image upright, by its EXIF orientation.
-_TURNS = {
+_TURNS: dict[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -194,7 +194,7 @@ def _map(out: Path) -> np.ndarray:
 
 
 #: File names need not be text: what is none comes back as it was.
-_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 _AGAIN = "Delete the .csv and the .npy file to decode the images again, or choose another out."
 
 
@@ -304,8 +304,8 @@ def _read_gray(file: Path, size: int, max_pixels: int | None) -> np.ndarray:
                 f"{image.width} x {image.height} pixels are more than max_pixels={max_pixels}"
             )
         image.load()
-        turn = _turn_of(image)
-        gray = _in_strips(image, _gray_converter(image))
+        turn = turn_of(image)
+        gray = _in_strips(image, gray_converter(image))
     del image  # it may be large: before the next copy is made
     if turn is not None:
         gray = gray.transpose(turn)
@@ -314,7 +314,7 @@ def _read_gray(file: Path, size: int, max_pixels: int | None) -> np.ndarray:
     return np.asarray(gray)
 
 
-def _turn_of(image: Image.Image) -> Image.Transpose | None:
+def turn_of(image: Image.Image) -> Image.Transpose | None:
     """Return what sets an image upright. Damaged EXIF data say nothing: it may be whole."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
@@ -334,30 +334,40 @@ def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]
     return gray
 
 
-def _gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+def gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """Return the function that makes 8-bit gray of an image of this mode, or of its strips."""
     if image.mode.startswith("I"):  # Pillow's own conversion clips at 255
-        deep = image.mode != "I" or image.getextrema()[1] > 255
+        deep = image.mode != "I" or _highest(image) > 255
         return partial(_from_levels, mode="I", white=65535 if deep else 255)
     if image.mode == "F":
-        return partial(_from_levels, mode="F", white=1 if image.getextrema()[1] <= 1 else 255)
+        return partial(_from_levels, mode="F", white=1 if _highest(image) <= 1 else 255)
     return _from_colours
 
 
+def _highest(image: Image.Image) -> float:
+    extrema: Any = image.getextrema()  # of one band: (lowest, highest)
+    return extrema[1]
+
+
 def _from_levels(image: Image.Image, mode: str, white: int) -> Image.Image:
-    return Image.fromarray(_scaled(np.asarray(image.convert(mode)), white))
+    return Image.fromarray(scaled(np.asarray(image.convert(mode)), white))
 
 
 def _from_colours(image: Image.Image) -> Image.Image:
+    return without_alpha(image).convert("L")
+
+
+def without_alpha(image: Image.Image) -> Image.Image:
+    """Return an image without a palette or an alpha channel that make parts of it see-through."""
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in ("RGBA", "LA", "La", "RGBa"):  # see-through parts become black, not noise
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return image.convert("L")
+    return image
 
 
-def _scaled(levels: np.ndarray, white: int) -> np.ndarray:
+def scaled(levels: np.ndarray, white: int) -> np.ndarray:
     """Map [0, white] to bytes; of 16 bits the upper eight stay."""
     low, high = levels.min(), levels.max()
     if not 0 <= low <= high <= white:

@@ -76,8 +76,8 @@ class NumberParser:
         return Numbers(
             values=value.take(ends),
             ends=ends,
-            n_digits=np.count_nonzero(is_digit.view(bool)),
-            n_blanks=np.count_nonzero(flag.view(bool)),
+            n_digits=int(np.count_nonzero(is_digit.view(bool))),
+            n_blanks=int(np.count_nonzero(flag.view(bool))),
         )
 
 

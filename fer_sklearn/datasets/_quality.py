@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ class FaceReport:
     contradictions: pd.DataFrame = field(repr=False)
     leaks: pd.DataFrame = field(repr=False)
     class_counts: pd.DataFrame | None = field(repr=False)
-    _X: object = field(repr=False, default=None)
+    _X: Any = field(repr=False, default=None)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the number of faces of each finding, and their share of all."""

@@ -8,10 +8,10 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from ._paths import check_file, is_visible
 
@@ -19,7 +19,7 @@ from ._paths import check_file, is_visible
 _MAX_RATIO = 100
 _FREE = 2**24  # bytes that a file of any size may unpack to
 _BUFFER = 2**18
-_UNPACKERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_UNPACKERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 #: What packed files begin with, whatever they are called.
 _MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\0": ".xz", b"BZh": ".bz2", b"PK\3\4": ".zip"}
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
@@ -94,7 +94,7 @@ class _Guarded(io.RawIOBase):
         return len(content)
 
 
-def _open_zipped(path: Path, raw: BinaryIO, names, stack: ExitStack) -> BinaryIO:
+def _open_zipped(path: Path, raw: BinaryIO, names, stack: ExitStack) -> IO[bytes]:
     with _any_error_is_damage():
         archive = stack.enter_context(zipfile.ZipFile(raw))
         found = [name for name in archive.namelist() if _is_csv(name)]
@@ -106,7 +106,7 @@ def _open_zipped(path: Path, raw: BinaryIO, names, stack: ExitStack) -> BinaryIO
         return stack.enter_context(archive.open(chosen[0]))
 
 
-def _open_tarred(path: Path, stream: BinaryIO, names, stack: ExitStack) -> BinaryIO:
+def _open_tarred(path: Path, stream: BinaryIO, names, stack: ExitStack) -> IO[bytes] | None:
     with _any_error_is_damage():
         archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))  # noqa: SIM115
         others = []

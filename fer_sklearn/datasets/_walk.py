@@ -52,8 +52,9 @@ def walk(folder: Path) -> Found:
         except OSError as error:
             found.problems.append((here, _say(error)))
             continue
-        for mine, theirs in zip(found, inside, strict=True):
-            mine.extend(theirs)
+        found.files.extend(inside.files)
+        found.folders.extend(inside.folders)
+        found.problems.extend(inside.problems)
         waiting += inside.folders
     found.files.sort()
     found.problems.sort()

@@ -71,7 +71,7 @@ def to_onnx(
         `make_fer_pipeline`: a `FaceNormalizer` and a `FaceAugmenter` before a `FERClassifier`.
     path : str or path-like
         Best ends in ``.onnx``. A file that is there is replaced.
-    views : {"auto", "flip", "ten-crop"} or None, default="auto"
+    views : {"auto", "flip", "blur", "scale", "affine", "ten-crop"} or None, default="auto"
         Views of a face that are averaged, as `predict_augment` of `FERClassifier`; "auto" takes
         those that the classifier uses. Time grows with their number.
     quantize : {"int8"} or None, default=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,8 @@ class Blend:
 
     def neighbours(self, targets: Targets) -> Targets:
         """Return the targets of the faces that were blended in."""
-        return Targets(*(None if part is None else part.roll(1, 0) for part in targets))
+        others = (None if part is None else part.roll(1, 0) for part in targets[1:])
+        return Targets(targets.codes.roll(1, 0), *others)
 
 
 class FaceModel(nn.Module):
@@ -38,7 +40,8 @@ class FaceModel(nn.Module):
 
     Parameters
     ----------
-    normalize, augment, network : nn.Module
+    normalize, network : nn.Module
+    augment : nn.Sequential
         Called in this order; `augment` acts in training mode only.
 
     Attributes
@@ -52,7 +55,7 @@ class FaceModel(nn.Module):
 
     autocast: torch.dtype | None = None
 
-    def __init__(self, normalize: nn.Module, augment: nn.Module, network: nn.Module) -> None:
+    def __init__(self, normalize: nn.Module, augment: nn.Sequential, network: nn.Module) -> None:
         super().__init__()
         self.normalize = normalize
         self.augment = augment
@@ -88,6 +91,7 @@ class FaceModel(nn.Module):
     def rest(self, plain: bool) -> None:
         """Set `plain`, for the epochs to come."""
         self.plain = plain
+        layer: Any  # a RandomLayer
         for layer in self.augment:
             layer.resting = plain and layer.hides
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -78,10 +78,10 @@ class Faces(Dataset):
         self.index = np.arange(len(images)) if index is None else index
         self.pixel_range = pixel_range
         self.device = device
-        self.images = images
+        self.images: Any = images  # an array, or a Tensor where they have been moved
         if device.type != "cpu" and codes is not None:
             self.images = self._moved()
-        self.y = None if codes is None else torch.tensor(codes[self.index], device=device)
+        self.y: Any = None if codes is None else torch.tensor(codes[self.index], device=device)
         self.weights = None
         if weights is not None and not np.allclose(weights[self.index], 1):
             self.weights = torch.tensor(weights[self.index], device=device)
@@ -110,7 +110,7 @@ class Faces(Dataset):
         if isinstance(self.images, Tensor):
             batch = self.images[torch.as_tensor(index, device=self.device)]
         else:
-            batch = self._cut(index).to(self.device)
+            batch = self._cut(np.asarray(index)).to(self.device)
         return batch.unsqueeze(1)
 
     def targets(self, index: np.ndarray | Tensor) -> Tensor | Targets:
@@ -118,8 +118,8 @@ class Faces(Dataset):
         at = torch.as_tensor(index, device=self.device)
         if self.weights is None and self.shares is None:
             return self.y[at]
-        parts = (self.y, self.weights, self.shares)
-        return Targets(*(None if part is None else part[at] for part in parts))
+        parts = (self.weights, self.shares)
+        return Targets(self.y[at], *(None if part is None else part[at] for part in parts))
 
     def _cut(self, index: np.ndarray | slice) -> Tensor:
         return torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))

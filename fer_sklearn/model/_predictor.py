@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Recipe:
         object.__setattr__(self, "params", _plain_widths(self.params))
 
     def build(
-        self, normalizer: FaceNormalizer | None, augment: nn.Module | None = None
+        self, normalizer: FaceNormalizer | None, augment: nn.Sequential | None = None
     ) -> FaceModel:
         """Build the model, on the CPU and with fresh weights.
 
@@ -53,7 +54,7 @@ class Recipe:
         ----------
         normalizer : FaceNormalizer or None
             Fitted; None: the faces come normalised.
-        augment : nn.Module or None
+        augment : nn.Sequential or None
             Layers that act in training; None: none.
         """
         network = build_network(
@@ -106,7 +107,7 @@ class FacePredictor:
         cls,
         recipe: Recipe,
         normalizer: FaceNormalizer | None,
-        augment: nn.Module,
+        augment: nn.Sequential,
         *,
         device: torch.device,
         seed: int,
@@ -239,7 +240,8 @@ class FacePredictor:
 
 
 def _on_device(model: FaceModel, device: torch.device) -> FaceModel:
-    return model.to(device, memory_format=torch.channels_last)
+    # torch's types of `to` lack the memory format.
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _last_linear(network: nn.Module) -> tuple[str, nn.Linear]:
@@ -253,5 +255,5 @@ def _last_linear(network: nn.Module) -> tuple[str, nn.Linear]:
 
 
 def _plain_widths(params: dict) -> dict:
-    widths = params.get("widths")
+    widths: Any = params.get("widths")
     return {**params, "widths": tuple(np.asarray(widths).tolist())} if np.ndim(widths) else params

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +63,8 @@ class Blur:
             reach = range(-round(4 * sigma), round(4 * sigma) + 1)
             weights = [math.exp(-0.5 * (steps / sigma) ** 2) for steps in reach]
             parts = zip(weights, reach, strict=True)
-            faces = sum(w / sum(weights) * neighbours(faces, n, dim) for w, n in parts)
+            moved: Any = (w / sum(weights) * neighbours(faces, n, dim) for w, n in parts)
+            faces = sum(moved)
         return faces
 
 

@@ -122,7 +122,8 @@ def _pack(factory: Callable[..., nn.Module]) -> bytes | str:
 def _arrive(name: str, packed: bytes | str) -> CarriedNetwork:
     if name not in NETWORKS:
         try:
-            NETWORKS[name] = pickle.loads(packed)  # noqa: S301, it came in a pickle that was trusted
+            # It came in a pickle that was trusted. A text, the reason why there is none, raises.
+            NETWORKS[name] = pickle.loads(packed)  # type: ignore[arg-type]  # noqa: S301
         except Exception as error:  # its module is not there, say: told when it is asked for
             _LOST[name] = packed if isinstance(packed, str) else f"{type(error).__name__}: {error}"
     return CarriedNetwork(name)
@@ -218,7 +219,7 @@ def state_shapes(
         ) from error
 
 
-def default_params(name: str) -> dict:
+def default_params(name: object) -> dict:
     """Return the parameters that the network of this name takes, with their defaults.
 
     Raises

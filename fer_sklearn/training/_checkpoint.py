@@ -238,7 +238,7 @@ def checkpoint_of(
             f"not be repeated; got random_state={classifier.random_state!r}, "
             f"warm_start={classifier.warm_start}."
         )
-    given = X, data.y, data.weights, data.shares, validation, file
+    given: tuple = X, data.y, data.weights, data.shares, validation, file
     if teachers:
         given += ([(teacher.normalizer, teacher.weights()) for teacher in teachers],)
     said = fingerprint([classifier, data.augmenter], _SILENT, given)

@@ -52,7 +52,8 @@ class FaceLoss(nn.Module):
         loss = self._blended(self._mean, logits, targets, blend)
         if self.teachers is None or view is None:
             return loss
-        taught = self._blended(self._divergence(logits, view), logits, targets, blend)
+        divergence = self._divergence(self.teachers, logits, view)
+        taught = self._blended(divergence, logits, targets, blend)
         return torch.lerp(loss, taught, self.teacher_weight)
 
     @staticmethod
@@ -67,9 +68,11 @@ class FaceLoss(nn.Module):
         own, blended_in = mean(logits, targets), mean(logits, blend.neighbours(targets))
         return blend.share * own + (1 - blend.share) * blended_in
 
-    def _divergence(self, logits: Tensor, view: Tensor) -> Callable[[Tensor, Targets], Tensor]:
+    def _divergence(
+        self, teachers: Teachers, logits: Tensor, view: Tensor
+    ) -> Callable[[Tensor, Targets], Tensor]:
         """Return how far the logits are from a teacher's answer, as a function of the weights."""
-        wanted = self.teachers.log_probabilities(view, self.low)
+        wanted = teachers.log_probabilities(view, self.low)
         losses = F.kl_div(logits.log_softmax(1), wanted, reduction="none", log_target=True).sum(1)
         return lambda _, targets: _weighted_mean(losses, targets)
 

@@ -106,15 +106,16 @@ class Muon(Optimizer):
         state = self.state[part]
         if not state:
             state["momentum"] = torch.zeros_like(part)
-        momentum = state["momentum"].mul_(group["momentum"]).add_(part.grad)
-        ahead = part.grad.add(momentum, alpha=group["momentum"])
+        gradient: Any = part.grad  # a step is taken of parameters that have one
+        momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
+        ahead = gradient.add(momentum, alpha=group["momentum"])
         return _as_matrix(ahead) if part.ndim == 4 else ahead
 
     def _step_adam(self, parameters: list[Tensor], group: dict) -> None:
         """Take Adam's step for all parameters at once: a GPU waits for single ones."""
         if not parameters:
             return
-        gradients = [parameter.grad for parameter in parameters]
+        gradients: list[Any] = [parameter.grad for parameter in parameters]
         states = [self.state[parameter] for parameter in parameters]
         for parameter, state in zip(parameters, states, strict=True):
             if not state:

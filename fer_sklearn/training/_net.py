@@ -95,7 +95,8 @@ class FaceNet(NeuralNetClassifier):
     def _draw_blend(self) -> Blend | None:
         if not self.mixup or self.module_.plain:
             return None
-        share = self.rng.beta(self.mixup, self.mixup)
+        rng: Any = self.rng  # never None in training
+        share = rng.beta(self.mixup, self.mixup)
         return Blend(max(share, 1 - share))  # the face itself stays the larger part
 
     def train_step(self, batch: tuple, **fit_params) -> dict:
@@ -132,7 +133,9 @@ class FaceNet(NeuralNetClassifier):
         if iterator is None:
             return
         start = time.perf_counter()
-        loss = hits = n_faces = 0
+        loss: Any = 0  # tensors from the first batch on: reading them waits for the device
+        hits: Any = 0
+        n_faces = 0
         for batch in iterator:
             faces, targets = unpack_data(batch)
             codes = Targets.of(targets).codes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from ._net import FaceNet, OwnCallback
@@ -47,7 +47,7 @@ class Progress(OwnCallback):
         self.bar_.set_description(f"epoch {len(net.history) - self.first_epoch_}/{self.epochs}")
 
     def on_batch_end(
-        self, net: FaceNet, training: bool = False, loss: Tensor | None = None, **kwargs
+        self, net: FaceNet, training: bool = False, loss: Any = None, **kwargs
     ) -> None:
         if not training:
             return

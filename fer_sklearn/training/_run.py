@@ -14,6 +14,7 @@ from skorch.callbacks import BatchScoring, Callback, EpochScoring
 from skorch.helper import predefined_split
 from torch import nn
 
+from .._device import multiplies_bfloat16_fast
 from .._globals import threads_for
 from ..model import FacePredictor, Faces
 from ._checkpoint import Checkpoint
@@ -170,8 +171,8 @@ class Trainer:
         state = checkpoint.load() if checkpoint else None
         done = len(state["history"]) if state else 0
         progress = self._begin(faces, valid, callbacks, done)
-        if state:
-            self._resume(faces, state)
+        if checkpoint and state:
+            self._resume(checkpoint, faces, state)
         try:
             with threads_for(self._work(faces), self.settings.device):
                 self.net.fit_loop(faces, epochs=self.settings.max_epochs - done)
@@ -195,9 +196,9 @@ class Trainer:
         net.notify("on_train_begin", X=faces, y=None)
         return progress
 
-    def _resume(self, faces: Faces, state: dict) -> None:
+    def _resume(self, checkpoint: Checkpoint, faces: Faces, state: dict) -> None:
         """Put the net where the checkpoint was written."""
-        self.settings.checkpoint.restore(self.net, state)
+        checkpoint.restore(self.net, state)
         for _, callback in self.net.callbacks_:
             if isinstance(callback, EpochScoring | BatchScoring):
                 callback.on_train_begin(self.net, X=faces, y=None)  # reads the best so far
@@ -256,8 +257,8 @@ class Trainer:
         """Return all callbacks in their order: the checkpoint, last, stores what the rest did."""
         settings, callbacks = self.settings, []
         if settings.schedule is not None:
-            rate = {"peak": settings.learning_rate, "epochs": settings.max_epochs, "steps": steps}
-            callbacks.append(move_rate(settings.schedule, **rate))
+            peak, epochs = settings.learning_rate, settings.max_epochs
+            callbacks.append(move_rate(settings.schedule, peak=peak, epochs=epochs, steps=steps))
         if settings.plain_fraction:
             callbacks.append(PlainEnd(settings.max_epochs, settings.plain_fraction))
         if settings.patience is not None:
@@ -315,15 +316,11 @@ def _give_generator(model: nn.Module, generator: torch.Generator | None) -> None
     """Let the layers draw from `generator` whose class has an attribute of this name."""
     for layer in model.modules():
         if hasattr(type(layer), "generator"):
-            layer.generator = generator
+            layer.generator = generator  # type: ignore[assignment]  # no tensor, as others are
 
 
 def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """bfloat16 where the machine multiplies it faster than float32."""
     if precision == "auto":
-        fast = {
-            "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
-            "cpu": lambda: getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False),
-        }.get(device.type, lambda: False)
-        precision = "bfloat16" if fast() else "float32"
+        precision = "bfloat16" if multiplies_bfloat16_fast(device) else "float32"
     return torch.bfloat16 if precision == "bfloat16" else None

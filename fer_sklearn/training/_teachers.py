@@ -77,7 +77,7 @@ def renormalizer(
     ways = [None if part is None else part.method for part in (student, teacher)]
     if ways[0] == ways[1] and ways[0] not in _AFFINE:
         return lambda view: view
-    if ways[0] not in _AFFINE or ways[1] is None:
+    if student is None or teacher is None or student.method not in _AFFINE:
         raise ValueError(
             f"The teacher normalises faces by {_words(ways[1])}, and cannot predict faces "
             f"that are normalised by {_words(ways[0])}. Give both the same FaceNormalizer, or this "

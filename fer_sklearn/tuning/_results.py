@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import optuna
 from optuna.trial import TrialState
@@ -20,7 +22,7 @@ def make_cv_results(trials, space, n_splits: int) -> dict:
         row[: len(done)] = done
     scores, fit_times, score_times = np.moveaxis(folds, 2, 0)
     complete = np.array([trial.state == TrialState.COMPLETE for trial in trials], dtype=bool)
-    results = {}
+    results: dict[str, Any] = {}
     for name, times in (("fit", fit_times), ("score", score_times)):
         results[f"mean_{name}_time"], results[f"std_{name}_time"] = _mean_and_std(times)
     results |= _param_columns(params)

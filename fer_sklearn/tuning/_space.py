@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.stats import loguniform, randint, uniform
+
+Range = CategoricalDistribution | FloatDistribution | IntDistribution
 
 #: A learning rate means something else under each optimiser: {optimizer: range}.
 _RATES = {
@@ -21,7 +19,7 @@ _RATES = {
     "adam": FloatDistribution(5e-4, 1e-2, log=True),
     "sgd": FloatDistribution(0.01, 0.3, log=True),
 }
-_AUGMENT = {
+_AUGMENT: dict[str, Range] = {
     "augment__rotation": FloatDistribution(0.0, 20.0),
     "augment__shift": FloatDistribution(0.0, 0.2),
     "augment__scale": FloatDistribution(0.0, 0.2),
@@ -29,7 +27,7 @@ _AUGMENT = {
     "augment__brightness": FloatDistribution(0.0, 0.3),
     "augment__contrast": FloatDistribution(0.0, 0.4),
 }
-_FAST = {
+_FAST: dict[str, Range] = {
     "widths": CategoricalDistribution(("32-64-128", "48-96-192", "64-128-256")),
     "depth": IntDistribution(1, 2),
     "dropout": FloatDistribution(0.0, 0.5),
@@ -43,7 +41,7 @@ _FAST = {
     **_AUGMENT,
     "augment__erase": FloatDistribution(0.0, 0.5),
 }
-_ACCURATE = {
+_ACCURATE: dict[str, Range] = {
     **_FAST,
     "widths": CategoricalDistribution(("48-96-192", "64-128-256", "96-192-384")),
     "mixup": FloatDistribution(0.0, 1.0),
@@ -73,7 +71,7 @@ class SearchSpace:
     prefix = ""
 
     def __init__(
-        self, ranges: Mapping[str, BaseDistribution], learning_rates=None, optimizer: str = "muon"
+        self, ranges: Mapping[str, Range], learning_rates=None, optimizer: str = "muon"
     ) -> None:
         self.ranges = dict(ranges)
         self.learning_rates = learning_rates
@@ -183,7 +181,7 @@ class SearchSpace:
         }
         return self._with(learning_rates=rates)
 
-    def distributions(self) -> dict[str, BaseDistribution]:
+    def distributions(self) -> dict[str, Range]:
         """Return Optuna's distributions by parameter, without the optimiser.
 
         For ``study.ask(fixed_distributions=...)``; `params` makes parameters of what the trial
@@ -238,7 +236,7 @@ class SearchSpace:
     def _tables(self, convert) -> list[dict]:
         chooser, rate = self._chooser, self._rate
         common = {n: convert(n, r) for n, r in self.ranges.items() if n != chooser}
-        optimizers = self.ranges.get(chooser)
+        optimizers: Any = self.ranges.get(chooser)  # choices, as no other range has names
         if not self.learning_rates:
             return [{**common, **({chooser: list(optimizers.choices)} if optimizers else {})}]
         if optimizers is None:
@@ -280,7 +278,7 @@ def search_space(preset: str = "fast") -> SearchSpace:
     return SearchSpace(_TABLES[preset], _RATES)
 
 
-def suggest(trial, name: str, range_: BaseDistribution):
+def suggest(trial, name: str, range_: Range):
     """Let an Optuna trial draw one parameter."""
     if isinstance(range_, CategoricalDistribution):
         return trial.suggest_categorical(name, range_.choices)
@@ -307,7 +305,7 @@ class _LogInteger:
         return min(max(round(drawn), self.low), self.high)
 
 
-def _to_scipy(name: str, range_: BaseDistribution):
+def _to_scipy(name: str, range_: Range):
     if isinstance(range_, CategoricalDistribution):
         return [plain(name, choice) for choice in range_.choices]
     if isinstance(range_, IntDistribution) and range_.log:
@@ -321,7 +319,7 @@ def _to_scipy(name: str, range_: BaseDistribution):
     return uniform(range_.low, range_.high - range_.low)
 
 
-def _to_values(name: str, range_: BaseDistribution, n_values: int) -> list:
+def _to_values(name: str, range_: Range, n_values: int) -> list:
     if isinstance(range_, CategoricalDistribution):
         return [plain(name, choice) for choice in range_.choices]
     between = np.geomspace if range_.log else np.linspace

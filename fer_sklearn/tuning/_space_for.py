@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 import optuna
 from sklearn.base import clone
@@ -15,7 +16,7 @@ from ..training import FINE_TUNING_RATE
 from ._space import SearchSpace, search_space
 
 
-def parts_of(estimator, kind: type) -> dict[str, object]:
+def parts_of(estimator, kind: type) -> dict[str, Any]:
     """Return the parts of this class by the parameter that holds them; "" is the whole."""
     parts = {"": estimator, **estimator.get_params()}
     return {name: part for name, part in parts.items() if isinstance(part, kind)}

@@ -131,7 +131,7 @@ class Progress:
 
     def _best(self) -> dict:
         done = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-        return {"best": f"{max(trial.value for trial in done):.4f}"} if done else {}
+        return {"best": f"{max(trial.values[0] for trial in done):.4f}"} if done else {}
 
 
 def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Trial) -> float:

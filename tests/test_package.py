@@ -1,0 +1,94 @@
+"""What the package says of itself says the same everywhere."""
+
+import importlib.metadata
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import fer_sklearn
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def test_the_citation_names_this_version_and_the_holders_of_the_licence():
+    citation = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f"version: {fer_sklearn.__version__}" in citation
+    assert f"license: {PROJECT['license']}" in citation
+    names = [author["name"] for author in PROJECT["authors"]]
+    assert [line for line in citation if "- name:" in line] == [f'  - name: "{n}"' for n in names]
+    holders = re.search(r"Copyright \(c\) \d+, (.*)", (ROOT / "LICENSE").read_text())[1]
+    assert holders == ", ".join(names)
+
+
+def test_the_extra_all_is_all_that_the_package_can_use():
+    apart = {"all", "docs", "test"}
+    assert EXTRAS["all"] == [f"fer-sklearn[{name}]" for name in sorted(EXTRAS.keys() - apart)]
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_page_on_installing_has_every_extra(extra):
+    assert f"\n| `{extra}` | " in (ROOT / "docs" / "install.md").read_text()
+
+
+def versions(capsys):
+    """Return what show_versions prints, as {name: what is said of it}."""
+    fer_sklearn.show_versions()
+    lines = capsys.readouterr().out.splitlines()
+    return dict(line.strip().split(": ", 1) for line in lines if ": " in line)
+
+
+def test_versions_are_those_that_run(capsys):
+    said = versions(capsys)
+    assert said["fer_sklearn"] == fer_sklearn.__version__
+    assert said["numpy"] == np.__version__
+    assert torch.__version__.startswith(said["torch"])  # which lacks the build, at times
+    assert said["torch's threads"] == str(torch.get_num_threads())
+
+
+def test_packages_that_are_missing_are_named_only_if_they_are_needed(capsys, monkeypatch):
+    stated = ["numpy>=2.0", "nonsense>=1", 'other>=1; extra == "plot"']
+    monkeypatch.setattr("fer_sklearn._versions.requires", lambda name: stated)
+    said = versions(capsys)
+    assert said["nonsense"] == "missing"
+    assert "other" not in said
+
+
+def test_versions_of_sources_that_are_not_installed(capsys, monkeypatch):
+    def requires(name):
+        raise importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr("fer_sklearn._versions.requires", requires)
+    assert torch.__version__.startswith(versions(capsys)["torch"])
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_machine_says_whether_bfloat16_is_fast(fast, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
+    dtype = "bfloat16" if fast else "float32"
+    assert versions(capsys)["precision 'auto'"] == f"trains in {dtype}"
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob(".github/*.md")), ids=lambda page: page.name)
+def test_what_contributors_are_pointed_to_is_there(page):
+    text = page.read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    for link in links:
+        file, _, heading = link.partition("#")
+        assert not heading or heading in anchors(page.parent / file), link
+    files = re.findall(r"`((?:fer_sklearn|docs|tests|examples|\.ci)/[\w/.]+)`", text)
+    linked = [page.parent / link.partition("#")[0] for link in links]
+    for path in [*linked, *(ROOT / file for file in files)]:
+        assert path.exists(), path
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.*)", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
