@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        With 2 if the arguments are none, with 0 after help.
+        With 2 if the arguments are wrong, with 0 after help.
     """
     parser = _parser()
     options = parser.parse_args(arguments)

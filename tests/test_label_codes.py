@@ -282,7 +282,8 @@ def test_continuing_with_codes_says_how_to_decode_them(kind, path, faces, codes)
     y = codes.astype(kind)
     clf = FERClassifier.from_pretrained(path, max_epochs=1, random_state=0, warm_start=True)
     match = (
-        r"not among the classes .* codes 0 to 6, .* y = clf\.classes_\[y\]\. FER-2013 has numbers"
+        r"not among the classes .* codes 0 to 6, .* y = clf\.classes_\[y\]\. "
+        r"FER-2013 has its own numbers"
     )
     for continued in (clf.fit, clf.partial_fit):
         with pytest.raises(ValueError, match=match):

@@ -98,7 +98,7 @@ def test_what_is_no_video_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         find_faces_in_video(tmp_path / "none.mp4")
     (tmp_path / "a.mp4").write_bytes(b"no video")
-    with pytest.raises(ValueError, match=r"a\.mp4 is no video"):
+    with pytest.raises(ValueError, match=r"a\.mp4 is not a video"):
         find_faces_in_video(tmp_path / "a.mp4")
     with pytest.raises(ValueError, match="a folder"):
         find_faces_in_video(tmp_path)

@@ -365,7 +365,7 @@ def test_parameters_are_checked_before_photos_are_read(params, match, portrait):
 
 def test_a_model_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"none")
-    with pytest.raises(ValueError, match="no ONNX file of YuNet"):
+    with pytest.raises(ValueError, match="not an ONNX file of YuNet"):
         find_faces([], finder=FaceFinder(model=tmp_path / "a.onnx"))
 
 

@@ -102,7 +102,7 @@ def as_classifier(classifier: Any) -> Any:
     Raises
     ------
     TypeError, ValueError
-        If it is none.
+        If it is not a classifier.
     """
     if isinstance(classifier, str | PathLike):
         from ..classifier import FERClassifier  # processes that look for faces need no torch
@@ -189,7 +189,7 @@ def _in_order(sources: list[Source], done: dict[str, list[dict]], classes: list)
 
 
 def _with_classes(done: dict[str, list[dict]], classes: list) -> dict[str, list[dict]]:
-    """Give back their types to the names of classes that are no texts, which JSON makes texts."""
+    """Restore the types of class names that are not strings, which JSON turns into strings."""
     names = {str(name): name for name in classes}
     return {
         photo: [{names.get(key, key): cell for key, cell in row.items()} for row in rows]

@@ -83,7 +83,7 @@ class FaceCropper(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a photo has no face, unless ``missing="blank"``; or if X is no sequence.
+            If a photo has no face, unless ``missing="blank"``; or if X is not a sequence.
         """
         self._validate_params()
         finder = clone(checked(self.finder)).set_params(max_faces=1)

@@ -130,9 +130,9 @@ def model_file(model: str | os.PathLike | None) -> str:
     Raises
     ------
     ImportError
-        If OpenCV or the detector are not there.
+        If OpenCV or the detector is not installed.
     FileNotFoundError, ValueError
-        If `model` is no file of YuNet.
+        If `model` is not a file of YuNet.
     """
     import_cv2("FaceFinder")
     if model is None:
@@ -145,7 +145,7 @@ def model_file(model: str | os.PathLike | None) -> str:
     try:
         _look(np.zeros((64, 64, 3), np.uint8), 64, file, 0.9)
     except Exception as error:  # OpenCV raises errors of its own
-        raise ValueError(f"model={file!r} is no ONNX file of YuNet: {error}") from error
+        raise ValueError(f"model={file!r} is not an ONNX file of YuNet: {error}") from error
     return file
 
 

@@ -111,7 +111,7 @@ def checked(finder: FaceFinder | None, **defaults: Any) -> FaceFinder:
     Raises
     ------
     TypeError, ValueError, ImportError, FileNotFoundError
-        If it is no finder, or cannot find anything.
+        If it is not a finder, or cannot find anything.
     """
     finder = FaceFinder(**defaults) if finder is None else finder
     if not isinstance(finder, FaceFinder):

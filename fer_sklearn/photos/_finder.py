@@ -34,7 +34,7 @@ class FaceFinder(BaseEstimator):
     Parameters
     ----------
     threshold : float, default=0.7
-        Least score of a face, in [0, 1]. Lower ones find more faces, and more that are none.
+        Lowest score of a face, in [0, 1]. Lower values find more faces, and more false ones.
     min_face : float, default=26
         Width of a face in pixels of the photo, under which its status is "small": it is cut out
         like all others, but its label is not to be trusted.

@@ -25,7 +25,7 @@ class Journal:
     Raises
     ------
     ValueError
-        If the journal that is there was written with other settings, or is none.
+        If the journal was written with other settings, or is not a journal.
     """
 
     def __init__(self, table: Path, settings: dict) -> None:

@@ -99,7 +99,7 @@ def list_rows(photos: Any) -> list[Source]:
     Raises
     ------
     ValueError, TypeError
-        If `photos` is no list.
+        If `photos` is not a list.
     """
     if isinstance(photos, str | os.PathLike) or _is_one(photos):
         raise ValueError("Expected a list of photos, got one photo or a folder. Pass [photo].")

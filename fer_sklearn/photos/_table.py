@@ -51,7 +51,7 @@ def classes_of(frame: pd.DataFrame) -> list:
     Raises
     ------
     ValueError
-        If it is no such table.
+        If it is not such a table.
     """
     names = [*frame.columns]
     try:

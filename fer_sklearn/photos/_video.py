@@ -74,9 +74,9 @@ def find_faces_in_video(path, *, fps=5, start=None, stop=None, finder=None, verb
             time
                 When it is shown, in seconds.
             track
-                Faces in the same place from frame to frame have the same number. It is no
-                identity: who leaves and comes back has another one, and so has everybody after a
-                cut.
+                Faces in the same place from frame to frame have the same number. It is not an
+                identity: somebody who leaves and comes back gets another number, and so does
+                everybody after a cut.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def _frames(
     reader = cv2.VideoCapture(os.fspath(path))
     try:
         if not reader.isOpened():
-            raise ValueError(f"{path} is no video, or one of a kind that OpenCV does not read.")
+            raise ValueError(f"{path} is not a video, or is of a kind that OpenCV does not read.")
         rate = reader.get(cv2.CAP_PROP_FPS) or 25.0
         promised = max(0, int(reader.get(cv2.CAP_PROP_FRAME_COUNT)))
         bar = tqdm(total=promised or None, unit="frame", disable=not verbose)
