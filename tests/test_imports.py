@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "fer_sklearn"
 ALLOWED = {
     "__init__": {  # where a type checker looks: nothing is loaded
         *("_versions", "augment", "classifier", "datasets", "embedding", "explain", "metrics"),
-        *("networks", "normalize", "pipeline", "plots", "presets", "tuning"),
+        *("export", "networks", "normalize", "photos", "pipeline", "plots", "presets", "tuning"),
     },
     # what all others stand on
     "_forms": set(),
