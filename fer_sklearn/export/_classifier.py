@@ -205,7 +205,7 @@ class ONNXClassifier(ClassifierMixin, BaseEstimator):
         changed._validate_params()
         if "path" in params:
             changed._take(_read(params["path"]))
-        vars(self).update(vars(changed))
+        self.__dict__.update(changed.__dict__)
         return self
 
     def _take(self, file: OnnxFile) -> None:
@@ -215,7 +215,7 @@ class ONNXClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = file.classes
         self.image_shape_ = about.image_shape
         self.n_features_in_ = about.image_shape[0] * about.image_shape[1]
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if about.feature_names is not None:
             self.feature_names_in_ = np.array(about.feature_names, dtype=object)
 

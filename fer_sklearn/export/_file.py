@@ -95,7 +95,7 @@ class OnnxFile:
     """A file of `to_onnx`, ready to be asked; it is pickled as its bytes.
 
     Each face is computed by itself, so its answer cannot depend on the faces beside it. Batches
-    were no faster on a CPU (`docs/benchmarks.md`).
+    were no faster on a CPU (`docs/benchmarks/prediction_speed.md`).
 
     Parameters
     ----------

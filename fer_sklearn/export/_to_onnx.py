@@ -123,16 +123,16 @@ def to_onnx(
         import_extra(package, "onnx", "to_onnx")
     _check_params(views, quantize, calibration)
     source = _Source.of(classifier, views)
-    if calibration is not None:
-        calibration = _spread(rows_to_predict(source.classifier, calibration))
+    rows = None if calibration is None else rows_to_predict(source.classifier, calibration)
     check_writable(path)
     model = _export(source)
     file = OnnxFile(join(model, source.about(None)), fspath(path))
     _compare(source, file)
-    if quantize is not None:
-        model = _quantized(model, source.levels(calibration))
+    if rows is not None:
+        rows = _spread(rows)
+        model = _quantized(model, source.levels(rows))
         file = OnnxFile(join(model, source.about(quantize)), fspath(path))
-        _compare_labels(source, file, calibration)
+        _compare_labels(source, file, rows)
     replace_file(path, file.content)
 
 
@@ -283,6 +283,7 @@ class _Whole(nn.Module):
         self.model = source.predictor.model
         self.views = source.predictor.chosen_views
         adjustment = torch.as_tensor(source.predictor.adjustment, dtype=torch.float32)
+        self.adjustment: Tensor
         self.register_buffer("adjustment", adjustment)
 
     def forward(self, faces: Tensor) -> Tensor:  # (B, H, W) -> (B, n_classes)
@@ -304,7 +305,7 @@ class _SidesAreNumbers(TorchFunctionMode):
         self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         result = function(*args, **(kwargs or {}))
-        if function == Tensor.shape.__get__:
+        if function == Tensor.shape.__get__:  # type: ignore[attr-defined]  # a property of C
             return (result[0], *map(int, result[1:]))
         return result
 
@@ -324,7 +325,9 @@ def _export(source: _Source) -> bytes:
         warnings.simplefilter("ignore")  # that it is the older one, and what the comparison finds
         try:
             torch.onnx.export(
-                *(whole, (example,), content),
+                whole,
+                (example,),
+                content,  # type: ignore[arg-type]  # the older exporter takes files too
                 dynamo=False,
                 opset_version=_OPSET,
                 input_names=[INPUT],

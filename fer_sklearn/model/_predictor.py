@@ -169,7 +169,7 @@ class FacePredictor:
 
     def logits(self, faces: Faces, verbose: int = 0) -> np.ndarray:
         """Return the logits of each face, adjusted, (n, n_classes) in float64."""
-        how = {"low": self.low, "known": self.known, "verbose": verbose}
+        how: dict[str, Any] = {"low": self.low, "known": self.known, "verbose": verbose}
         logits = ask(self.model, faces, self.chosen_views, **how)
         return logits.astype(np.float64) - self.adjustment
 

@@ -157,8 +157,9 @@ def ask(
     A face's answer must not depend on the faces beside it, but the kernels that a
     batch size selects may differ in the seventh digit. So a batch of few rows decides what a
     face's bits are. A larger batch is used where there are faces enough, if it gives the first of
-    them the same bits; what is left over at the end fills up the smallest batch that does. On a CPU each batch is computed by one thread, several batches side by side:
-    threads that share a batch wait for each other.
+    them the same bits; what is left over at the end fills up the smallest batch that does. On a
+    CPU each batch is computed by one thread, several batches side by side: threads that share a
+    batch wait for each other.
 
     Parameters
     ----------
@@ -208,7 +209,7 @@ def _look(
 ) -> Tensor:
     """Return what the model answers to the views of a batch, merged."""
     device = pixels.device
-    chosen = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
+    chosen: dict[str, Any] = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
     with torch.inference_mode(), undisturbed(device), threads_for(0, device):
         looks = list(views.of(pixels))
         with torch.autocast(device.type, **chosen):
@@ -221,7 +222,7 @@ def _least_agreeing(look: Callable[[Tensor], Tensor], faces: Faces, few: int) ->
     """Return the smallest batch that gives drawn faces the same bits as one of few rows."""
     generator = torch.Generator("cpu").manual_seed(0)
     shape = (_PROBES - _PROBES % few, *faces.pixels(np.array([0])).shape[1:])
-    options = {"generator": generator, "dtype": torch.float32, "device": "cpu"}
+    options: dict[str, Any] = {"generator": generator, "dtype": torch.float32, "device": "cpu"}
     drawn = torch.rand(shape, **options).to(faces.device)
     answers = {
         size: torch.cat([look(part) for part in drawn.split(size)])

@@ -92,11 +92,11 @@ def load_photo_folder(path, *, finder=None, n_jobs=None, verbose=0):
 def _photos_of(root: Path) -> tuple[list[Source], dict[str, str]]:
     """Return the photos of all classes, what cannot be read among them, and {name: class}."""
     files, classes, problems = files_of_classes(root, "load_photo_folder")
-    photos = [(file, file) for file in files if may_be_photo(file)]
-    photos += [(file, UnreadableError(reason)) for file, reason in problems]
+    photos = [Source(str(file), file) for file in files if may_be_photo(file)]
+    photos += [Source(str(file), UnreadableError(reason)) for file, reason in problems]
     labels = {str(file): label for file, label in zip(files, classes, strict=True)}
     labels |= {str(file): file.relative_to(root).parts[0] for file, _ in problems}
-    return [Source(str(file), content) for file, content in photos], labels
+    return photos, labels
 
 
 def _doubtful(frame: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:

@@ -134,15 +134,16 @@ def _named(items: list) -> list[Source]:
     """Name each photo: by its path, else by the name it has if no other has it, or its place."""
     names = [_own_name(item) for item in items]
     counts = Counter(names)
-    sources, seen = [], set()
+    sources: list[Source] = []
+    seen: set[str] = set()
     for at, (item, name) in enumerate(zip(items, names, strict=True)):
         if isinstance(item, str | os.PathLike):
             found = [source for source in _in_path(as_path(item)) if source.name not in seen]
             seen.update(source.name for source in found)  # a file that is named twice is one photo
             sources += found
         else:
-            once = name is not None and counts[name] == 1
-            sources.append(Source(name if once else f"photo {at}", item))
+            alone = name if counts[name] == 1 else None
+            sources.append(Source(f"photo {at}" if alone is None else alone, item))
     return sources
 
 
@@ -157,9 +158,9 @@ def _in_path(path: Path) -> Iterator[Source]:
         yield Source(str(path), path)
         return
     found = walk(path)
-    problems = [(file, UnreadableError(reason)) for file, reason in found.problems]
-    files = [(file, file) for file in found.files if may_be_photo(file)]
-    for file, content in sorted(files + problems, key=lambda pair: pair[0]):
+    contents: dict[Path, Any] = {file: file for file in found.files if may_be_photo(file)}
+    contents |= {file: UnreadableError(reason) for file, reason in found.problems}
+    for file, content in sorted(contents.items(), key=lambda pair: pair[0]):
         yield Source(str(file), content)
 
 
@@ -198,7 +199,8 @@ def read_photo(content: Any, *, whole: bool = False) -> Photo:
         size = image.size
         if not whole and image.format == "JPEG":
             share = _DRAFT_SIDE / max(size)
-            image.draft("RGB", tuple(max(1, round(side * share)) for side in size))
+            width, height = (max(1, round(side * share)) for side in size)
+            image.draft("RGB", (width, height))
         return _upright(image, size)
 
 

@@ -81,7 +81,7 @@ def _page(title: str, data: dict) -> str:
     """Fill in the page; nothing in the data can become a tag, or a script that runs."""
     text = (files("fer_sklearn") / "photos" / "sheet.html").read_text("utf-8")
     style, script = (
-        re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[1] for tag in ("style", "script")
+        re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[0] for tag in ("style", "script")
     )
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{_sha256(style)}'; "

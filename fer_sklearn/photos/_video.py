@@ -6,7 +6,9 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,7 +169,7 @@ def _in_video(
     for frame in _frames(path, fps, start or 0.0, np.inf if stop is None else stop, verbose):
         height, width = frame.pixels.shape[:2]
         photo = Photo(frame.pixels, 1, width, height)
-        faces, rows = in_pixels(finder, photo, str(path), model, lambda photo=photo: photo)
+        faces, rows = in_pixels(finder, photo, str(path), model, partial(_as_it_is, photo))
         found = [row for row in rows if "face" in row]
         for row, track in zip(found, tracks.follow(frame, found), strict=True):
             row["track"] = track
@@ -176,8 +178,12 @@ def _in_video(
         yield faces, [rows]
 
 
+def _as_it_is(photo: Photo) -> Photo:
+    return photo
+
+
 def _frames(
-    path: os.PathLike, fps: float | None, start: float, stop: float, verbose: int
+    path: Path, fps: float | None, start: float, stop: float, verbose: int
 ) -> Iterator[_Frame]:
     """Yield the frames that are to be looked at."""
     cv2 = import_cv2("find_faces_in_video")
@@ -258,7 +264,7 @@ class Tracks:
             for face, square in enumerate(squares)
             for track, (_, before) in self.alive.items()
         ]
-        tracks = {}
+        tracks: dict[int, int] = {}
         for common, face, track in sorted(pairs, reverse=True):
             if common > _SAME and face not in tracks and track not in tracks.values():
                 tracks[face] = track
