@@ -77,8 +77,10 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
     --------
     fer_sklearn.plots.SaliencyDisplay : Draws the maps.
 
-    Notes ----- If `predict_augment` includes mirror images, so do the maps. For sets of more than
-    two views, and for "blur", Grad-CAM uses only the face and its mirror image.
+    Notes
+    -----
+    If `predict_augment` includes mirror images, so do the maps. For sets of more than two views,
+    and for "blur", Grad-CAM uses only the face and its mirror image.
 
     Examples
     --------
