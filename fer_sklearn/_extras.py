@@ -41,10 +41,11 @@ def import_extra(module: str, extra: str, caller: str) -> ModuleType:
     ImportError
         If the package is not installed; the message names the extra.
     """
+    package = module.partition(".")[0]
     try:
+        import_module(package)
         return import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
         raise ImportError(
             f'{caller} needs {package}, which is not installed: pip install "fer-sklearn[{extra}]".'
         ) from error

@@ -215,7 +215,7 @@ def test_a_shape_that_rows_cannot_have_is_refused(shape, match, faces):
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"network": "vgg"}, "Unknown network 'vgg'. Known: cnn, resnet"),
+        ({"network": "vgg"}, "Unknown network 'vgg'. Known: cnn, hybrid, resnet, vit"),
         ({"optimizer": "lion"}, "'adam'"),
         ({"schedule": "linear"}, "'one-cycle'"),
         ({"device": "cuda:99"}, "device='cuda:99' is not on this machine. Present: cpu"),
