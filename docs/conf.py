@@ -148,8 +148,8 @@ def read_markdown(app, docname, source):
     source[0] = "".join(parts)
 
 
-def inherited_methods():
-    """Map each public estimator to the methods that it has from scikit-learn."""
+def inherited_methods(*, ours):
+    """Map each public estimator to the methods that it has from this package, or from others."""
     return {
         name: [
             method
@@ -157,13 +157,17 @@ def inherited_methods():
             if not method.startswith("_")
             and method not in vars(value)
             and inspect.isfunction(inspect.getattr_static(value, method))
+            and getattr(value, method).__module__.startswith("fer_sklearn.") == ours
         ]
         for name, value in PUBLIC.items()
         if inspect.isclass(value) and hasattr(value, "get_params")
     }
 
 
-autosummary_context = {"inherited": inherited_methods()}
+autosummary_context = {
+    "inherited": inherited_methods(ours=False),
+    "shared": inherited_methods(ours=True),
+}
 
 
 def setup(app):

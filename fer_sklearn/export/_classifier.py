@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
+from .._answers import LogitsClassifierMixin
 from .._images import rows_to_predict
 from ._file import OnnxFile
 
 
-class ONNXClassifier(ClassifierMixin, BaseEstimator):
+class ONNXClassifier(LogitsClassifierMixin, BaseEstimator):
     """Classifier that runs a file of `to_onnx` by onnxruntime; it is fitted already.
 
     Neither torch nor skorch is imported. It predicts what the classifier that was written
@@ -106,82 +106,6 @@ class ONNXClassifier(ClassifierMixin, BaseEstimator):
             "sklearn.frozen.FrozenEstimator(classifier); to train, fit a FERClassifier and write "
             "it by to_onnx."
         )
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Compute the logits of each face.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `FERClassifier.predict`
-
-        Returns
-        -------
-        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            For two classes, that of ``classes_[1]`` less that of ``classes_[0]``.
-
-        Raises
-        ------
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Estimate the probability of each expression.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `FERClassifier.predict`
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        return softmax(self._logits(X), axis=1)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Estimate the logarithm of the probability of each expression.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `FERClassifier.predict`
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        return log_softmax(self._logits(X), axis=1)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the expression of each face.
-
-        Parameters
-        ----------
-        X : array-like, shaped as in `FERClassifier.predict`
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-
-        Raises
-        ------
-        ValueError
-            If the faces have another size, or values beyond the pixel range.
-        """
-        return self.classes_[self._logits(X).argmax(axis=1)]
 
     def set_params(self, **params: Any) -> ONNXClassifier:
         """Set parameters; another `path` is read at once.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import warnings
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from .._images import PixelValues, match_pixel_range, rows_to_predict
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier, predictor_of
 from ..model import VIEWS, FacePredictor
-from ..model._views import Views, mean_log_probability
+from ..model._views import mean_log_probability
 from ..normalize import FaceNormalizer
 from ._file import INPUT, OUTPUT, About, OnnxFile, join, to_levels
 
@@ -179,12 +178,9 @@ class _Source:
                 "The Pipeline normalises the faces, and its classifier does so once more. Fit it "
                 "with FERClassifier(normalize='upstream'), as make_fer_pipeline does."
             )
-        cpu = torch.device("cpu")
-        model = copy.deepcopy(predictor.model).to(cpu)
         views = predictor.views if views == "auto" else views
-        return cls(
-            classifier, before, replace(predictor, model=model, device=cpu, low=None, views=views)
-        )
+        copied = predictor.moved(torch.device("cpu"))
+        return cls(classifier, before, replace(copied, low=None, views=views))
 
     @property
     def normalizer(self) -> FaceNormalizer | None:
@@ -229,7 +225,7 @@ class _Source:
             input=_LEVELS if normalizer is not None else _NORMALIZED,
             feature_names=None if names is None else names.tolist(),
             normalization=normalization,
-            views=_name_of(self.predictor.chosen_views),
+            views=self.predictor.name_of_views,
             adjustment=np.broadcast_to(self.predictor.adjustment, len(classes)).tolist(),
             quantized=quantized,
         )
@@ -261,10 +257,6 @@ def _plain(classes: np.ndarray) -> list:
                 "with such labels: y.astype(str)."
             )
     return labels
-
-
-def _name_of(views: Views) -> str | None:
-    return next(name for name, known in VIEWS.items() if known == views)
 
 
 def _spread(rows: np.ndarray) -> np.ndarray:

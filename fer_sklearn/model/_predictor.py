@@ -186,10 +186,13 @@ class FacePredictor:
     @property
     def chosen_views(self) -> Views:
         """The views that "auto" stands for, or those stated."""
-        name = self.stated_views
-        if name == "auto":
-            name = "flip" if self.mirrored else None
-        return VIEWS[name]
+        return VIEWS[self.name_of_views]
+
+    @property
+    def name_of_views(self) -> str | None:
+        """The name of `chosen_views`."""
+        usual = "flip" if self.mirrored else None
+        return usual if self.stated_views == "auto" else self.stated_views
 
     @property
     def stated_views(self) -> str | None:

@@ -102,6 +102,25 @@ class TransformerLayer(nn.Module):
         return x.unflatten(1, maps.shape[-2:]).permute(0, 3, 1, 2)
 
 
+def transformer_layers(
+    width: int, depth: int, heads: int, dropout: float, drop_path: float
+) -> list[TransformerLayer]:
+    """Return layers of which each skips a little more faces than the one before.
+
+    Parameters
+    ----------
+    width, heads : as in `TransformerLayer`
+    depth : int
+        How many layers.
+    dropout : float
+        Of the network; within the layers it is half of it.
+    drop_path : float
+        Of the last layer.
+    """
+    rates = [drop_path * (number + 1) / depth for number in range(depth)]
+    return [TransformerLayer(width, heads, dropout / 2, rate) for rate in rates]
+
+
 class Positions(nn.Module):
     """Add learned features of each place."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ._attention import AttentionPool, Positions, TransformerLayer
+from ._attention import AttentionPool, Positions, transformer_layers
 from ._layers import Dropout, Head, Logits, SpaceToDepth, conv_block, halve
 from .resnet import Residual
 
@@ -71,8 +71,7 @@ class Hybrid(nn.Module):
                 )
             )
             channels = stage_width
-        rates = [drop_path * (number + 1) / depth for number in range(depth)]
-        layers = [TransformerLayer(channels, heads, dropout / 2, rate) for rate in rates]
+        layers = transformer_layers(channels, depth, heads, dropout, drop_path)
         self.features = nn.Sequential(SpaceToDepth(), *stages, *layers)
         self.stages = [*stages, *layers]
         self.head = Head(AttentionPool(channels), Dropout(dropout), Logits(channels, n_classes))

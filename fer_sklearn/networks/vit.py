@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._attention import AttentionPool, Positions, TransformerLayer
+from ._attention import AttentionPool, Positions, transformer_layers
 from ._layers import Dropout, Head, Logits
 
 
@@ -71,8 +71,7 @@ class ViT(nn.Module):
         [channels] = widths
         height, width = (-(-side // patch_size) for side in image_shape)
         patches = nn.Sequential(Patches(patch_size, channels), Positions(channels, height, width))
-        rates = [drop_path * (number + 1) / depth for number in range(depth)]
-        layers = [TransformerLayer(channels, heads, dropout / 2, rate) for rate in rates]
+        layers = transformer_layers(channels, depth, heads, dropout, drop_path)
         self.features = nn.Sequential(patches, *layers)
         self.stages = [patches, *layers]
         self.head = Head(AttentionPool(channels), Dropout(dropout), Logits(channels, n_classes))

@@ -75,12 +75,12 @@ def _merged(faces: np.ndarray, more: np.ndarray, good: np.ndarray) -> np.ndarray
     """Join two looks; of a face that both have seen, take the first where it is good."""
     if not len(faces) or not len(more):
         return np.concatenate([faces, more])
-    same = _overlaps(faces, more) > _SAME
+    same = overlaps(faces, more) > _SAME
     kept = faces[good | ~same.any(axis=1)]
     return np.concatenate([kept, more[~same[good].any(axis=0)]])
 
 
-def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return intersection over union of each box of `a` with each of `b`, (len(a), len(b))."""
     a, b = a[:, None, :4], b[None, :, :4]
     corner = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
@@ -142,11 +142,16 @@ def model_file(model: str | os.PathLike | None) -> str:
     file = os.path.expanduser(os.fspath(model))
     if not os.path.isfile(file):
         raise FileNotFoundError(f"model={file!r} is not there. Expected an ONNX file of YuNet.")
+    _try_out(file)
+    return file
+
+
+@cache  # asked for every photo
+def _try_out(file: str) -> None:
     try:
         _look(np.zeros((64, 64, 3), np.uint8), 64, file, 0.9)
     except Exception as error:  # OpenCV raises errors of its own
         raise ValueError(f"model={file!r} is not an ONNX file of YuNet: {error}") from error
-    return file
 
 
 @cache

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from .._extras import import_cv2
 from ..datasets._paths import as_path, check_file
 from ._analyze import as_classifier, finder_for, label
-from ._detector import model_file
+from ._detector import model_file, overlaps
 from ._find import checked, joined, rows_of
 from ._finder import FaceFinder, in_pixels
 from ._reading import Photo
@@ -259,14 +259,16 @@ class Tracks:
 
     def _matched(self, squares: list[list[float]]) -> list[int]:
         """Give each square the track that it overlaps most, or a new one."""
+        before = [square for _, square in self.alive.values()]
+        common = overlaps(*(np.reshape(some, (-1, 4)) for some in (squares, before)))
         pairs = [
-            (overlap(square, before), face, track)
-            for face, square in enumerate(squares)
-            for track, (_, before) in self.alive.items()
+            (common[face, at], face, track)
+            for face in range(len(squares))
+            for at, track in enumerate(self.alive)
         ]
         tracks: dict[int, int] = {}
-        for common, face, track in sorted(pairs, reverse=True):
-            if common > _SAME and face not in tracks and track not in tracks.values():
+        for shared, face, track in sorted(pairs, reverse=True):
+            if shared > _SAME and face not in tracks and track not in tracks.values():
                 tracks[face] = track
         for face in range(len(squares)):
             if face not in tracks:
@@ -279,11 +281,3 @@ class Tracks:
         small = cv2.resize(pixels, _SMALL, interpolation=cv2.INTER_AREA).mean(axis=2)
         before, self.picture = self.picture, small
         return before is not None and np.abs(small - before).mean() > _CUT
-
-
-def overlap(a: list[float], b: list[float]) -> float:
-    """Return intersection over union of two squares (x, y, width, height)."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    common = max(width, 0.0) * max(height, 0.0)
-    return common / (a[2] * a[3] + b[2] * b[3] - common)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -49,32 +50,22 @@ class FaceLoss(nn.Module):
         view: Tensor | None = None,
     ) -> Tensor:
         """Return the loss; only of a `view` in training can the teachers be asked."""
-        loss = self._blended(self._mean, logits, targets, blend)
+        loss = self._blended(partial(self._mean, logits), targets, blend)
         if self.teachers is None or view is None:
             return loss
-        divergence = self._divergence(self.teachers, logits, view)
-        taught = self._blended(divergence, logits, targets, blend)
+        wanted = self.teachers.log_probabilities(view, self.low)
+        divergence = F.kl_div(logits.log_softmax(1), wanted, reduction="none", log_target=True)
+        taught = self._blended(partial(_weighted_mean, divergence.sum(1)), targets, blend)
         return torch.lerp(loss, taught, self.teacher_weight)
 
     @staticmethod
     def _blended(
-        mean: Callable[[Tensor, Targets], Tensor],
-        logits: Tensor,
-        targets: Targets,
-        blend: Blend | None,
+        mean: Callable[[Targets], Tensor], targets: Targets, blend: Blend | None
     ) -> Tensor:
         if blend is None:
-            return mean(logits, targets)
-        own, blended_in = mean(logits, targets), mean(logits, blend.neighbours(targets))
+            return mean(targets)
+        own, blended_in = mean(targets), mean(blend.neighbours(targets))
         return blend.share * own + (1 - blend.share) * blended_in
-
-    def _divergence(
-        self, teachers: Teachers, logits: Tensor, view: Tensor
-    ) -> Callable[[Tensor, Targets], Tensor]:
-        """Return how far the logits are from a teacher's answer, as a function of the weights."""
-        wanted = teachers.log_probabilities(view, self.low)
-        losses = F.kl_div(logits.log_softmax(1), wanted, reduction="none", log_target=True).sum(1)
-        return lambda _, targets: _weighted_mean(losses, targets)
 
     def _mean(self, logits: Tensor, targets: Targets) -> Tensor:
         wanted = targets.codes if targets.shares is None else targets.shares
