@@ -10,9 +10,9 @@ __all__ = ["PRESETS", "preset"]
 
 
 def _fast() -> dict:
-    """Return the classifier's own defaults of all that the other recipe changes."""
+    """Return the classifier's own defaults of all that another recipe changes."""
     defaults = defaults_of(FERClassifier)
-    return {name: defaults[name] for name in _accurate()}
+    return {name: defaults[name] for name in {**_accurate(), **_report()}}
 
 
 def _accurate() -> dict:
@@ -27,8 +27,21 @@ def _accurate() -> dict:
     }
 
 
+def _report() -> dict:
+    return {
+        "network": "cnn",
+        "widths": (32, 64, 128, 256),
+        "dropout": 0.5,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "label_smoothing": 0.0,
+        "max_epochs": 90,
+        "augment": FaceAugmenter(rotation=10, flip=0.5, brightness=0.2, contrast=0.2),
+    }
+
+
 #: {name: function that returns the parameters}
-PRESETS = {"fast": _fast, "accurate": _accurate}
+PRESETS = {"fast": _fast, "accurate": _accurate, "report": _report}
 
 
 def preset(name):
@@ -39,10 +52,14 @@ def preset(name):
 
     Parameters
     ----------
-    name : {"fast", "accurate"}
+    name : {"fast", "accurate", "report"}
         - "fast": the defaults of ``FERClassifier()``: sixteen epochs.
         - "accurate": 110 epochs with mixup and erasing, and ten views of a face at
           prediction: about an hour and three quarters on two cores for FER-2013.
+        - "report": a plain CNN (convolution, batch norm, ReLU, max-pooling, fully connected
+          layers with dropout), trained with cross-entropy, Adam and a learning-rate schedule on
+          rotated, mirrored, brighter and darker faces: the network of much FER literature, to
+          compare with. 90 epochs; a minute each on one fast core for 22,000 faces.
 
     Returns
     -------

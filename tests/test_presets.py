@@ -4,6 +4,7 @@ import pytest
 from sklearn.base import clone
 
 from fer_sklearn import FERClassifier, preset
+from fer_sklearn.networks import NETWORKS
 from fer_sklearn.presets import PRESETS
 
 
@@ -18,6 +19,18 @@ def test_a_preset_is_parameter_values_that_fit_takes(name, faces):
     assert clf.predict(faces.data).shape == (280,)
 
 
+def test_the_report_s_network_has_its_parts_and_no_others():
+    """Convolution, batch norm, ReLU, max-pooling, fully connected layers with dropout."""
+    clf = FERClassifier(**preset("report"))
+    network = NETWORKS[clf.network](7, (48, 48), widths=clf.widths, dropout=clf.dropout)
+    parts = {type(part).__name__.removesuffix("2d") for part in network.modules()}
+    assert parts - {"CNN", "Sequential", "Head", "Logits"} == {
+        *("Conv", "BatchNorm", "ReLU", "MaxPool", "Flatten", "Dropout", "Linear")
+    }
+    assert (clf.optimizer, clf.label_smoothing, clf.mixup) == ("adam", 0, 0)
+    assert (clf.augment.flip, clf.augment.erase) == (0.5, 0)
+
+
 def test_a_preset_shares_nothing_between_classifiers():
     first, second = (FERClassifier(**preset("accurate")) for _ in range(2))
     first.set_params(augment__erase=0.0)
@@ -25,5 +38,5 @@ def test_a_preset_shares_nothing_between_classifiers():
 
 
 def test_an_unknown_preset_is_an_error_that_names_the_known():
-    with pytest.raises(ValueError, match="accurate, fast"):
+    with pytest.raises(ValueError, match="accurate, fast, report"):
         preset("slow")

@@ -48,7 +48,17 @@ _ACCURATE: dict[str, Range] = {
     "plain_fraction": FloatDistribution(0.0, 0.3),
     "augment__erase": FloatDistribution(0.0, 1.0),
 }
-_TABLES = {"fast": _FAST, "accurate": _ACCURATE}
+_REPORT: dict[str, Range] = {
+    "widths": CategoricalDistribution(("32-64-128", "32-64-128-256", "64-128-256")),
+    "dropout": FloatDistribution(0.2, 0.6),
+    "weight_decay": FloatDistribution(1e-6, 1e-3, log=True),
+    "schedule": CategoricalDistribution(("one-cycle", "cosine", "step")),
+    "batch_size": CategoricalDistribution((64, 128, 256)),
+    "class_balance": CategoricalDistribution((None, "oversample")),
+    **_AUGMENT,
+}
+#: {preset: ranges, and whose learning rates are searched if "optimizer" is not}
+_TABLES = {"fast": (_FAST, "muon"), "accurate": (_ACCURATE, "muon"), "report": (_REPORT, "adam")}
 
 
 class SearchSpace:
@@ -252,8 +262,9 @@ def search_space(preset: str = "fast") -> SearchSpace:
 
     Parameters
     ----------
-    preset : {"fast", "accurate"}, default="fast"
-        "accurate" reaches to wider networks and stronger regularisation.
+    preset : {"fast", "accurate", "report"}, default="fast"
+        "accurate" reaches to wider networks and stronger regularisation; "report" is for
+        ``FERClassifier(**preset("report"))``, a plain CNN trained with Adam.
 
     Returns
     -------
@@ -275,7 +286,8 @@ def search_space(preset: str = "fast") -> SearchSpace:
     """
     if preset not in _TABLES:
         raise ValueError(f"Unknown preset {preset!r}. Known: {', '.join(sorted(_TABLES))}.")
-    return SearchSpace(_TABLES[preset], _RATES)
+    ranges, optimizer = _TABLES[preset]
+    return SearchSpace(ranges, _RATES, optimizer)
 
 
 def suggest(trial, name: str, range_: Range):
