@@ -41,7 +41,8 @@ _LEAST_AGREEMENT = 0.9
 _MOST_CALIBRATION, _AT_ONCE = 512, 16
 #: Faces that a file is compared on.
 _COMPARED = 16
-_QUANTIZED = ("Conv", "Gemm", "MatMul")
+#: Operators of 8 bits; what else stands between them in a network of ReLU is left out or joined.
+_QUANTIZED = ("Conv", "Gemm", "MatMul", "MaxPool", "Relu")
 _LEVELS = "gray levels, 0 is black and 255 is white"
 _NORMALIZED = "normalised faces"
 
