@@ -30,6 +30,7 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
@@ -60,6 +61,7 @@ html_sidebars = {
         "install",
         "model-card",
         "licences",
+        "contribute",
         "changelog",
         "design",
         "decisions",
