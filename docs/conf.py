@@ -181,8 +181,8 @@ def help_keyboards_and_readers(app, page, template, context, doctree):
 
 def setup(app):
     """Connect the functions above."""
+    app.connect("html-page-context", help_keyboards_and_readers)
     app.connect("env-check-consistency", check_that_all_is_documented)
     app.connect("missing-reference", resolve_short_name)
     app.connect("source-read", read_markdown)
     app.connect("autodoc-skip-member", skip_generated)
-    app.connect("html-page-context", help_keyboards_and_readers)

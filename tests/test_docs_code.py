@@ -72,7 +72,7 @@ def test_code_is_python(page):
 def test_the_front_pages_run(page, names, monkeypatch):
     write_folder(Path("my_faces"), names["X"], names["y"])
     small = search_space().only("learning_rate", "dropout")
-    monkeypatch.setattr(_space_for, "search_space", lambda: small)
+    monkeypatch.setattr(_space_for, "search_space", lambda *preset: small)
     run(page, names, "n_trials=40", "n_trials=1")
     assert names["clf"].classes_.tolist() == names["faces"].target_names
     assert names["clf"].n_iter_ == 1
