@@ -73,7 +73,7 @@ class FaceNet(NeuralNetClassifier):
         super().__init__(module, **{"predict_nonlinearity": _softmax, **kwargs})
 
     def __deepcopy__(self, memo: dict) -> FaceNet:
-        """Copy every part once; skorch's way, through a pickle, is slower and copies the module twice."""
+        """Copy every part once; skorch copies the module twice, through a pickle."""
         copied = object.__new__(type(self))
         memo[id(self)] = copied
         vars(copied).update(copy.deepcopy(vars(self), memo))
