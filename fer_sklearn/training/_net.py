@@ -76,7 +76,7 @@ class FaceNet(NeuralNetClassifier):
         """Copy every part once; skorch copies the module twice, through a pickle."""
         copied = object.__new__(type(self))
         memo[id(self)] = copied
-        vars(copied).update(copy.deepcopy(vars(self), memo))
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return copied
 
     @property
