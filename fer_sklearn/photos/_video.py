@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
@@ -304,9 +304,42 @@ def frames_of(path: Path, when: When, verbose: int) -> Iterator[Frame]:
     OSError, ValueError
         If there is no file that may be read.
     """
+    due = when.start
+    for number, time, rate, read in _grabbed(path, verbose):
+        if time >= when.stop:
+            return
+        is_due = time >= max(due - 0.5 / rate, when.start)
+        while is_due and when.fps is not None and due <= time + 0.5 / rate:
+            due += 1 / when.fps
+        if is_due or (when.every and time >= when.start):
+            pixels = read()
+            if pixels is not None:
+                yield Frame(number, time, pixels, is_due, rate)
+
+
+def frames_numbered(path: Path, numbers: set[int], verbose: int) -> Iterator[tuple[int, Any]]:
+    """Yield the frames of these numbers, and their pixels; it raises what `frames_of` does."""
+    last = max(numbers, default=-1)
+    for number, _, _, read in _grabbed(path, verbose):
+        pixels = read() if number in numbers else None
+        if pixels is not None:
+            yield number, pixels
+        if number >= last:
+            return
+
+
+def _grabbed(
+    path: Path, verbose: int
+) -> Iterator[tuple[int, float, float, Callable[[], np.ndarray | None]]]:
+    """Yield number and time of each frame, the rate of the video, and what decodes the frame."""
     cv2 = import_cv2("find_faces_in_video")
     check_video(path)
     reader = cv2.VideoCapture(os.fspath(path))
+
+    def read() -> np.ndarray | None:
+        readable, pixels = reader.retrieve()
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if readable else None
+
     try:
         if not reader.isOpened():
             raise UnreadableError(
@@ -316,23 +349,13 @@ def frames_of(path: Path, when: When, verbose: int) -> Iterator[Frame]:
         promised = max(0, int(reader.get(cv2.CAP_PROP_FRAME_COUNT)))
         bar = tqdm(total=promised or None, desc=path.name, unit="frame", disable=not verbose)
         with bar:
-            number, due = -1, when.start
+            number = -1
             while reader.grab():
                 number += 1
                 bar.update()
                 # Some files have no times; then frames are evenly spaced.
                 time = reader.get(cv2.CAP_PROP_POS_MSEC) / 1000 or number / rate
-                if time >= when.stop:
-                    return
-                is_due = time >= max(due - 0.5 / rate, when.start)
-                while is_due and when.fps is not None and due <= time + 0.5 / rate:
-                    due += 1 / when.fps
-                if not is_due and not (when.every and time >= when.start):
-                    continue
-                readable, pixels = reader.retrieve()
-                if readable:
-                    rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-                    yield Frame(number, time, rgb, is_due, rate)
+                yield number, time, rate, read
         _check_whole(path, number + 1, promised)
     finally:
         reader.release()
