@@ -57,7 +57,8 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
     """
     with naming(path):
         target, mode = _target(path)
-    part = target.with_name(f"{target.stem}.{secrets.token_hex(8)}.part{target.suffix}")
+        part = target.with_name(f"{target.stem}.{secrets.token_hex(8)}.part{target.suffix}")
+        part.open("xb").close()  # as in `replace_file`: the writer would follow a link
     try:
         yield part
         with naming(path):

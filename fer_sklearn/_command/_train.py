@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ._shared import (
@@ -213,9 +214,10 @@ def _split(
 
     if not options.test_share:
         return np.arange(len(y)), np.arange(0)
-    [(train, test)] = HoldOut(options.test_share, random_state=options.seed).split(
-        np.empty((len(y), 0)), y, groups
-    )
+    splitter = HoldOut(options.test_share, random_state=options.seed)
+    with warnings.catch_warnings():  # that a class is small: what that leads to is looked at below
+        warnings.filterwarnings("ignore", "The least populated class")
+        [(train, test)] = splitter.split(np.empty((len(y), 0)), y, groups)
     for name, part in (("train on", train), ("be held out", test)):
         lacking = sorted(set(y) - set(y[part]))
         if lacking:
