@@ -197,7 +197,7 @@ def test_folders_may_have_other_names_of_emotions(folder, stored, tmp_path, caps
     assert capsys.readouterr().out == expected
     write_folder(tmp_path / "others", faces.data[:2], ["bored", "bored"])
     assert main(["evaluate", str(stored), str(tmp_path / "others"), "--quiet"]) == 1
-    assert re.search("classes SAD, .*bored.* has not learned. It knows", capsys.readouterr().err)
+    assert "others has the classes bored, which" in capsys.readouterr().err
 
 
 def test_fer2013_is_evaluated_on_a_split_and_beside_its_training_faces(stored, tmp_path, capsys):

@@ -131,19 +131,27 @@ def _in_words_of(classes: np.ndarray, y: np.ndarray, path: str) -> np.ndarray:
     ValueError
         If it has not learned one of them.
     """
+    import numpy as np
+
+    known = set(classes.tolist())
+    words = {label: _word_for(label, known) for label in set(y.tolist())}
+    unknown = [str(label) for label, word in words.items() if word is None]
+    if unknown:
+        raise ValueError(
+            f"{path} has the classes {', '.join(sorted(unknown))}, which the classifier has not "
+            f"learned. It knows {', '.join(map(str, classes))}."
+        )
+    return np.array([words[label] for label in y.tolist()])
+
+
+def _word_for(label: Any, known: set) -> Any:
+    """Return what the classifier calls a class; None if it does not know it."""
     from ..datasets import convert_emotions
 
-    known, unknown = set(classes.tolist()), set(y.tolist())
-    if unknown <= known:
-        return y
+    if label in known:
+        return label
     try:
-        converted = convert_emotions(y, source="folder")
-        unknown = set(converted.tolist())
+        word = convert_emotions([label], source="folder").item()
     except ValueError:
-        converted = y
-    if not unknown <= known:
-        raise ValueError(
-            f"{path} has the classes {', '.join(sorted(map(str, unknown - known)))}, which the "
-            f"classifier has not learned. It knows {', '.join(map(str, classes))}."
-        )
-    return converted
+        return None
+    return word if word in known else None
