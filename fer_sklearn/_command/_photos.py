@@ -127,5 +127,5 @@ def _counted(n: int, name: str) -> str:
 
 def _after_stop(options: argparse.Namespace) -> str:
     if os.path.exists(os.path.expanduser(options.out) + ".part"):
-        return "The same command continues with the photos that are left."
+        return "The same command continues with what is left."
     return ""

@@ -105,7 +105,7 @@ def rate(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """Return a share of at most a half; 0 is none."""
+    """Return a share from 0 to a half."""
     number = _number(text)
     if not 0 <= number <= 0.5:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5, got {text!r}")
