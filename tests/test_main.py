@@ -155,7 +155,7 @@ def test_photos_and_videos_are_one_table_and_one_page(folder, tmp_path, capsys):
     assert main(["photos", str(folder / "two.jpg"), str(clip), *options]) == 0
     frame = pd.read_csv(out)
     assert frame.photo.nunique() == 2
-    assert frame.time.dropna().tolist() == [0, 0.6]
+    assert frame.time.dropna().tolist() == [0, 0.4]
     assert "Track" in sheet.read_text()
     assert [path.name for path in copies.iterdir()] == ["clip.labelled.mp4"]
     assert "1 photo, 1 video with 2 looks, 4 faces" in capsys.readouterr().err

@@ -108,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _summary(frame: pd.DataFrame) -> str:
-    of_videos = frame["frame"].notna() if "frame" in frame else frame.photo.isna()
+    of_videos = frame.reindex(columns=["frame"])["frame"].notna()  # a table of photos has none
     n_photos, n_videos = frame.photo[~of_videos].nunique(), frame.photo[of_videos].nunique()
     said = [_counted(n_photos, "photo")] if n_photos or not n_videos else []
     if n_videos:
