@@ -142,7 +142,7 @@ def test_photos_become_faces_first(tmp_path, small, capsys):
     assert FERClassifier.from_pretrained(out).class_count_.tolist() == [3, 1]
     # All are copies of one face: nothing can be held out honestly.
     assert main([*command, "--out", str(tmp_path / "no.npz"), "--quiet"]) == 1
-    assert "HoldOut" in capsys.readouterr().err
+    assert "too few faces of any class" in capsys.readouterr().err
 
 
 def test_copies_and_photos_stay_together():

@@ -33,6 +33,12 @@ PRESETS = ("fast", "accurate", "report")
 _OF_THE_NETWORK = ("network", "widths", "depth", "dropout", "network_params")
 _SIDE = 48
 
+_TOO_FEW = (
+    "There are too few faces of {} to train on some and to hold out others: copies and faces of "
+    "one photo stay together. Bring more, take another --seed or --test-share, or train on all of "
+    "them without a score: --test-share 0."
+)
+
 _DESCRIPTION = """\
 Train a classifier on a folder with one sub-folder for each class, such as faces/happy/ and
 faces/bored/, and write it as a file that is safe to share.
@@ -70,7 +76,10 @@ def add_to(commands: Any) -> None:
         check=_check,
     )
     parser.add_argument(
-        "path", metavar="FOLDER", type=there, help="folder with a sub-folder for each class"
+        "path",
+        metavar="FACES",
+        type=there,
+        help="folder with a sub-folder for each class, or fer2013.csv",
     )
     parser.add_argument(
         "--out", required=True, metavar="NPZ", type=named(".npz"), help="classifier to write"
@@ -217,15 +226,14 @@ def _split(
     splitter = HoldOut(options.test_share, random_state=options.seed)
     with warnings.catch_warnings():  # that a class is small: what that leads to is looked at below
         warnings.filterwarnings("ignore", "The least populated class")
-        [(train, test)] = splitter.split(np.empty((len(y), 0)), y, groups)
-    for name, part in (("train on", train), ("be held out", test)):
-        lacking = sorted(set(y) - set(y[part]))
+        try:
+            [(train, test)] = splitter.split(np.empty((len(y), 0)), y, groups)
+        except ValueError as error:
+            raise ValueError(_TOO_FEW.format("any class")) from error
+    for part in (train, test):
+        lacking = sorted(set(y.tolist()) - set(y[part].tolist()))
         if lacking:
-            raise ValueError(
-                f"There are too few faces of {', '.join(lacking)} for some to {name}: copies and "
-                "faces of one photo stay together. Bring more, take another --seed or "
-                "--test-share, or train on all of them without a score: --test-share 0."
-            )
+            raise ValueError(_TOO_FEW.format(", ".join(lacking)))
     return train, test
 
 
