@@ -44,6 +44,34 @@ def replace_file(path: str | PathLike, content: bytes) -> None:
         sync_folder(target.parent)
 
 
+@contextmanager
+def replacing(path: str | PathLike) -> Iterator[Path]:
+    """Yield where to write a file that takes the place of `path` at the end of the block.
+
+    For writers that want a name with the right ending. If the block raises, what was there stays.
+
+    Raises
+    ------
+    OSError
+        As `replace_file` does.
+    """
+    with naming(path):
+        target, mode = _target(path)
+        part = target.with_name(f"{target.stem}.{secrets.token_hex(8)}.part{target.suffix}")
+        part.open("xb").close()  # as in `replace_file`: the writer would follow a link
+    try:
+        yield part
+        with naming(path):
+            if mode is not None:
+                part.chmod(mode)
+            with part.open("rb+") as file:
+                sync(file)
+            os.replace(part, target)
+            sync_folder(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def check_writable(path: str | PathLike) -> None:
     """Raise what `replace_file` would, before the work whose result it is to write.
 

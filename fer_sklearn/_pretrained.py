@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ._archive import MOST_ARRAYS, MOST_BYTES, Archive
-from ._files import replace_file
+from ._files import check_writable, replace_file
 
 _FORMAT = 4
 #: Bytes of "about", pixels of a face, and labels of a file.
@@ -174,12 +174,7 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
     ValueError
         If a file cannot hold the network.
     """
-    if str(path) in shipped_names():
-        raise ValueError(
-            f"{str(path)!r} is the name of a pretrained model of the package, which "
-            f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
-        )
-    _refuse_foreign(Path(path))
+    check_destination(path)
     about = asdict(pretrained)
     arrays = {name: _halved(name, array) for name, array in about.pop("weights").items()}
     try:
@@ -199,6 +194,23 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
             f"to {MOST_ARRAYS - 1:,} of {MOST_BYTES:,}. Store the classifier by joblib.dump."
         )
     replace_file(path, content.getvalue())
+
+
+def check_destination(path: str | PathLike) -> None:
+    """Raise what `write_pretrained` would for this path, before the work whose result it writes.
+
+    Raises
+    ------
+    FileExistsError, OSError, ValueError
+        As `write_pretrained` does.
+    """
+    if str(path) in shipped_names():
+        raise ValueError(
+            f"{str(path)!r} is the name of a pretrained model of the package, which "
+            f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
+        )
+    _refuse_foreign(Path(path))
+    check_writable(path)
 
 
 def _read(archive: Archive) -> Pretrained:

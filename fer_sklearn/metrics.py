@@ -18,6 +18,7 @@ from sklearn.metrics import (
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 
 from ._extras import import_pyplot
+from ._report_page import report_page
 from .datasets._duplicates import groups_and_copies
 
 __all__ = [
@@ -189,6 +190,22 @@ class EvaluationReport:
         shown = scores.to_html(float_format="{:.4f}".format)
         by_class = self.by_class.to_html(float_format="{:.3f}".format)
         return f"{shown}<p>{notes}</p>{by_class}"
+
+    def to_html(self, *, title="How good the classifier is"):
+        """Return the report as a page of HTML, with the scores of each class and the confusions.
+
+        It holds no faces, runs no script and fetches nothing.
+
+        Parameters
+        ----------
+        title : str, default="How good the classifier is"
+            Heading of the page.
+
+        Returns
+        -------
+        page : str
+        """
+        return report_page(self, title)
 
     def plot(self, *, ax=None, normalize=True, cmap="Blues"):
         """Draw the confusion matrix; needs matplotlib.

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fer_sklearn._files import check_writable, remove_file, replace_file
+from fer_sklearn._files import check_writable, remove_file, replace_file, replacing
 
 
 def test_a_reader_never_meets_half_a_file(tmp_path):
@@ -144,3 +144,27 @@ def test_removing_leaves_the_files_of_others(tmp_path):
         file.write_bytes(b"content")
     remove_file(tmp_path / "x")
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_writer_with_a_name_of_its_own_replaces_a_file_at_the_end_or_not_at_all(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+
+    def stopped():
+        with replacing(path) as part:
+            part.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert path.read_bytes() == b"old"
+    with replacing(path) as part:
+        assert part.suffix == ".mp4"
+        part.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OSError, match="nowhere"), replacing(tmp_path / "nowhere" / "a.mp4"):
+        pass

@@ -63,13 +63,18 @@ ALLOWED = {
         *("_extras", "_files", "_globals", "_images", "augment", "classifier", "model"),
         "normalize",
     },
-    "metrics": {"_extras", "datasets"},
+    "metrics": {"_extras", "_report_page", "datasets"},
+    "_report_page": {"metrics"},  # for a type checker
     "plots": {
         *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
         *("metrics", "normalize"),
     },
     "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
-    "__main__": {"__version__", "_files", "photos"},
+    "_command": {
+        *("__version__", "_files", "_pretrained", "classifier", "datasets", "export", "metrics"),
+        *("photos", "presets", "tuning"),
+    },
+    "__main__": {"_command"},
     "tuning": {
         *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
         *("networks", "normalize", "training"),

@@ -1,17 +1,20 @@
-"""The command fer-sklearn."""
+"""The command fer-sklearn photos, and what all commands share."""
 
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+import fer_sklearn
 from fer_sklearn import FERClassifier
 from fer_sklearn.__main__ import main
 from fer_sklearn.photos import FaceFinder, analyze
@@ -66,6 +69,8 @@ def test_options_are_handed_on(folder, tmp_path, capsys, own_processes):
         (["photos", "nowhere", "--out", "a.csv"], "nowhere is not there"),
         (["photos", "."], "--out"),
         (["photos", ".", "--out", "a.csv", "--jobs", "0"], "whole number of at least 1, got '0'"),
+        (["photos", ".", "--out", "a.csv", "--fps", "0"], "number above 0, got '0'"),
+        (["photos", ".", "--out", "a.csv", "--fps", "nan"], "number above 0, got 'nan'"),
     ],
 )
 def test_what_is_no_command_exits_with_2(arguments, match, capsys):
@@ -84,11 +89,76 @@ def test_what_cannot_be_done_exits_with_1(folder, tmp_path, capsys):
         assert capsys.readouterr().err.startswith("fer-sklearn: ")
 
 
-def test_help_says_what_a_label_is_and_needs_nothing(capsys):
+def test_help_says_what_a_label_is(capsys):
     with pytest.raises(SystemExit) as exit:
         main(["photos", "--help"])
     assert exit.value.code == 0
     assert "not at what somebody feels" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["photos", "train", "evaluate", "export"])
+def test_help_is_there_at_once(command):
+    """Nothing heavy is imported before a command runs; neither is it for a wrong argument."""
+    code = """
+        import sys
+        from fer_sklearn.__main__ import main
+        for arguments in ["--help"], [sys.argv[1], "--help"], [sys.argv[1], "--nonsense"]:
+            try:
+                main(arguments)
+            except SystemExit as exit:
+                print(exit.code)
+        heavy = {"torch", "sklearn", "pandas", "numpy", "scipy", "PIL", "cv2"}
+        print(*(heavy & set(sys.modules)), sep="")
+    """
+    said = subprocess.check_output(
+        [sys.executable, "-c", textwrap.dedent(code), command], text=True, stderr=subprocess.PIPE
+    )
+    assert said.splitlines()[-2:] == ["2", ""]
+    for part in ("photos", "train", "evaluate", "export", "examples:", "130  stopped by Ctrl-C"):
+        assert part in said
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "fer_sklearn"], ["fer-sklearn"]])
+def test_the_module_and_the_script_are_the_same_command(command):
+    if command == ["fer-sklearn"] and not shutil.which("fer-sklearn"):
+        pytest.skip("the package is not installed, only there")
+    said = subprocess.check_output([*command, "--version"], text=True)
+    assert said == f"fer-sklearn {fer_sklearn.__version__}\n"
+
+
+def test_warnings_are_said_in_words(folder, tmp_path, capsys, monkeypatch):
+    def warn(*args, **kwargs):
+        warnings.warn("the file may be damaged", UserWarning, stacklevel=2)
+        raise ValueError("nothing is left")
+
+    monkeypatch.setattr("fer_sklearn.photos.analyze", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["photos", str(folder), "--out", str(tmp_path / "a.csv")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "fer-sklearn: warning: the file may be damaged",
+        "fer-sklearn: nothing is left",
+    ]
+
+
+def test_photos_and_videos_are_one_table_and_one_page(folder, tmp_path, capsys):
+    cv2 = pytest.importorskip("cv2")
+    clip = tmp_path / "clip.avi"
+    face = np.asarray(Image.open(folder / "two.jpg"))[:240, 80:400, ::-1]
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 5, (320, 240))
+    for _ in range(5):
+        writer.write(np.ascontiguousarray(face))
+    writer.release()
+    out, sheet, copies = tmp_path / "table.csv", tmp_path / "sheet.html", tmp_path / "copies"
+    options = ["--out", str(out), "--sheet", str(sheet), "--annotate", str(copies), "--fps", "2"]
+    assert main(["photos", str(folder / "two.jpg"), str(clip), *options]) == 0
+    frame = pd.read_csv(out)
+    assert frame.photo.nunique() == 2
+    assert frame.time.dropna().tolist() == [0, 0.4]
+    assert "Track" in sheet.read_text()
+    assert [path.name for path in copies.iterdir()] == ["clip.labelled.mp4"]
+    assert "1 photo, 1 video with 2 looks, 4 faces" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal as a terminal does")

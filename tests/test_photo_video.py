@@ -1,13 +1,12 @@
 """Videos: an astronaut who moves, an empty scene, and the same astronaut elsewhere."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from fer_sklearn.__main__ import main
-from fer_sklearn.photos import FaceFinder, analyze_video, contact_sheet, find_faces_in_video
+from fer_sklearn.photos import FaceFinder, analyze, analyze_video, find_faces_in_video
+from fer_sklearn.photos import _annotate as annotate
 from fer_sklearn.photos._detector import overlaps
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra [photos]")
@@ -115,29 +114,213 @@ def test_a_video_that_is_cut_off_is_told(video, tmp_path):
     assert len(found.frame) < 6
 
 
-def test_memory_does_not_grow_with_the_length(scenes, tmp_path):
+@pytest.mark.parametrize("copied", [False, True])
+def test_memory_does_not_grow_with_the_length(copied, scenes, tmp_path):
     """Frames are let go: 400 of them would be 92 MB."""
     resource = pytest.importorskip("resource")
     write(tmp_path / "a.avi", [scenes[25]] * 400)
-    finder = FaceFinder()
-    find_faces_in_video(tmp_path / "a.avi", finder=finder, fps=1, stop=2)
+    finder, copy = FaceFinder(), tmp_path / "b.mp4" if copied else None
+    find_faces_in_video(tmp_path / "a.avi", finder=finder, fps=1, stop=2, annotated=copy)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    find_faces_in_video(tmp_path / "a.avi", finder=finder, fps=0.2)
+    find_faces_in_video(tmp_path / "a.avi", finder=finder, fps=0.2, annotated=copy)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 30 * 1024
 
 
-def test_the_command_reads_videos(video, tmp_path, capsys):
-    out = tmp_path / "table.csv"
-    assert main(["photos", str(video), str(video), "--out", str(out), "--fps", "1"]) == 0
-    frame = pd.read_csv(out)
-    assert frame.time.tolist() == [0, 1, 2, 3] * 2
-    assert "happy" in capsys.readouterr().err
-    for wrong in ([os.curdir], ["--sheet", "a.html"], ["--fps", "0"], ["--fps", "nan"]):
-        with pytest.raises(SystemExit):
-            main(["photos", str(video), *wrong, "--out", str(out)])
+# -- a copy with boxes and labels ---------------------------------------------------
 
 
-def test_a_table_of_a_video_has_no_page(table, tmp_path):
-    with pytest.raises(ValueError, match="one of a video"):
-        contact_sheet(table, tmp_path / "sheet.html")
+def frames_of(path):
+    """All frames of a video in RGB."""
+    reader, frames = cv2.VideoCapture(str(path)), []
+    rate = reader.get(cv2.CAP_PROP_FPS)
+    while reader.grab():
+        frames.append(reader.retrieve()[1][..., ::-1].astype(int))
+    return rate, np.array(frames)
+
+
+def is_drawn(frames, originals):
+    """Which frames have many pixels that are far from the original's: lines and letters."""
+    return (np.abs(frames - originals).max(axis=3) > 90).sum(axis=(1, 2)) > 300
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".avi"])
+def test_a_copy_has_all_frames_and_what_was_found(ending, video, scenes, table, tmp_path):
+    copy = tmp_path / f"copy{ending}"
+    frame = analyze_video(video, fps=5, annotated=copy)
+    pd.testing.assert_frame_equal(frame, table)
+    rate, frames = frames_of(copy)
+    assert rate == pytest.approx(RATE)
+    # After the wall appears, the last squares stay until the next look, a frame later.
+    expected = [True] * 20 + [False] * 10 + [True] * 10
+    assert is_drawn(frames, scenes).tolist() == expected
+    assert list(tmp_path.iterdir()) == [copy]
+
+
+def test_a_copy_says_label_and_track(scenes, monkeypatch, tmp_path):
+    said = []
+    tag = annotate._tag
+    monkeypatch.setattr(annotate, "_tag", lambda text, size: said.append(text) or tag(text, size))
+    write(tmp_path / "a.avi", scenes[:2])
+    found = analyze_video(tmp_path / "a.avi", fps=None, annotated=tmp_path / "b.avi")
+    assert said == [f"0  happy {confidence:.0%}" for confidence in found.confidence]
+    said.clear()
+    find_faces_in_video(tmp_path / "a.avi", annotated=tmp_path / "b.avi", start=0.1)
+    assert said == ["0"]
+    assert len(frames_of(tmp_path / "b.avi")[1]) == 1
+
+
+def test_a_square_is_not_shown_long_after_the_look(video, scenes, tmp_path):
+    find_faces_in_video(video, fps=1, stop=2, annotated=tmp_path / "copy.avi")
+    _, frames = frames_of(tmp_path / "copy.avi")
+    drawn = is_drawn(frames, scenes[:20])
+    for second in (drawn[:10], drawn[10:]):  # the seventh frame is 0.6 seconds after the look
+        assert second[:6].all()
+        assert not second[7:].any()
+
+
+def test_squares_and_words_stay_inside_whatever_they_are(scenes):
+    picture = scenes[25].copy()
+    row = {"face": 0, "x": -30.0, "y": -20.0, "width": 90.0, "angle": 30.0}
+    words = {"track": 3, "label": "fr\u00f6hlich \u5f00\u5fc3 " * 20, "confidence": 0.5}
+    annotate.draw_face(picture, row | words)
+    assert (picture != scenes[25]).any()
+    annotate.draw_face(np.zeros((5, 7, 3), np.uint8), row | words)
+
+
+def test_frames_without_a_fixed_rate_keep_their_times(scenes, tmp_path):
+    from fer_sklearn.photos._video import Frame
+
+    def n_written(times, rate):
+        with annotate.annotated_copy(tmp_path / "a.avi", tmp_path / "none") as copy:
+            for number, time in enumerate(times):
+                copy.write(Frame(number, time, scenes[25].copy(), True, rate), [])
+        return len(frames_of(tmp_path / "a.avi")[1])
+
+    assert n_written([5, 5.1, 5.2, 5.6, 5.7, 5.72], 10) == 8  # a gap is filled, a crowd thinned
+    assert n_written([0, 0.1, 95443.8, 95443.9], 10) == 4  # a clock that wraps is no pause
+    assert n_written([0, 0.5, 1], 1000) == 31  # no player shows 1000
+
+
+def test_a_copy_that_cannot_be_made_leaves_what_was_there(video, tmp_path, monkeypatch):
+    before = video.read_bytes()
+    with pytest.raises(ValueError, match="is the video itself"):
+        analyze_video(video, annotated=video)
+    with pytest.raises(ValueError, match=r"end in \.avi, \.mp4, \.webm.*got .*a\.gif"):
+        analyze_video(video, annotated=tmp_path / "a.gif")
+    assert video.read_bytes() == before
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(b"old")
+    with pytest.raises(ValueError, match="no frame between start and stop"):
+        find_faces_in_video(video, start=99, annotated=copy)
+
+    class Refuses:
+        def isOpened(self):  # noqa: N802, OpenCV's name
+            return False
+
+        def release(self):
+            pass
+
+    class Loses(Refuses):
+        def isOpened(self):  # noqa: N802, likewise
+            return True
+
+        def write(self, pixels):
+            pass
+
+    class Stopped(Loses):
+        def write(self, pixels):
+            raise KeyboardInterrupt
+
+    for writer, error, match in (
+        (Refuses, OSError, "no encoder 'mp4v'"),
+        (Loses, OSError, "0 of 40 frames. Is the disk full"),
+        (Stopped, KeyboardInterrupt, None),
+    ):
+        monkeypatch.setattr(cv2, "VideoWriter", lambda *_, writer=writer: writer())
+        monkeypatch.setattr(cv2, "VideoWriter_fourcc", lambda *_: 0, raising=False)
+        with pytest.raises(error, match=match):
+            find_faces_in_video(video, fps=1, annotated=copy)
+        assert copy.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [copy]
+
+
+# -- videos beside photos -----------------------------------------------------------
+
+
+@pytest.fixture
+def folder(video, scenes, tmp_path):
+    folder = tmp_path / "holiday"
+    (folder / "below").mkdir(parents=True)
+    Image.fromarray(scenes[0]).save(folder / "b.png")
+    Image.fromarray(scenes[25]).save(folder / "z.png")
+    (folder / "a.avi").write_bytes(video.read_bytes())
+    (folder / "below" / "a.avi").write_bytes(video.read_bytes())
+    (folder / "broken.mp4").write_bytes(b"no video")
+    return folder
+
+
+def test_photos_and_videos_are_one_table(folder, table):
+    frame = analyze(folder)
+    short = [name.removeprefix(f"{folder}/") for name in frame.photo.unique()]
+    assert short == ["a.avi", "b.png", "below/a.avi", "broken.mp4", "z.png"]
+    assert frame.columns.tolist() == table.columns.tolist()
+    own = frame[frame.photo == str(folder / "a.avi")].reset_index(drop=True)
+    columns = table.columns.drop("photo").tolist()
+    pd.testing.assert_frame_equal(own[columns], table[columns])
+    others = frame[frame["frame"].isna()]
+    assert others.status.tolist() == ["ok", "unreadable", "no face"]
+    assert "is not a video" in others.detail.tolist()[1]
+    assert others[["time", "track"]].isna().all(axis=None)
+    one = analyze([folder / "b.png", folder / "z.png"])
+    assert "track" not in one
+
+
+def test_a_video_that_is_not_there_or_not_to_be_read_stops_nothing(tmp_path, video):
+    (tmp_path / "folder.mp4").mkdir()
+    frame = analyze([tmp_path / "none.mp4", video], fps=1)
+    assert frame.status.tolist()[:2] == ["unreadable", "ok"]
+    assert "FileNotFoundError" in frame.detail[0]
+    assert frame.time.tolist()[1:] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="fps"):
+        analyze([video], fps=0)
+
+
+def test_a_run_that_is_stopped_in_a_video_continues_with_it(folder, tmp_path, monkeypatch):
+    from fer_sklearn.photos import _analyze
+
+    expected, out, read = analyze(folder, fps=2), tmp_path / "table.csv", []
+    label_video = _analyze.label_video
+
+    def stopped(path, *args):
+        read.append(path.relative_to(folder).as_posix())
+        if read == ["a.avi", "below/a.avi"]:
+            raise KeyboardInterrupt
+        return label_video(path, *args)
+
+    monkeypatch.setattr(_analyze, "label_video", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        analyze(folder, fps=2, out=out)
+    assert pd.read_csv(out).photo.nunique() == 3
+    with pytest.raises(ValueError, match="another classifier, another finder or another"):
+        analyze(folder, fps=3, out=out)
+    pd.testing.assert_frame_equal(analyze(folder, fps=2, out=out), expected)
+    assert read == ["a.avi", "below/a.avi", "below/a.avi", "broken.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["holiday", "table.csv"]
+
+
+def test_copies_of_all_videos_lie_in_one_folder_and_are_part_of_what_is_done(
+    folder, tmp_path, monkeypatch
+):
+    from fer_sklearn.photos import _analyze
+
+    copies, out = tmp_path / "copies", tmp_path / "table.csv"
+    monkeypatch.setattr(_analyze, "as_csv", lambda frame: 1 / 0)  # the journal stays
+    with pytest.raises(ZeroDivisionError):
+        analyze(folder, fps=2, annotated=copies, out=out)
+    names = ["a-2.labelled.mp4", "a.labelled.mp4"]
+    assert sorted(path.name for path in copies.iterdir()) == names
+    (copies / names[0]).unlink()
+    monkeypatch.undo()
+    analyze(folder, fps=2, annotated=copies, out=out)
+    assert sorted(path.name for path in copies.iterdir()) == names

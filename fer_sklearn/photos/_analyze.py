@@ -1,28 +1,43 @@
-"""Photos -> one table of labelled faces."""
+"""Photos and videos -> one table of labelled faces."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from os import PathLike
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import validate_params
 
 from .._files import check_writable, replace_file
 from ..datasets._paths import as_path
-from ._find import checked, find_in
-from ._finder import FaceFinder
+from ._annotate import check_copy
+from ._classify import as_classifier, finder_for, label
+from ._find import find_in
+from ._finder import FaceFinder, unreadable
 from ._journal import Journal
-from ._reading import Source, list_photos
-from ._table import check_classes, make_frame
+from ._reading import VIDEOS, Source, UnreadableError, list_photos
+from ._table import make_frame
+from ._video import TIMES, check_video, label_video
 
 
-def analyze(photos, classifier="fer2013", *, finder=None, out=None, n_jobs=None, verbose=0):
-    """Find all faces of some photos, and label each.
+@validate_params({"fps": TIMES["fps"]}, prefer_skip_nested_validation=True)
+def analyze(
+    photos,
+    classifier="fer2013",
+    *,
+    finder=None,
+    fps=5,
+    annotated=None,
+    out=None,
+    n_jobs=None,
+    verbose=0,
+):
+    """Find all faces of some photos and videos, and label each.
 
     A label says what expression people would name who see the face, at best; not what somebody
     feels. Read the page on ethics and limits before you use it.
@@ -30,29 +45,37 @@ def analyze(photos, classifier="fer2013", *, finder=None, out=None, n_jobs=None,
     Parameters
     ----------
     photos : path, bytes, file object, array, image of Pillow, or list of these
-        As in `find_faces`.
+        As in `find_faces`. Files with the ending of a video, such as ``.mp4``, are read as
+        `analyze_video` does, after the photos.
     classifier : str, path-like or fitted classifier, default="fer2013"
         The name of a network that comes with the package, a file of `save_pretrained`, or a
         fitted classifier of gray faces: a `FERClassifier`, a Pipeline, or another one with
         `predict_proba`.
     finder : FaceFinder or None, default=None
         None is ``FaceFinder()``, with faces of the size that a `FERClassifier` was fitted on.
+    fps : float or None, default=5
+        Frames of a video that are looked at, a second; None looks at all.
+    annotated : str, path-like or None, default=None
+        Folder to write a copy of each video to, with squares and labels drawn into it:
+        ``holiday.mov`` becomes ``holiday.labelled.mp4``. `find_faces_in_video` says what they are
+        like.
     out : str, path-like or None, default=None
-        A CSV file to write the table to. While it is made, the photos that are done are kept in
-        a file of the same name with ``.part`` behind it, and a run that was stopped continues
-        there with those photos that it lacks or that have changed. After a KeyboardInterrupt
-        the table of what is done is written too. `photos` must be files then.
+        A CSV file to write the table to. While it is made, the photos and videos that are done are
+        kept in a file of the same name with ``.part`` behind it, and a run that was stopped
+        continues there with those that it lacks or that have changed; a video that was stopped is
+        read again. After a KeyboardInterrupt the table of what is done is written too. `photos`
+        must be files then.
     n_jobs : int or None, default=None
-        Processes that look for faces, through joblib; None is 1, unless
+        Processes that look for faces in photos, through joblib; None is 1, unless
         ``joblib.parallel_config`` says otherwise. They are labelled here.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar for the photos, and one for each video.
 
     Returns
     -------
     frame : DataFrame
-        A row a face, and a row for each photo without one. The columns are those of
-        `find_faces`, and behind `status`:
+        A row a face, and a row for each photo, or frame of a video, without one. The columns are
+        those of `find_faces`, and behind `status`:
 
         label
             The most probable class.
@@ -60,6 +83,10 @@ def analyze(photos, classifier="fer2013", *, finder=None, out=None, n_jobs=None,
             Its probability.
         angry, disgust, ...
             The probability of each class, under the names of `classes_`.
+
+        If there is a video among `photos`, the columns `frame`, `time` and `track` of
+        `find_faces_in_video` are before `detail`; photos have none of the three. A video that
+        cannot be read has one row with the status "unreadable".
 
     Raises
     ------
@@ -69,12 +96,15 @@ def analyze(photos, classifier="fer2013", *, finder=None, out=None, n_jobs=None,
         If `photos` is nothing that photos come in; if the classifier is not fitted, takes no
         faces of the finder's size, or has classes with names of other columns; or if ``out.part``
         is of a run with other settings.
+    OSError
+        If `out` or a copy of a video cannot be written.
     ImportError
         If the extra "photos" is not installed.
 
     See Also
     --------
     contact_sheet : The table as a page to look at.
+    analyze_video : A part of one video.
     find_faces : The faces themselves.
 
     Examples
@@ -89,103 +119,131 @@ def analyze(photos, classifier="fer2013", *, finder=None, out=None, n_jobs=None,
     classifier = as_classifier(classifier)
     finder = finder_for(classifier, finder)
     sources = list_photos(photos)
-    classes = classifier.classes_.tolist()
-    if out is None:
-        batches = _labelled(sources, classifier, finder, n_jobs, verbose)
-        return make_frame((row for batch in batches for rows in batch for row in rows), classes)
-    return _kept(as_path(out), sources, classifier, finder, n_jobs, verbose)
+    copies = {} if annotated is None else _copies(as_path(annotated), sources)
+    run = _Run(classifier, finder, fps, copies, n_jobs, verbose)
+    if out is not None:
+        return _kept(as_path(out), sources, run)
+    found = [row for places, rows in run.batches(sources) for row in zip(places, rows, strict=True)]
+    return _table((rows for _, rows in sorted(found, key=lambda pair: pair[0])), sources, run)
 
 
-def as_classifier(classifier: Any) -> Any:
-    """Return a fitted classifier, read from its file if need be.
+@dataclass
+class _Run:
+    """How sources become rows.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not a classifier.
+    Attributes
+    ----------
+    classifier : fitted classifier
+    finder : FaceFinder
+    fps : float or None
+        Looks a second.
+    copies : dict of {str: Path}
+        Where the copy of each video is to be, by the name of the video.
+    n_jobs, verbose
+        As in `analyze`.
     """
-    if isinstance(classifier, str | PathLike):
-        from ..classifier import FERClassifier  # processes that look for faces need no torch
 
-        classifier = FERClassifier.from_pretrained(classifier)
-    if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
-        raise TypeError(
-            'Expected classifier to be "fer2013", a file of save_pretrained, or a fitted '
-            f"classifier with predict_proba, got {classifier!r}."
-        )
-    check_is_fitted(classifier)
-    check_classes(classifier.classes_.tolist())
-    return classifier
+    classifier: Any
+    finder: FaceFinder
+    fps: float | None
+    copies: dict[str, Path]
+    n_jobs: int | None
+    verbose: int
+
+    def batches(
+        self, sources: list[Source], done: int = 0
+    ) -> Iterator[tuple[list[int], list[list[dict]]]]:
+        """Yield the places of some sources in the list, and the rows of each: photos first."""
+        photos = [at for at, source in enumerate(sources) if not _is_video(source)]
+        start = 0
+        for faces, found in self._in_photos([sources[at] for at in photos], done):
+            label(self.classifier, faces, [row for rows in found for row in rows])
+            yield photos[start : start + len(found)], found
+            start += len(found)
+        for at, source in enumerate(sources):
+            if _is_video(source):
+                yield [at], [self._in_video(source)]
+
+    def _in_photos(self, photos: list[Source], done: int) -> Iterator:
+        if not photos:  # no progress bar over nothing
+            return iter(())
+        return find_in(photos, self.finder, self.n_jobs, self.verbose, done)
+
+    def _in_video(self, source: Source) -> list[dict]:
+        times = self.fps, 0.0, np.inf
+        copy = self.copies.get(source.name)
+        try:
+            check_video(source.content)
+        except (OSError, ValueError) as error:  # no error of the copy that is to be written
+            return [unreadable(source.name, error)]
+        try:
+            return label_video(
+                source.content, self.classifier, self.finder, times, copy, self.verbose
+            )
+        except UnreadableError as error:
+            return [unreadable(source.name, error)]
+
+    def settings(self, sources: list[Source]) -> dict:
+        """Return what the rows depend on."""
+        params = self.finder.get_params()
+        model = None if params["model"] is None else str(params["model"])
+        settings = {"finder": params | {"model": model}, "classifier": joblib.hash(self.classifier)}
+        return settings | ({"fps": self.fps} if any(map(_is_video, sources)) else {})
+
+    def lacks_copy(self, source: Source) -> bool:
+        """Tell whether the copy of a video is not there."""
+        return source.name in self.copies and not self.copies[source.name].exists()
 
 
-def finder_for(classifier: Any, finder: FaceFinder | None) -> FaceFinder:
-    """Return a finder whose faces the classifier takes.
-
-    Raises
-    ------
-    ValueError
-        If it takes others: before any photo is read.
-    """
-    height, width = getattr(classifier, "image_shape_", (48, 48))
-    finder = checked(finder, image_size=height if height == width else 48)
-    side = finder.image_size
-    face = (np.arange(side * side) % 256).astype(np.uint8).reshape(1, side, side)
-    classifier.predict_proba(face)
-    return finder
+def _is_video(source: Source) -> bool:
+    return isinstance(source.content, Path) and source.content.suffix.lower() in VIDEOS
 
 
-def label(classifier: Any, faces: np.ndarray, rows: list[dict]) -> None:
-    """Write the classifier's answers into the rows of these faces."""
-    if not len(faces):
-        return
-    classes = classifier.classes_.tolist()
-    probabilities = np.asarray(classifier.predict_proba(faces), dtype=float)
-    of_faces = [row for row in rows if "face" in row]
-    for row, shares in zip(of_faces, probabilities.tolist(), strict=True):
-        best = int(np.argmax(shares))
-        row |= {"label": classes[best], "confidence": shares[best]}
-        row |= dict(zip(classes, shares, strict=True))
+def _copies(folder: Path, sources: list[Source]) -> dict[str, Path]:
+    """Return where the copy of each video is to be; videos of one name are numbered."""
+    copies, counts = {}, Counter[str]()
+    for video in (source.content for source in sources if _is_video(source)):
+        counts[video.stem] += 1
+        number = f"-{counts[video.stem]}" if counts[video.stem] > 1 else ""
+        copies[str(video)] = folder / f"{video.stem}{number}.labelled.mp4"
+        check_copy(copies[str(video)], video)
+    return copies
 
 
-def _labelled(
-    sources: list[Source], classifier: Any, finder: FaceFinder, *how: Any
-) -> Iterator[list[list[dict]]]:
-    """Yield the rows of each photo, a batch of photos after the other."""
-    for faces, photos in find_in(sources, finder, *how):
-        label(classifier, faces, [row for rows in photos for row in rows])
-        yield photos
-
-
-def _kept(
-    out: Path, sources: list[Source], classifier: Any, finder: FaceFinder, *how: Any
-) -> pd.DataFrame:
+def _kept(out: Path, sources: list[Source], run: _Run) -> pd.DataFrame:
     """Make the table, with what is done kept in a journal."""
     _refuse_what_is_no_file(sources)
     check_writable(out)
-    classes = classifier.classes_.tolist()
-    journal = Journal(out, _settings(classifier, finder))
-    done = _with_classes(journal.done(sources), classes)
+    journal = Journal(out, run.settings(sources))
+    finished = [source for source in sources if not run.lacks_copy(source)]
+    done = _with_classes(journal.done(finished), run.classifier.classes_.tolist())
     rest = [source for source in sources if source.name not in done]
+    n_photos = sum(source.name in done and not _is_video(source) for source in sources)
     stamps = journal.stamps(rest)
     try:
-        at = 0
-        for photos in _labelled(rest, classifier, finder, *how, len(done)):
-            names = [source.name for source in rest[at : at + len(photos)]]
-            journal.add(names, stamps[at : at + len(photos)], photos)
-            done |= zip(names, photos, strict=True)
-            at += len(photos)
+        for places, rows in run.batches(rest, n_photos):
+            names = [rest[at].name for at in places]
+            journal.add(names, [stamps[at] for at in places], rows)
+            done |= zip(names, rows, strict=True)
     except BaseException:  # Ctrl-C among them
         if done:
-            replace_file(out, as_csv(_in_order(sources, done, classes)))
+            replace_file(out, as_csv(_in_order(sources, done, run)))
         raise
-    frame = _in_order(sources, done, classes)
+    frame = _in_order(sources, done, run)
     replace_file(out, as_csv(frame))
     journal.remove()
     return frame
 
 
-def _in_order(sources: list[Source], done: dict[str, list[dict]], classes: list) -> pd.DataFrame:
-    return make_frame((row for s in sources for row in done.get(s.name, ())), classes)
+def _in_order(sources: list[Source], done: dict[str, list[dict]], run: _Run) -> pd.DataFrame:
+    return _table((done.get(source.name, []) for source in sources), sources, run)
+
+
+def _table(found: Iterable[list[dict]], sources: list[Source], run: _Run) -> pd.DataFrame:
+    """Return the rows of all sources; videos among them have columns of their own."""
+    classes = run.classifier.classes_.tolist()
+    video = any(map(_is_video, sources))
+    return make_frame((row for rows in found for row in rows), classes, video=video)
 
 
 def _with_classes(done: dict[str, list[dict]], classes: list) -> dict[str, list[dict]]:
@@ -201,12 +259,6 @@ def as_csv(frame: pd.DataFrame) -> bytes:
     """Return a table as text."""
     text = frame.to_csv(index=False, float_format="%.8g")
     return text.encode("utf-8", "surrogateescape")
-
-
-def _settings(classifier: Any, finder: FaceFinder) -> dict:
-    params = finder.get_params()
-    model = None if params["model"] is None else str(params["model"])
-    return {"finder": params | {"model": model}, "classifier": joblib.hash(classifier)}
 
 
 def _refuse_what_is_no_file(sources: list[Source]) -> None:

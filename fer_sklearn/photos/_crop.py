@@ -32,6 +32,18 @@ class Square:
     side: float
     angle: float
 
+    @classmethod
+    def at(cls, x: float, y: float, side: float, angle: float) -> Square:
+        """Return the square that has this corner, top left, before it is turned."""
+        return cls(x + side / 2, y + side / 2, side, angle)
+
+    def corners(self) -> np.ndarray:
+        """Return x and y of the corners, clockwise from the top left one, (4, 2)."""
+        turn = np.deg2rad(self.angle)
+        matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        away = self.side / 2 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+        return away @ matrix.T + [self.x, self.y]
+
     def times(self, factor: float) -> Square:
         """Return the same part of a picture that is larger by `factor`."""
         return Square(self.x * factor, self.y * factor, self.side * factor, self.angle)

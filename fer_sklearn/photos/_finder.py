@@ -145,11 +145,13 @@ def search(finder: FaceFinder, name: str, content: object) -> tuple[np.ndarray, 
         return in_pixels(finder, photo, name, model, lambda: read_photo(content, whole=True))
     except Exception as error:  # Pillow and OpenCV raise many kinds, all mean: no photo
         nothing = np.empty((0, finder.image_size, finder.image_size), np.uint8)
-        return nothing, [{"photo": name, "status": UNREADABLE, "detail": _say(error)}]
+        return nothing, [unreadable(name, error)]
 
 
-def _say(error: Exception) -> str:
-    return str(error) if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"
+def unreadable(name: str, error: Exception) -> dict:
+    """Return the row of what cannot be read."""
+    why = str(error) if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"
+    return {"photo": name, "status": UNREADABLE, "detail": why}
 
 
 def in_pixels(

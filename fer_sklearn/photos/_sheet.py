@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import io
 import json
 import re
 from importlib.resources import files
@@ -14,36 +13,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from tqdm.auto import tqdm
 
 from .._files import check_writable, replace_file
 from ..datasets._paths import as_path
-from ._crop import Square, cut
+from ._crop import Square
+from ._pictures import picture_of_face, small_picture
 from ._reading import Photo, list_photos, read_photo
 from ._table import STATUSES, classes_of
-
-#: Longest side of a photo, and side of a face, on the page; in pixels.
-_PICTURE, _FACE = 480, 96
-_QUALITY = 75
+from ._timeline import is_of_video, shown_video
 
 
 def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", verbose=0):
     """Write a table of `analyze` as one HTML file, with all pictures inside.
 
-    It shows each photo with its boxes, and each face with its label and all probabilities; can be
+    It shows each photo with its boxes, and each face with its label and all probabilities; of a
+    video, each track as a timeline of its probabilities, with some of its faces. It can be
     filtered by label and status, sorted by confidence, and used by keyboard. It fetches nothing:
     it can be kept, sent and opened offline. It holds faces: treat it as you treat the photos.
 
     Parameters
     ----------
     frame : DataFrame
-        What `analyze` has returned, or some of its rows; or its CSV file, read by pandas.
+        What `analyze` or `analyze_video` has returned, or some of its rows; or its CSV file, read
+        by pandas. Several tables of videos can be put together by `pandas.concat`.
     path : str or path-like
         The file to write.
     photos : photos or None, default=None
         What `analyze` was given, if these were no files. None reads the files that the column
-        "photo" names. What is not there any more is listed without its picture.
+        "photo" names. What is not there any more is listed without its picture. Videos are read
+        from their files once more.
     title : str, default="Faces and their labels"
         Heading of the page.
     verbose : int, default=0
@@ -52,23 +51,30 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
     Raises
     ------
     ValueError
-        If `frame` has not the columns of `analyze`; tables of videos are refused.
+        If `frame` has not the columns of `analyze`.
     OSError
         If the file cannot be written.
 
     See Also
     --------
     analyze : Makes the table.
+
+    Notes
+    -----
+    A track has the label whose mean probability is highest, and this mean as its confidence. Of
+    each video the 30 longest tracks are shown.
     """
     classes = classes_of(frame)
-    if "track" in frame.columns:
-        raise ValueError("Expected a table of photos, got one of a video, which has no page yet.")
     path = as_path(path)
     check_writable(path)
     contents = {} if photos is None else {s.name: s.content for s in list_photos(photos)}
     groups = frame.groupby("photo", sort=False)
-    bar = tqdm(groups, total=groups.ngroups, unit="photo", disable=not verbose)
-    shown = [_photo(name, rows, classes, contents.get(name, Path(name))) for name, rows in bar]
+    shown = []
+    for name, rows in tqdm(groups, total=groups.ngroups, unit="photo", disable=not verbose):
+        if is_of_video(rows):
+            shown.append(shown_video(name, rows, classes, verbose))
+        else:
+            shown.append(_photo(name, rows, classes, contents.get(name, Path(name))))
     data = {
         "classes": [str(name) for name in classes],
         "statuses": [status for status in STATUSES if (frame.status == status).any()],
@@ -119,18 +125,9 @@ def _photo(name: str, rows: pd.DataFrame, classes: list, content: Any) -> dict:
 
 def _pictures(photo: Photo, faces: list[dict]) -> dict:
     """Return the photo, and write into the faces their own pictures."""
-    small = Image.fromarray(photo.pixels)
-    small.thumbnail((_PICTURE, _PICTURE), reducing_gap=2)
     for face in faces:
-        square = _square(face).times(1 / photo.scale)
-        face["crop"] = _as_uri(Image.fromarray(cut(photo.pixels, square, _FACE)))
-    return {"picture": _as_uri(small), "shown": small.width}
-
-
-def _as_uri(image: Image.Image) -> str:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        face["crop"] = picture_of_face(photo.pixels, _square(face).times(1 / photo.scale))
+    return small_picture(photo.pixels)
 
 
 def _face(row: pd.Series, classes: list) -> dict:
@@ -145,17 +142,8 @@ def _face(row: pd.Series, classes: list) -> dict:
         "side": float(row.width),
         "angle": float(row.angle),
     }
-    return face | {"corners": _corners(_square(face))}
+    return face | {"corners": np.round(_square(face).corners(), 1).tolist()}
 
 
 def _square(face: dict) -> Square:
-    half = face["side"] / 2
-    return Square(face["x"] + half, face["y"] + half, face["side"], face["angle"])
-
-
-def _corners(square: Square) -> list[list[float]]:
-    """Return the corners in pixels of the photo, clockwise."""
-    turn = np.deg2rad(square.angle)
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    away = square.side / 2 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    return np.round(away @ matrix.T + [square.x, square.y], 1).tolist()
+    return Square.at(face["x"], face["y"], face["side"], face["angle"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
@@ -18,11 +18,12 @@ from tqdm.auto import tqdm
 
 from .._extras import import_cv2
 from ..datasets._paths import as_path, check_file
-from ._analyze import as_classifier, finder_for, label
+from ._annotate import annotated_copy
+from ._classify import as_classifier, finder_for, label
 from ._detector import model_file, overlaps
 from ._find import checked, joined, rows_of
 from ._finder import FaceFinder, in_pixels
-from ._reading import Photo
+from ._reading import Photo, UnreadableError
 from ._table import SQUARE, make_frame
 
 #: Squares of one track overlap by more than this, and are at most so many seconds apart.
@@ -34,15 +35,17 @@ _WHOLE = 0.95
 #: Faces that are labelled at once.
 _BATCH = 64
 
-_TIMES = {
+TIMES = {
     "fps": [Interval(Real, 0, None, closed="neither"), None],
     "start": [Interval(Real, 0, None, closed="left"), None],
     "stop": [Interval(Real, 0, None, closed="neither"), None],
 }
 
 
-@validate_params(_TIMES, prefer_skip_nested_validation=True)
-def find_faces_in_video(path, *, fps=5, start=None, stop=None, finder=None, verbose=0):
+@validate_params(TIMES, prefer_skip_nested_validation=True)
+def find_faces_in_video(
+    path, *, fps=5, start=None, stop=None, finder=None, annotated=None, verbose=0
+):
     """Find all faces in some frames of a video, and cut them out as those of FER-2013 were.
 
     The video is read once, frame by frame, so that memory does not grow with its length, but for
@@ -59,6 +62,13 @@ def find_faces_in_video(path, *, fps=5, start=None, stop=None, finder=None, verb
         Seconds between which frames are looked at; None is the start and the end of the video.
     finder : FaceFinder or None, default=None
         None is ``FaceFinder()``.
+    annotated : str, path-like or None, default=None
+        File to write a copy of the video to, from `start` to `stop`, in which each face has its
+        square, its track and, with `analyze_video`, its label. It ends in ``.mp4`` (MPEG-4 part
+        2, which players show and most browsers do not), ``.webm`` (VP8, which browsers show too)
+        or ``.avi`` (Motion JPEG: large files). It has all frames and no sound. Between two looks
+        a square stays where it was, for 0.6 seconds at most: ``fps=None`` looks at all frames. A
+        file that is there is replaced when the copy is finished.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -84,8 +94,11 @@ def find_faces_in_video(path, *, fps=5, start=None, stop=None, finder=None, verb
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If `annotated` cannot be written, or OpenCV has no encoder for its ending.
     ValueError
-        If OpenCV cannot read it as a video, or a parameter is out of its range.
+        If OpenCV cannot read it as a video, a parameter is out of its range, or `annotated` has
+        another ending or is the video itself.
     ImportError
         If the extra "photos" is not installed.
 
@@ -98,14 +111,29 @@ def find_faces_in_video(path, *, fps=5, start=None, stop=None, finder=None, verb
     --------
     analyze_video : Find the faces, and label them.
     """
-    finder = checked(finder)
-    batches = list(_in_video(path, finder, fps, start, stop, verbose))
+    finder, path = checked(finder), as_path(path)
+    with annotated_copy(annotated, path) as copy:
+        when = When(fps, start or 0.0, np.inf if stop is None else stop, every=copy is not None)
+        batches = []
+        for frame, faces, rows in _looks(path, finder, when, verbose):
+            if rows is not None:
+                batches.append((faces, [rows]))
+            if copy:
+                copy.write(frame, rows)
     return Bunch(data=joined(finder, batches), frame=make_frame(rows_of(batches), video=True))
 
 
-@validate_params(_TIMES, prefer_skip_nested_validation=True)
+@validate_params(TIMES, prefer_skip_nested_validation=True)
 def analyze_video(
-    path, classifier="fer2013", *, fps=5, start=None, stop=None, finder=None, verbose=0
+    path,
+    classifier="fer2013",
+    *,
+    fps=5,
+    start=None,
+    stop=None,
+    finder=None,
+    annotated=None,
+    verbose=0,
 ):
     """Find all faces in some frames of a video, and label each.
 
@@ -118,7 +146,7 @@ def analyze_video(
         A video that OpenCV reads.
     classifier : str, path-like or fitted classifier, default="fer2013"
         As in `analyze`.
-    fps, start, stop, finder, verbose
+    fps, start, stop, finder, annotated, verbose
         As in `find_faces_in_video`.
 
     Returns
@@ -129,44 +157,116 @@ def analyze_video(
 
     Raises
     ------
-    FileNotFoundError, TypeError, ValueError, ImportError
+    FileNotFoundError, TypeError, ValueError, OSError, ImportError
         As `analyze` and `find_faces_in_video`.
 
     See Also
     --------
-    analyze : The same for photos.
+    analyze : Many videos, and photos with them; it can be stopped and continued.
+    contact_sheet : The table as a page with a timeline for each track.
     """
     classifier = as_classifier(classifier)
     finder = finder_for(classifier, finder)
-    rows, waiting, n_faces = [], [], 0
-    for faces, frames in _in_video(path, finder, fps, start, stop, verbose):
-        rows += frames[0]
-        waiting.append((faces, frames))
-        n_faces += len(faces)
-        if n_faces >= _BATCH:
-            label(classifier, joined(finder, waiting), rows_of(waiting))
-            waiting, n_faces = [], 0
-    label(classifier, joined(finder, waiting), rows_of(waiting))
+    times = fps, start or 0.0, np.inf if stop is None else stop
+    rows = label_video(as_path(path), classifier, finder, times, annotated, verbose)
     return make_frame(rows, classifier.classes_.tolist(), video=True)
 
 
-class _Frame(NamedTuple):
-    number: int
-    time: float  # in seconds
-    pixels: np.ndarray  # RGB, (h, w, 3)
-
-
-def _in_video(
-    path: Any,
+def label_video(
+    path: Path,
+    classifier: Any,
     finder: FaceFinder,
-    fps: float | None,
-    start: float | None,
-    stop: float | None,
+    times: tuple[float | None, float, float],
+    annotated: Any,
     verbose: int,
-) -> Iterator[tuple[np.ndarray, list[list[dict]]]]:
-    """Yield the faces of one frame after the other, and its rows, in the form of a batch."""
-    path, model, tracks = as_path(path), model_file(finder.model), Tracks()
-    for frame in _frames(path, fps, start or 0.0, np.inf if stop is None else stop, verbose):
+) -> list[dict]:
+    """Return the rows of a video, with the labels of its faces.
+
+    Parameters
+    ----------
+    path : Path
+    classifier, finder : as `as_classifier` and `finder_for` return them
+    times : tuple
+        Frames a second that are looked at, None for all; first and last second.
+    annotated, verbose : as in `find_faces_in_video`
+
+    Raises
+    ------
+    UnreadableError, OSError, ValueError
+        If it cannot be read, or its copy cannot be written.
+    """
+    rows: list[dict] = []
+    waiting: list = []
+    n_faces = 0
+    with annotated_copy(annotated, path) as copy:
+        when = When(*times, every=copy is not None)
+        for frame, faces, found in _looks(path, finder, when, verbose):
+            if found is not None:
+                rows += found
+                waiting.append((faces, [found]))
+                n_faces += len(faces)
+            if n_faces >= _BATCH or copy:  # a copy shows each frame with its labels
+                label(classifier, joined(finder, waiting), rows_of(waiting))
+                waiting, n_faces = [], 0
+            if copy:
+                copy.write(frame, found)
+    label(classifier, joined(finder, waiting), rows_of(waiting))
+    return rows
+
+
+class When(NamedTuple):
+    """Which frames are wanted.
+
+    Attributes
+    ----------
+    fps : float or None
+        Looks a second; None is every frame.
+    start, stop : float
+        In seconds.
+    every : bool
+        Whether the frames in between are wanted too.
+    """
+
+    fps: float | None
+    start: float
+    stop: float
+    every: bool = False
+
+
+class Frame(NamedTuple):
+    """A frame that was read.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    time : float
+        In seconds.
+    pixels : ndarray of uint8 of shape (h, w, 3)
+        RGB.
+    is_due : bool
+        Whether it is to be looked at.
+    rate : float
+        Frames a second of the video.
+    """
+
+    number: int
+    time: float
+    pixels: np.ndarray
+    is_due: bool
+    rate: float
+
+
+def _looks(
+    path: Path, finder: FaceFinder, when: When, verbose: int
+) -> Iterator[tuple[Frame, np.ndarray, list[dict] | None]]:
+    """Yield one frame after the other, its faces and its rows; None if it was not looked at."""
+    model, tracks = model_file(finder.model), Tracks()
+    nothing = np.empty((0, finder.image_size, finder.image_size), np.uint8)
+    for frame in frames_of(path, when, verbose):
+        if not frame.is_due:
+            yield frame, nothing, None
+            continue
         height, width = frame.pixels.shape[:2]
         photo = Photo(frame.pixels, 1, width, height)
         faces, rows = in_pixels(finder, photo, str(path), model, partial(_as_it_is, photo))
@@ -175,42 +275,87 @@ def _in_video(
             row["track"] = track
         for row in rows:
             row |= {"frame": frame.number, "time": round(frame.time, 4)}
-        yield faces, [rows]
+        yield frame, faces, rows
 
 
 def _as_it_is(photo: Photo) -> Photo:
     return photo
 
 
-def _frames(
-    path: Path, fps: float | None, start: float, stop: float, verbose: int
-) -> Iterator[_Frame]:
-    """Yield the frames that are to be looked at."""
-    cv2 = import_cv2("find_faces_in_video")
+def check_video(path: Path) -> None:
+    """Raise if there is no file that may be read.
+
+    Raises
+    ------
+    OSError, ValueError
+        Says why.
+    """
     check_file(path)
+    path.open("rb").close()
+
+
+def frames_of(path: Path, when: When, verbose: int) -> Iterator[Frame]:
+    """Yield the frames that are wanted.
+
+    Raises
+    ------
+    UnreadableError
+        If OpenCV reads no video there.
+    OSError, ValueError
+        If there is no file that may be read.
+    """
+    due = when.start
+    for number, time, rate, read in _grabbed(path, verbose):
+        if time >= when.stop:
+            return
+        is_due = time >= max(due - 0.5 / rate, when.start)
+        while is_due and when.fps is not None and due <= time + 0.5 / rate:
+            due += 1 / when.fps
+        if is_due or (when.every and time >= when.start):
+            pixels = read()
+            if pixels is not None:
+                yield Frame(number, time, pixels, is_due, rate)
+
+
+def frames_numbered(path: Path, numbers: set[int], verbose: int) -> Iterator[tuple[int, Any]]:
+    """Yield the frames of these numbers, and their pixels; it raises what `frames_of` does."""
+    last = max(numbers, default=-1)
+    for number, _, _, read in _grabbed(path, verbose):
+        pixels = read() if number in numbers else None
+        if pixels is not None:
+            yield number, pixels
+        if number >= last:
+            return
+
+
+def _grabbed(
+    path: Path, verbose: int
+) -> Iterator[tuple[int, float, float, Callable[[], np.ndarray | None]]]:
+    """Yield number and time of each frame, the rate of the video, and what decodes the frame."""
+    cv2 = import_cv2("find_faces_in_video")
+    check_video(path)
     reader = cv2.VideoCapture(os.fspath(path))
+
+    def read() -> np.ndarray | None:
+        readable, pixels = reader.retrieve()
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if readable else None
+
     try:
         if not reader.isOpened():
-            raise ValueError(f"{path} is not a video, or is of a kind that OpenCV does not read.")
+            raise UnreadableError(
+                f"{path} is not a video, or is of a kind that OpenCV does not read."
+            )
         rate = reader.get(cv2.CAP_PROP_FPS) or 25.0
         promised = max(0, int(reader.get(cv2.CAP_PROP_FRAME_COUNT)))
-        bar = tqdm(total=promised or None, unit="frame", disable=not verbose)
+        bar = tqdm(total=promised or None, desc=path.name, unit="frame", disable=not verbose)
         with bar:
-            number, due = -1, start
+            number = -1
             while reader.grab():
                 number += 1
                 bar.update()
                 # Some files have no times; then frames are evenly spaced.
                 time = reader.get(cv2.CAP_PROP_POS_MSEC) / 1000 or number / rate
-                if time >= stop:
-                    return
-                if time < due - 0.5 / rate or time < start:
-                    continue
-                while fps is not None and due <= time + 0.5 / rate:
-                    due += 1 / fps
-                readable, pixels = reader.retrieve()
-                if readable:
-                    yield _Frame(number, time, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+                yield number, time, rate, read
         _check_whole(path, number + 1, promised)
     finally:
         reader.release()
@@ -218,7 +363,7 @@ def _frames(
 
 def _check_whole(path: os.PathLike, n_frames: int, promised: int) -> None:
     if n_frames == 0:
-        raise ValueError(f"{path} has no frame that OpenCV can read.")
+        raise UnreadableError(f"{path} has no frame that OpenCV can read.")
     if n_frames < _WHOLE * promised:
         warnings.warn(
             f"{path} ends after {n_frames} of {promised} frames: the file may be damaged.",
@@ -241,7 +386,7 @@ class Tracks:
     n_tracks: int = 0
     picture: np.ndarray | None = None
 
-    def follow(self, frame: _Frame, rows: list[dict]) -> list[int]:
+    def follow(self, frame: Frame, rows: list[dict]) -> list[int]:
         """Return the track of each face."""
         if self._is_other_scene(frame.pixels):
             self.alive = {}

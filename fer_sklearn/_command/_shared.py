@@ -1,0 +1,198 @@
+"""What several commands share: kinds of arguments, classifiers, faces, and what is said."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+EXIT_CODES = """\
+exit codes:
+  0  done{done}
+  1  it could not be done: the message says why
+  2  the command was not understood, or a path is not there
+  130  stopped by Ctrl-C
+"""
+CLASSIFIER = 'a file of save_pretrained (.npz) or of to_onnx (.onnx), or "fer2013"'
+#: What pickles are called, and what those begin with that are called otherwise.
+_PICKLES, _PICKLED = (".joblib", ".pickle", ".pkl"), b"\x80"
+
+
+def say(text: str) -> None:
+    """Write a line for the reader, beside whatever goes to standard output."""
+    print(text, file=sys.stderr)
+
+
+def add_command(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    help: str,
+    description: str,
+    examples: str,
+    done: str = "",
+    after_stop: Callable[[argparse.Namespace], str] = lambda options: "",
+    check: Callable[[argparse.ArgumentParser, argparse.Namespace], None] | None = None,
+) -> argparse.ArgumentParser:
+    """Add a command, and return its parser.
+
+    Parameters
+    ----------
+    commands : what `add_subparsers` returns
+    name : str
+    run : callable
+        Takes the options, returns the exit code.
+    help, description, examples : str
+        What its help says.
+    done : str
+        What exit code 0 means besides.
+    after_stop : callable
+        Takes the options, returns what is said after Ctrl-C.
+    check : callable or None
+        Takes parser and options, and refuses what does not go together.
+    """
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=description,
+        epilog=f"{examples}\n{EXIT_CODES.format(done=done)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    checked = partial(check, parser) if check else lambda options: None
+    parser.set_defaults(run=run, after_stop=after_stop, check=checked)
+    return parser
+
+
+def there(path: str) -> str:
+    """Return a path where something is."""
+    if not os.path.lexists(os.path.expanduser(path)):
+        raise argparse.ArgumentTypeError(f"{path} is not there")
+    return path
+
+
+def named(ending: str) -> Callable[[str], str]:
+    """Return what takes a file that ends so, and refuses others."""
+
+    def check(path: str) -> str:
+        if not path.lower().endswith(ending):
+            raise argparse.ArgumentTypeError(f"expected a name that ends in {ending}, got {path!r}")
+        return path
+
+    return check
+
+
+def positive(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """Return a number above 0."""
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
+
+
+def share(text: str) -> float:
+    """Return a share from 0 to a half."""
+    number = _number(text)
+    if not 0 <= number <= 0.5:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5, got {text!r}")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def read_classifier(source: str) -> Any:
+    """Return the classifier that a user names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is neither a file nor a name.
+    ValueError
+        If it is a pickle, which is not opened, or damaged.
+    """
+    path = os.path.expanduser(source)
+    if os.path.isfile(path):
+        with open(path, "rb") as file:
+            is_pickled = file.read(1) == _PICKLED
+        if is_pickled or path.lower().endswith(_PICKLES):
+            raise ValueError(
+                f"{source} is a pickle. To open it runs whatever code is in it, so this command "
+                "does not. If it is yours, write it in Python as a file that is safe to open: "
+                f"joblib.load({source!r}).save_pretrained('mine.npz')."
+            )
+    if path.lower().endswith(".onnx"):
+        from ..export import ONNXClassifier
+
+        return ONNXClassifier(path)
+    from ..classifier import FERClassifier
+
+    return FERClassifier.from_pretrained(path)
+
+
+def load_faces(path: str, image_size: int, usage: str, *, verbose: int, jobs: int | None) -> Bunch:
+    """Return faces of a folder of classes, or of FER-2013: data, target and, of a folder, errors.
+
+    Parameters
+    ----------
+    path : str
+    image_size : int
+        Height and width of the faces of a folder.
+    usage : str
+        Which split of FER-2013.
+    verbose, jobs
+        As in `load_image_folder`.
+    """
+    from ..datasets import load_fer2013, load_image_folder
+
+    path = os.path.expanduser(path)
+    if os.path.isdir(path):
+        return load_image_folder(path, image_size=image_size, n_jobs=jobs, verbose=verbose)
+    faces = load_fer2013(path, usage=usage)
+    if faces.target is None:
+        raise ValueError(f"{path} has no column of emotions: there is nothing to compare with.")
+    return faces
+
+
+def side_of(classifier: Any) -> int:
+    """Return height and width of the faces that a classifier takes.
+
+    Raises
+    ------
+    ValueError
+        If they are not squares.
+    """
+    height, width = classifier.image_shape_
+    if height != width:
+        raise ValueError(
+            f"The classifier is for faces of {height} x {width} pixels; the command makes squares "
+            "only. Use the package in Python."
+        )
+    return height
+
+
+def say_errors(faces: Bunch) -> None:
+    """Say which files could not be read."""
+    errors = faces.get("errors")
+    if errors is not None and len(errors):
+        first = errors.iloc[0]
+        files = "1 file" if len(errors) == 1 else f"{len(errors)} files"
+        say(f"{files} could not be read, such as {first.filename} ({first.reason})")
