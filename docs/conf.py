@@ -17,7 +17,8 @@ from sphinx.util import logging
 
 import fer_sklearn
 
-sys.path.insert(0, str(Path(__file__).parent))  # for _gallery
+sys.path.insert(0, str(Path(__file__).parent))  # for _gallery and _reference
+from _reference import group_parameters
 
 project = "fer_sklearn"
 author = "the fer_sklearn developers"
@@ -176,3 +177,4 @@ def setup(app):
     app.connect("missing-reference", resolve_short_name)
     app.connect("source-read", read_markdown)
     app.connect("autodoc-skip-member", skip_generated)
+    app.connect("autodoc-process-docstring", group_parameters, priority=600)  # after numpydoc
