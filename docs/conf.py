@@ -18,6 +18,7 @@ from sphinx.util import logging
 import fer_sklearn
 
 sys.path.insert(0, str(Path(__file__).parent))  # for _gallery and _reference
+from _gallery import to_run
 from _reference import group_parameters
 
 project = "fer_sklearn"
@@ -82,8 +83,10 @@ warnings.filterwarnings("error", module=r"fer_sklearn")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"[\\/]plot_",
+    "filename_pattern": to_run(),
     "ignore_pattern": r"^(?!plot_)",
+    "image_scrapers": ("_gallery",),
+    "subsection_order": "_gallery.section_order",
     "backreferences_dir": "api/generated/examples",
     "doc_module": ("fer_sklearn",),
     "abort_on_example_error": False,

@@ -1,9 +1,9 @@
 """
-Faces in a photo
-================
+Label the faces in a photo
+==========================
 
-A photo is searched for faces; each is cut out as those of FER-2013 were, and labelled. The label is
-a guess at what people would say who see the face, not at what somebody feels.
+A photo is searched for faces; each is cropped as those of FER-2013 were, and labelled. The label is
+a guess at what people who see the face would say, not at what the person feels.
 """
 
 # %%
@@ -28,6 +28,7 @@ frame[["status", "label", "confidence", "x", "y", "width", "angle", "score"]].ro
 # The square round the face, what the classifier sees of it, which parts of it speak for the label
 # (Grad-CAM), and the probabilities:
 
+# sphinx_gallery_alt = "Portrait with a box and label; the crop, a heat map, probabilities"
 face = frame.iloc[0]
 seen = find_faces(photo).data
 heat = saliency_map(clf, seen)[0]
@@ -43,10 +44,10 @@ axes["photo"].add_patch(
 )
 axes["photo"].text(face.x, face.y - 8, f"{face.label} {face.confidence:.0%}", color="white")
 axes["seen"].imshow(seen[0], cmap="gray")
-axes["seen"].set_title("what is seen of it")
+axes["seen"].set_title("what the classifier sees")
 axes["heat"].imshow(seen[0], cmap="gray")
 axes["heat"].imshow(heat, cmap="magma", alpha=0.5)
-axes["heat"].set_title("what speaks for it")
+axes["heat"].set_title(f"evidence for {face.label}")
 axes["bars"].barh(clf.classes_, face[clf.classes_].astype(float))
 axes["bars"].invert_yaxis()
 axes["bars"].set(xlim=(0, 1), xlabel="probability")
@@ -54,8 +55,8 @@ for name in ("photo", "seen", "heat"):
     axes[name].set_axis_off()
 
 # %%
-# Several photos at once are one table: a row a face, and a row for a photo without one or for what
-# is no photo. Nothing stops the run.
+# Several photos give one table: a row for each face, one for a photo without a face, and one for
+# what is not a photo. Nothing stops the run.
 
 several = Image.fromarray(np.hstack([photo, photo[:, ::-1]]))
 dark = (photo * 0.1).astype(np.uint8)
