@@ -17,8 +17,9 @@ from sphinx.util import logging
 
 import fer_sklearn
 
-sys.path.insert(0, str(Path(__file__).parent))  # for _gallery and _reference
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside it
 from _gallery import to_run
+from _notebook import write_notebook_page
 from _reference import group_parameters
 
 project = "fer_sklearn"
@@ -176,6 +177,7 @@ autosummary_context = {
 
 def setup(app):
     """Connect the functions above."""
+    app.connect("builder-inited", write_notebook_page)
     app.connect("env-check-consistency", check_that_all_is_documented)
     app.connect("missing-reference", resolve_short_name)
     app.connect("source-read", read_markdown)

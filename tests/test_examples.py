@@ -357,7 +357,7 @@ def test_cells_of_the_report_run_without_a_command_line(monkeypatch):
     names = {"__name__": "__main__"}
     for cell in cells[:2]:
         exec(cell, names)
-    names["settings"].faces = 70
+    names["settings"].faces = 350
     exec(cells[2], names)
     assert names["name_of_data"] == "drawn faces"
     assert len(plt.get_fignums()) == 1  # shown, not written

@@ -18,9 +18,9 @@ from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import make_faces
 from fer_sklearn.metrics import evaluation_report
 
-X, y = make_faces(560, image_size=24, noise=0.4, random_state=0, return_X_y=True)
-X_test, y_test = make_faces(700, image_size=24, noise=0.4, random_state=1, return_X_y=True)
-clf = FERClassifier(widths=(8, 16), max_epochs=10, random_state=0).fit(X, y)
+X, y = make_faces(500, image_size=24, noise=0.3, random_state=0, return_X_y=True)
+X_test, y_test = make_faces(700, image_size=24, noise=0.3, random_state=1, return_X_y=True)
+clf = FERClassifier(widths=(16, 32), max_epochs=10, random_state=0).fit(X, y)
 
 # sphinx_gallery_alt = "Confusion matrix of seven expressions, as shares of each label"
 display = ConfusionMatrixDisplay.from_estimator(

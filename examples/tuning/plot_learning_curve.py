@@ -12,15 +12,15 @@ from sklearn.model_selection import LearningCurveDisplay
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import make_faces
 
-X, y = make_faces(600, image_size=24, noise=0.25, random_state=0, return_X_y=True)
-clf = FERClassifier(widths=(8, 16), max_epochs=8, random_state=0)
+X, y = make_faces(450, image_size=24, noise=0.1, random_state=0, return_X_y=True)
+clf = FERClassifier(widths=(8, 16), max_epochs=10, random_state=0)
 
 # sphinx_gallery_alt = "Training and validation accuracy by number of training faces"
 display = LearningCurveDisplay.from_estimator(
     clf,
     X,
     y,
-    train_sizes=[50, 100, 200, 400],
+    train_sizes=[50, 100, 200, 300],
     cv=3,
     score_type="both",
     score_name="accuracy",
