@@ -47,6 +47,7 @@ RUNS = [
     "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
     "benchmarks/predict_speed.py --faces 16 --repeats 1 --network cnn",
     "benchmarks/threads.py --faces 14 --repeats 1 --busy 1",
+    "benchmarks/report.py fer2013.csv --epochs 1 --weights report.npz",
     "benchmarks/soak.py --minutes 0",
     f"benchmarks/pruning.py fer2013.csv --trials 4 --faces 56 --orders 2 {SMALL}",
     "benchmarks/search_speed.py fer2013.csv --faces 56 --settings 2 --widths 4 8 --epochs 2",
@@ -65,6 +66,7 @@ ROWS = [
     f"benchmarks/data_levers.py fer2013.csv --seeds 1 {SMALL}",
     f"benchmarks/distillation.py fer2013.csv --faces 70 --folds 2 {SMALL}",
     f"benchmarks/ferplus.py fer2013.csv votes.csv --classes 7 --seeds 1 {SMALL}",
+    "benchmarks/fine_tuning.py fer2013.csv --each 2 --epochs 1 --scratch-epochs 1 --seeds 1",
 ]
 NEEDS = {
     "dask_search": ["distributed"],
