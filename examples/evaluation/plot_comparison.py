@@ -20,7 +20,7 @@ from fer_sklearn.datasets import make_faces
 from fer_sklearn.metrics import compare_classifiers
 
 X, y = make_faces(400, image_size=24, noise=0.2, random_state=0, return_X_y=True)
-X_test, y_test = make_faces(700, image_size=24, noise=0.2, random_state=1, return_X_y=True)
+X_test, y_test = make_faces(250, image_size=24, noise=0.2, random_state=1, return_X_y=True)
 params = {"widths": (16, 32), "predict_augment": None, "random_state": 0}
 clf = FERClassifier(**params, max_epochs=10).fit(X, y)
 short = FERClassifier(**params, max_epochs=8).fit(X, y)
