@@ -42,5 +42,6 @@ ReliabilityDisplay.from_estimator(calibrated, X_test, y_test, n_bins=10)
 
 # %%
 for name, each in {"as trained": clf, "calibrated": calibrated}.items():
-    error = expected_calibration_error(y_test, each.predict_proba(X_test), labels=clf.classes_)
+    y_proba = each.predict_proba(X_test)
+    error = expected_calibration_error(y_test, y_proba, labels=clf.classes_, n_bins=10)
     print(f"{name}: {error:.3f}, accuracy {each.score(X_test, y_test):.3f}")
