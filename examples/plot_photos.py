@@ -7,19 +7,19 @@ a guess at what people who see the face would say, not at what the person feels.
 """
 
 # %%
-# The photo is NASA's portrait of the astronaut Eileen Collins, which is in the public domain and
-# comes with scikit-image.
+# The photo comes with the package: NASA's portrait of the astronaut Eileen Collins, which is in the
+# public domain.
 
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
-from skimage.data import astronaut
 
 from fer_sklearn import FERClassifier
+from fer_sklearn.datasets import load_sample_photo
 from fer_sklearn.explain import saliency_map
 from fer_sklearn.photos import analyze, find_faces
 
-photo = astronaut()
+photo = load_sample_photo().image
 clf = FERClassifier.from_pretrained("fer2013")
 frame = analyze(photo, clf)
 frame[["status", "label", "confidence", "x", "y", "width", "angle", "score"]].round(2)
@@ -42,7 +42,13 @@ axes["photo"].imshow(photo)
 axes["photo"].add_patch(
     plt.Rectangle((face.x, face.y), face.width, face.height, fill=False, color="white", lw=2)
 )
-axes["photo"].text(face.x, face.y - 8, f"{face.label} {face.confidence:.0%}", color="white")
+axes["photo"].text(
+    face.x,
+    face.y - 6,
+    f"{face.label} {face.confidence:.0%}",
+    color="white",
+    backgroundcolor="black",
+)
 axes["seen"].imshow(seen[0], cmap="gray")
 axes["seen"].set_title("what the classifier sees")
 axes["heat"].imshow(seen[0], cmap="gray")
@@ -60,5 +66,5 @@ for name in ("photo", "seen", "heat"):
 
 several = Image.fromarray(np.hstack([photo, photo[:, ::-1]]))
 dark = (photo * 0.1).astype(np.uint8)
-table = analyze([several, dark, photo[300:], b"no photo"], clf)
+table = analyze([several, dark, photo[200:], b"no photo"], clf)
 table[["photo", "face", "status", "label", "confidence", "detail"]].round(2)
