@@ -44,9 +44,9 @@ recall["logit_adjustment=0.5"] = recall_score(y_test, adjusted.predict(X_test), 
 
 # sphinx_gallery_alt = "Bars: recall of each expression, for four ways to treat imbalance"
 order = pd.Series(y).value_counts(ascending=True).index
-ax = recall.loc[order].plot.barh(figsize=(7, 6), width=0.8)
-ax.set(xlabel="recall", ylabel="", xlim=(0, 1), title="Rarest expression at the bottom")
-ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=2, frameon=False)
+ax = recall.loc[order].plot.bar(figsize=(8, 4), width=0.8, rot=0)
+ax.set(xlabel="from the rarest to the most frequent expression", ylabel="recall", ylim=(0, 1))
+ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
 plt.tight_layout()
 
 # %%
