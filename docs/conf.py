@@ -17,7 +17,10 @@ from sphinx.util import logging
 
 import fer_sklearn
 
-sys.path.insert(0, str(Path(__file__).parent))  # for _gallery
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside it
+from _gallery import to_run
+from _notebook import write_notebook_page
+from _reference import group_parameters
 
 project = "fer_sklearn"
 author = "the fer_sklearn developers"
@@ -83,8 +86,10 @@ warnings.filterwarnings("error", module=r"fer_sklearn")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"[\\/]plot_",
+    "filename_pattern": to_run(),
     "ignore_pattern": r"^(?!plot_)",
+    "image_scrapers": ("_gallery",),
+    "subsection_order": "_gallery.section_order",
     "backreferences_dir": "api/generated/examples",
     "doc_module": ("fer_sklearn",),
     "abort_on_example_error": False,
@@ -181,8 +186,10 @@ def help_keyboards_and_readers(app, page, template, context, doctree):
 
 def setup(app):
     """Connect the functions above."""
+    app.connect("builder-inited", write_notebook_page)
     app.connect("html-page-context", help_keyboards_and_readers)
     app.connect("env-check-consistency", check_that_all_is_documented)
     app.connect("missing-reference", resolve_short_name)
     app.connect("source-read", read_markdown)
     app.connect("autodoc-skip-member", skip_generated)
+    app.connect("autodoc-process-docstring", group_parameters, priority=600)  # after numpydoc

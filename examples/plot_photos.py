@@ -1,25 +1,25 @@
 """
-Faces in a photo
-================
+Label the faces in a photo
+==========================
 
-A photo is searched for faces; each is cut out as those of FER-2013 were, and labelled. The label is
-a guess at what people would say who see the face, not at what somebody feels.
+A photo is searched for faces; each is cropped as those of FER-2013 were, and labelled. The label is
+a guess at what people who see the face would say, not at what the person feels.
 """
 
 # %%
-# The photo is NASA's portrait of the astronaut Eileen Collins, which is in the public domain and
-# comes with scikit-image.
+# The photo comes with the package: NASA's portrait of the astronaut Eileen Collins, which is in the
+# public domain.
 
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
-from skimage.data import astronaut
 
 from fer_sklearn import FERClassifier
+from fer_sklearn.datasets import load_sample_photo
 from fer_sklearn.explain import saliency_map
 from fer_sklearn.photos import analyze, find_faces
 
-photo = astronaut()
+photo = load_sample_photo().image
 clf = FERClassifier.from_pretrained("fer2013")
 frame = analyze(photo, clf)
 frame[["status", "label", "confidence", "x", "y", "width", "angle", "score"]].round(2)
@@ -28,6 +28,7 @@ frame[["status", "label", "confidence", "x", "y", "width", "angle", "score"]].ro
 # The square round the face, what the classifier sees of it, which parts of it speak for the label
 # (Grad-CAM), and the probabilities:
 
+# sphinx_gallery_alt = "Portrait with a box and label; the crop, a heat map, probabilities"
 face = frame.iloc[0]
 seen = find_faces(photo).data
 heat = saliency_map(clf, seen)[0]
@@ -41,12 +42,18 @@ axes["photo"].imshow(photo)
 axes["photo"].add_patch(
     plt.Rectangle((face.x, face.y), face.width, face.height, fill=False, color="white", lw=2)
 )
-axes["photo"].text(face.x, face.y - 8, f"{face.label} {face.confidence:.0%}", color="white")
+axes["photo"].text(
+    face.x,
+    face.y - 6,
+    f"{face.label} {face.confidence:.0%}",
+    color="white",
+    backgroundcolor="black",
+)
 axes["seen"].imshow(seen[0], cmap="gray")
-axes["seen"].set_title("what is seen of it")
+axes["seen"].set_title("what the classifier sees")
 axes["heat"].imshow(seen[0], cmap="gray")
 axes["heat"].imshow(heat, cmap="magma", alpha=0.5)
-axes["heat"].set_title("what speaks for it")
+axes["heat"].set_title(f"evidence for {face.label}")
 axes["bars"].barh(clf.classes_, face[clf.classes_].astype(float))
 axes["bars"].invert_yaxis()
 axes["bars"].set(xlim=(0, 1), xlabel="probability")
@@ -54,10 +61,10 @@ for name in ("photo", "seen", "heat"):
     axes[name].set_axis_off()
 
 # %%
-# Several photos at once are one table: a row a face, and a row for a photo without one or for what
-# is no photo. Nothing stops the run.
+# Several photos give one table: a row for each face, one for a photo without a face, and one for
+# what is not a photo. Nothing stops the run.
 
 several = Image.fromarray(np.hstack([photo, photo[:, ::-1]]))
 dark = (photo * 0.1).astype(np.uint8)
-table = analyze([several, dark, photo[300:], b"no photo"], clf)
+table = analyze([several, dark, photo[200:], b"no photo"], clf)
 table[["photo", "face", "status", "label", "confidence", "detail"]].round(2)

@@ -42,6 +42,16 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     classified by a network on the device. The user guide says how the parts work together. The
     classifier works with any labels and any image size, not only seven emotions and 48 x 48 pixels.
 
+    The parameters come in five groups:
+
+    - Network: `network`, `widths`, `depth`, `dropout`, `network_params`, `pretrained`, `freeze`.
+    - Data: `image_shape`, `normalize`, `augment`, `class_balance`, `class_weight`.
+    - Training: `optimizer`, `learning_rate`, `weight_decay`, `schedule`, `label_smoothing`,
+      `teacher_weight`, `mixup`, `plain_fraction`, `batch_size`, `max_epochs`, `warm_start`,
+      `early_stopping`, `validation_fraction`, `n_iter_no_change`.
+    - Prediction: `predict_augment`, `logit_adjustment`.
+    - Running: `precision`, `device`, `random_state`, `checkpoint`, `callbacks`, `verbose`.
+
     Parameters
     ----------
     network : {"resnet", "cnn", "hybrid", "vit"}, nn.Module class or callable, default="resnet"
@@ -70,6 +80,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     freeze : int, default=0
         Number of stages, from the first, whose weights are not trained. A network of your own needs
         an attribute `stages`, a list of modules, for that.
+    image_shape : tuple of (int, int) or None, default=None
+        Height and width of the faces, for flat rows that are not square.
     normalize : FaceNormalizer, "upstream" or None, default=None
         None is ``FaceNormalizer()``. "upstream": X is normalised already, and its values are
         used unchanged.
@@ -128,18 +140,6 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         and `fit` is given no `X_val`.
     n_iter_no_change : int, default=10
         Patience of `early_stopping` in epochs.
-    image_shape : tuple of (int, int) or None, default=None
-        Height and width of the faces, for flat rows that are not square.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Number format of the convolutions. "auto" trains in bfloat16 if that is faster on this
-        machine, and predicts in float32, so that a stored classifier gives the same answers on
-        every machine. "bfloat16" predicts in it too, except the features of `FaceEmbedder`. May be
-        changed after `fit`.
-    device : str, default="auto"
-        "cpu", "cuda", "cuda:1", "mps"; "auto" is a GPU if there is one.
-    random_state : int, RandomState instance or None, default=None
-        Determines the initial weights, the order, the augmentation and the faces set aside. The
-        same int on the same machine gives the same classifier, bit for bit.
     predict_augment : {"auto", "flip", "blur", "scale", "affine", "ten-crop"} or None, \
             default="auto"
         Views of a face whose log-probabilities are averaged (test-time augmentation); may be
@@ -161,6 +161,16 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         classes are predicted more often. 1 predicts as if all classes were equally frequent; 0
         changes nothing. May be changed after `fit`. Weights and oversampling change the shares:
         after ``class_balance="oversample"`` they are equal, and this has no effect.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Number format of the convolutions. "auto" trains in bfloat16 if that is faster on this
+        machine, and predicts in float32, so that a stored classifier gives the same answers on
+        every machine. "bfloat16" predicts in it too, except the features of `FaceEmbedder`. May be
+        changed after `fit`.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", "mps"; "auto" is a GPU if there is one.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order, the augmentation and the faces set aside. The
+        same int on the same machine gives the same classifier, bit for bit.
     checkpoint : str, path-like or None, default=None
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, and is started again with the same data and parameters, continues from it and ends
@@ -238,6 +248,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     Examples
     --------
+    Train on faces and labels of any kind:
+
     >>> from fer_sklearn import FERClassifier
     >>> from fer_sklearn.datasets import make_faces
     >>> faces = make_faces(70, random_state=0)
@@ -245,6 +257,17 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     >>> clf = clf.fit(faces.data, faces.target)
     >>> clf.predict_proba(faces.data[:2]).shape
     (2, 7)
+
+    Use the pretrained model, or train its last stages further on labels of your own:
+
+    >>> FERClassifier.from_pretrained("fer2013").classes_.tolist()
+    ['angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise']
+    >>> clf = FERClassifier(pretrained="fer2013", freeze=2, max_epochs=3, random_state=0)
+
+    Name the parameters of its parts with two underscores, as in every scikit-learn estimator:
+
+    >>> from fer_sklearn import FaceAugmenter
+    >>> clf = FERClassifier(augment=FaceAugmenter()).set_params(augment__rotation=20.0)
     """
 
     _parameter_constraints = {
@@ -255,6 +278,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "network_params": [dict, None],
         "pretrained": [str, PathLike, None],
         "freeze": [Interval(Integral, 0, None, closed="left")],
+        "image_shape": [tuple, list, None],
         "normalize": [FaceNormalizer, StrOptions({"upstream"}), None],
         "augment": [FaceAugmenter, StrOptions({"upstream", "off"}), None],
         "class_balance": [StrOptions({"oversample"}), None],
@@ -273,12 +297,11 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "image_shape": [tuple, list, None],
+        "predict_augment": [StrOptions({"auto", *filter(None, VIEWS)}), None],
+        "logit_adjustment": [Interval(Real, 0, None, closed="left")],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str],
         "random_state": ["random_state"],
-        "predict_augment": [StrOptions({"auto", *filter(None, VIEWS)}), None],
-        "logit_adjustment": [Interval(Real, 0, None, closed="left")],
         "checkpoint": [str, PathLike, None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
@@ -300,6 +323,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         network_params: dict[str, Any] | None = None,
         pretrained: str | PathLike[str] | None = None,
         freeze: int = 0,
+        image_shape: Sequence[int] | None = None,
         normalize: FaceNormalizer | str | None = None,
         augment: FaceAugmenter | str | None = None,
         class_balance: str | None = None,
@@ -318,12 +342,11 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        image_shape: Sequence[int] | None = None,
+        predict_augment: str | None = "auto",
+        logit_adjustment: float = 0.0,
         precision: str = "auto",
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
-        predict_augment: str | None = "auto",
-        logit_adjustment: float = 0.0,
         checkpoint: str | PathLike[str] | None = None,
         callbacks: Sequence[Any] | None = None,
         verbose: int = 0,
@@ -335,6 +358,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.network_params = network_params
         self.pretrained = pretrained
         self.freeze = freeze
+        self.image_shape = image_shape
         self.normalize = normalize
         self.augment = augment
         self.class_balance = class_balance
@@ -353,12 +377,11 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
-        self.image_shape = image_shape
+        self.predict_augment = predict_augment
+        self.logit_adjustment = logit_adjustment
         self.precision = precision
         self.device = device
         self.random_state = random_state
-        self.predict_augment = predict_augment
-        self.logit_adjustment = logit_adjustment
         self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.verbose = verbose

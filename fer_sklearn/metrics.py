@@ -231,7 +231,7 @@ class EvaluationReport:
         display = ConfusionMatrixDisplay(shown, display_labels=self.confusion.index)
         form = ".2f" if normalize else "d"
         display.plot(ax=ax, cmap=cmap, values_format=form, colorbar=False, xticks_rotation=45)
-        display.ax_.set_title(f"accuracy {self.accuracy:.1%}, {self.n_samples} faces")
+        display.ax_.set_title(f"accuracy {self.accuracy:.3f}, {self.n_samples} faces")
         return display
 
 

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 #: The changelog is a record; the page on serving is being written.
 EXEMPT = {"changelog.md", "serving.md"}
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-PAGES = [path for path in PAGES if path.name not in EXEMPT and "_build" not in path.parts]
+MADE = {"_build", "auto_examples"}
+PAGES = [path for path in PAGES if path.name not in EXEMPT and MADE.isdisjoint(path.parts)]
 MODULES = sorted(ROOT.glob("fer_sklearn/**/*.py"))
 
 #: A pattern of what reads translated, and what to write in its place.

@@ -12,7 +12,6 @@ import re
 import runpy
 import shlex
 import sys
-from inspect import unwrap
 from pathlib import Path
 
 import joblib
@@ -359,19 +358,53 @@ def test_a_search_by_two_processes_goes_on_where_another_ended(run, own_processe
 
 
 @pytest.mark.filterwarnings("default")
-def test_the_report_is_reproduced(run, monkeypatch):
-    """Its text with fewer faces, epochs and trials."""
+def test_the_report_is_reproduced(run):
     plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra [plot]")
     plt.close("all")  # what other tests have drawn
-    monkeypatch.delenv("FER2013_PATH", raising=False)
-    monkeypatch.setitem(unwrap(FERClassifier.__init__).__kwdefaults__, "max_epochs", 1)
-    text = (EXAMPLES / "reproduce_report.py").read_text()
-    small = {"(30, 3, (16, 32, 64))": "(3, 1, (4, 8))", "make_faces(2500": "make_faces(350"}
-    for long, short in small.items():
-        assert long in text
-        text = text.replace(long, short)
-    Path("report.py").write_text(text)
-    assert "FERClassifier() less the CNN" in run(Path("report.py").absolute())
+    line = "fer2013.csv --epochs 1 --trials 1 --widths 4 8 --output runs/figures"
+    printed = run("reproduce_report.py", *line.split())
+    assert "measured on FER-2013:" in printed
+    assert "FERClassifier() less the CNN" in printed
+    written = sorted(Path("runs/figures").iterdir())
+    assert [file.name[0] for file in written] == list("123456")
+    for file in written:
+        with Image.open(file) as picture:
+            assert np.ptp(np.asarray(picture.convert("L"))) > 200
+    assert not plt.get_fignums()
+
+
+def test_the_report_without_matplotlib_says_what_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit, match=r'pip install "fer-sklearn\[plot\]"'):
+        run("reproduce_report.py", "--epochs", "1")
+
+
+@pytest.mark.parametrize("line", ["--epochs 0", "--trials x"])
+def test_settings_that_cannot_be_are_refused_before_any_training(run, capsys, line):
+    pytest.importorskip("matplotlib", reason="needs the extra [plot]")
+    with pytest.raises(SystemExit):
+        run("reproduce_report.py", *line.split())
+    assert line.split()[0] in capsys.readouterr().err
+
+
+def test_cells_of_the_report_run_without_a_command_line(monkeypatch):
+    """As in a notebook: the first cells, to the data, with the arguments of the kernel."""
+    plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra [plot]")
+    plt.close("all")
+    parts = (EXAMPLES / "reproduce_report.py").read_text().split("# %%")[1:]
+    cells = [part for part in parts if not part.startswith(" [markdown]")]
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    names = {"__name__": "__main__"}
+    for cell in cells[:2]:
+        exec(cell, names)
+    names["settings"].faces = 350
+    exec(cells[2], names)
+    assert names["name_of_data"] == "drawn faces"
+    assert len(plt.get_fignums()) == 1  # shown, not written
+    assert not names["script"]
+    assert names["settings"].path is None
+    assert names["recipe"]["max_epochs"] == 20
+    plt.close("all")
 
 
 def test_an_oversampled_fit_sees_as_many_faces(run):

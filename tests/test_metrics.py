@@ -195,7 +195,7 @@ def test_a_report_draws_its_confusion_matrix(guesses):
     report = evaluation_report(Fixed(proba, range(5)), np.zeros((len(y), 1)), y)
     display = report.plot()
     np.testing.assert_allclose(display.confusion_matrix.sum(axis=1), 1)
-    assert "20000 faces" in display.ax_.get_title()
+    assert display.ax_.get_title() == f"accuracy {report.accuracy:.3f}, 20000 faces"
     counts = report.plot(ax=plt.subplots()[1], normalize=False)
     assert counts.confusion_matrix.sum() == 20_000
     plt.close("all")

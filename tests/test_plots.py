@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -241,6 +242,22 @@ def test_reliability_shows_the_bins_and_the_calibration_error(guesses):
     assert set(texts(upper.get_legend())) == {"accuracy", "gap", "perfect calibration"}
 
 
+def test_every_bin_says_how_many_faces_it_has(guesses):
+    y, proba = guesses
+    for repeats, rotation in [(1, 0), (100, 90)]:  # upright where numbers are wider than bins
+        display = ReliabilityDisplay.from_predictions(
+            *(np.repeat(each, repeats, axis=0) for each in (y, proba))
+        )
+        counts = display.axes_[1].texts
+        assert [text.get_text() for text in counts] == [str(n) if n else "" for n in display.faces]
+        assert {text.get_rotation() for text in counts} == {rotation}
+        display.figure_.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in counts if text.get_text()]
+        assert all(a.x1 <= b.x0 for a, b in pairwise(boxes))
+        inside = display.axes_[1].get_window_extent()
+        assert all(box.y1 <= inside.y1 for box in boxes)
+
+
 def test_reliability_of_a_classifier_is_that_of_its_probabilities(fitted, faces):
     display = ReliabilityDisplay.from_estimator(fitted, faces.data, faces.target, n_bins=5)
     error = expected_calibration_error(faces.target, fitted.predict_proba(faces.data), n_bins=5)
@@ -299,7 +316,13 @@ def test_maps_lie_over_their_faces(fitted, faces):
     maps = saliency_map(fitted, X)
     assert display.axes_.shape == (3, 2)
     predicted = fitted.predict(X)
-    assert [ax.get_title() for ax in display.axes_[:, 0]] == predicted[:3].tolist()
+    assert [ax.get_title() for ax in display.axes_[:, 0]] == [
+        f"prediction: {label}" for label in predicted[:3]
+    ]
+    assert [ax.get_title() for ax in display.axes_[:, 1]] == [
+        f"for {label}" for label in predicted[:3]
+    ]
+    assert [ax.get_xlabel() for ax in display.axes_[:, 0]] == ["", "", ""]
     for i, (face, overlaid) in enumerate(display.axes_):
         assert_array_equal(shown(face), X[i])
         assert_array_equal(overlaid.images[0].get_array(), X[i])
@@ -315,15 +338,39 @@ def test_the_mean_map_of_each_expression_is_drawn():
     display = SaliencyDisplay(images, maps, ["sad", "happy", "sad", "fear"]).plot(kind="mean")
     fear, happy, sad = display.axes_[0]
     assert [ax.get_title() for ax in (fear, happy, sad)] == [
-        "fear\n1 faces",
-        "happy\n1 faces",
-        "sad\n2 faces",
+        "for fear\n1 face",
+        "for happy\n1 face",
+        "for sad\n2 faces",
     ]
     assert_array_equal(sad.images[0].get_array(), images[1])
     assert sad.get_xlabel() == "strongest 3"
     assert happy.get_xlabel() == "strongest -3"
     assert (shown(happy)[5, 5], shown(sad)[2, 3]) == (-1, 1)
     assert not shown(fear).any()
+
+
+def test_maps_say_which_word_is_the_label_and_which_the_prediction(fitted, faces):
+    X, y = faces.data[:3], faces.target[:3]
+    face, overlaid = SaliencyDisplay.from_estimator(fitted, X, "sad", y=y).axes_[0]
+    assert face.get_title() == f"prediction: {fitted.predict(X)[0]}"
+    assert face.get_xlabel() == f"label: {y[0]}"
+    assert overlaid.get_title() == "for sad"
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        SaliencyDisplay.from_estimator(fitted, X, y=y[:2])
+
+
+@pytest.mark.parametrize(
+    ("known", "word"),
+    [
+        ({"y_pred": ["sad", "fear"]}, "prediction:"),
+        ({"y_pred": ["sad", "sad"], "y_true": ["sad", "fear"]}, "label:"),
+        ({"y_pred": ["sad", "sad"], "y_true": ["fear", "fear"]}, "for"),
+    ],
+)
+def test_means_say_whether_they_are_those_of_labels_or_of_predictions(known, word):
+    display = SaliencyDisplay(np.ones((2, 8, 8)), np.ones((2, 8, 8)), ["sad", "fear"], **known)
+    titles = [ax.get_title() for ax in display.plot(kind="mean").axes_.flat]
+    assert titles == [f"{word} fear\n1 face", f"{word} sad\n1 face"]
 
 
 def test_only_maps_with_a_sign_get_a_scale_with_one():
@@ -339,7 +386,7 @@ def test_saliency_explains_the_target_by_the_method_that_is_asked_for(fitted, fa
     options = {"method": "occlusion", "patch_size": 12, "stride": 6}
     display = SaliencyDisplay.from_estimator(fitted, faces.data[:2], "sad", kind="mean", **options)
     assert_array_equal(display.maps, saliency_map(fitted, faces.data[:2], "sad", **options))
-    assert display.axes_[0, 0].get_title() == "sad\n2 faces"
+    assert display.axes_[0, 0].get_title() == "for sad\n2 faces"
     with pytest.raises(ValueError, match="Unknown kind 'median'"):
         display.plot(kind="median")
 

@@ -1,6 +1,7 @@
 """What a search has found: as `GridSearchCV` shows it, and as pictures."""
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import optuna
@@ -52,6 +53,65 @@ def test_plots_of_a_study(faces):
     found = search(space=space, n_trials=4, refit=False).fit(faces.data, faces.target)
     axes = plot_study(found)
     assert set(axes) == {"history", "importance", "parallel", "slices"}
+    assert axes["history"].get_ylabel() == "accuracy"
+    assert [ax.get_ylabel() for ax in axes["slices"]] == ["accuracy", ""]
+    assert axes["parallel"].get_xticklabels()[0].get_text() == "accuracy"
+    plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # set_metric_names
+def test_scores_are_named_after_what_was_scored():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_float("dropout", 0, 1), n_trials=2)
+    for scoring, name in [("neg_log_loss", "neg_log_loss"), (len, "score")]:
+        found = search(scoring=scoring)
+        found.study_ = study
+        assert plot_study(found, ["history"])["history"].get_ylabel() == name
+    assert plot_study(study, ["history"])["history"].get_ylabel() == "score"
+    study.set_metric_names(["F1"])
+    assert plot_study(study, ["history"])["history"].get_title() == "F1 of each trial"
+    plt.close("all")
+
+
+@pytest.mark.parametrize("limits", [(1e-6, 1.0), (1e-3, 1e-1), (0.02, 0.09), (0.02, 0.03)])
+def test_ticks_of_slices_can_be_read(limits):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+
+    def objective(trial):
+        rate = trial.suggest_float("classify__learning_rate[muon]", *limits, log=True)
+        return rate * trial.suggest_int("depth", 1, 3) + trial.suggest_float("dropout", 0, 1)
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective, n_trials=10)
+    axes = plot_study(study, ["slices"])["slices"]
+    figure = axes[0].figure
+    figure.draw_without_rendering()
+    names = [ax.xaxis.label.get_window_extent() for ax in axes]
+    assert all(a.x1 < b.x0 for a, b in pairwise(names))
+    for ax in axes:
+        low, high = ax.get_xlim()
+        places, names = ax.get_xticks(), ax.get_xticklabels()
+        names = [name for place, name in zip(places, names, strict=True) if low <= place <= high]
+        boxes = [name.get_window_extent() for name in names]
+        assert len(boxes) > 1
+        assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+        assert not any(text.get_text() for text in ax.get_xticklabels(minor=True))
+        if ax is axes[1]:
+            assert [name.get_text() for name in names] == ["1", "2", "3"]
+    plt.close("all")
+
+
+def test_plots_of_a_study_leave_the_style_of_others_alone():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_float("dropout", 0, 1), n_trials=2)
+    before = plt.rcParams.copy()
+    plot_study(study)
+    assert plt.rcParams == before
     plt.close("all")
 
 

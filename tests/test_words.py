@@ -1,6 +1,7 @@
 """What is said of input that is no faces, no labels, or that others call otherwise."""
 
-from inspect import signature
+import re
+from inspect import getdoc, signature
 from pathlib import Path
 
 import numpy as np
@@ -273,6 +274,17 @@ def test_arguments_of_others_fits_are_answered_with_the_name_here(faces):
 def test_the_signatures_are_the_functions_own():
     assert list(signature(FERClassifier.fit).parameters)[:4] == ["self", "X", "y", "sample_weight"]
     assert set(signature(FERClassifier).parameters) == FERClassifier().get_params().keys()
+
+
+def test_parameters_are_documented_group_by_group_in_the_order_of_the_signature():
+    groups, described = getdoc(FERClassifier).split("\nParameters\n----------\n")
+    groups = re.findall(r"^- (\w+): (.*?)\.$", groups, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in groups] == ["Network", "Data", "Training", "Prediction", "Running"]
+    grouped = [name for _, members in groups for name in re.findall(r"`(\w+)`", members)]
+    described = described.split("\nAttributes\n")[0]
+    described = re.findall(r"^(\w+) : ", described, re.MULTILINE)
+    assert grouped == described == list(signature(FERClassifier).parameters)
+    assert described == list(FERClassifier._parameter_constraints)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from ..metrics import calibration_bins, expected_calibration_error
-from ._axes import BLUE, GRAY, VERMILLION, new_grid
+from ._axes import BLUE, GRAY, PALE_BLUE, PALE_VERMILLION, new_grid
+
+#: Digits of the size of the counts that fit side by side into the figure's width.
+_DIGITS_IN_A_ROW = 50
 
 
 class ReliabilityDisplay:
     """Accuracy against confidence (Guo et al., "On calibration of modern neural networks", 2017).
 
     Faces are binned by the largest of their probabilities. If a classifier is calibrated, its
-    accuracy in each bin equals its confidence. Create one with `from_estimator` or
-    `from_predictions`.
+    accuracy in each bin equals its confidence. The gap between the two is marked: where it lies
+    below the dashed line, the classifier is too confident; above it, not confident enough. The
+    number of faces is written above each bin of the lower axes: a bin of a few faces says little.
+    Create one with `from_estimator` or `from_predictions`.
+
+    .. versionchanged:: 0.2
+       The number of faces is written above each bin.
 
     Parameters
     ----------
@@ -113,7 +121,7 @@ class ReliabilityDisplay:
         -------
         self : ReliabilityDisplay
         """
-        grid = new_grid(self, ax, (2, 1), (4.8, 5.2), sharex=True, height_ratios=(3, 1))
+        grid = new_grid(self, ax, (2, 1), (5, 5.5), sharex=True, height_ratios=(3, 1))
         self.axes_ = grid[:, 0]
         self.figure_ = self.axes_[0].figure
         self._draw_accuracy(self.axes_[0])
@@ -124,11 +132,12 @@ class ReliabilityDisplay:
         filled = np.flatnonzero(self.faces)
         left, accuracy = filled / len(self.faces), self.accuracy[filled]
         bar = {"width": 1 / len(self.faces), "align": "edge"}
-        ax.bar(left, accuracy, label="accuracy", color=BLUE, edgecolor="white", **bar)
-        gap = {"label": "gap", "fill": False, "hatch": "////", "edgecolor": VERMILLION}
+        ax.bar(left, accuracy, label="accuracy", color=PALE_BLUE, edgecolor="white", **bar)
+        gap = {"label": "gap", "color": PALE_VERMILLION, "linewidth": 0}
         ax.bar(left, self.confidence[filled] - accuracy, bottom=accuracy, **gap, **bar)
+        ax.hlines(accuracy, left, left + bar["width"], color=BLUE, linewidth=2)
         ax.plot([0, 1], [0, 1], color="black", linestyle="--", label="perfect calibration")
-        ax.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        ax.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
         title = f"{self.faces.sum()} faces"
         if self.calibration_error is not None:
@@ -137,5 +146,12 @@ class ReliabilityDisplay:
 
     def _draw_faces(self, ax):
         left = np.arange(len(self.faces)) / len(self.faces)
-        ax.bar(left, self.faces, 1 / len(self.faces), align="edge", color=GRAY, edgecolor="white")
+        bars = ax.bar(
+            left, self.faces, 1 / len(self.faces), align="edge", color=GRAY, edgecolor="white"
+        )
+        counts = [str(n) if n else "" for n in self.faces]
+        # Bins are narrow: where a number is wider than its bin, it stands upright.
+        upright = max(map(len, counts)) * len(counts) > _DIGITS_IN_A_ROW
+        ax.bar_label(bars, counts, size=8, padding=1, rotation=90 if upright else 0)
+        ax.margins(y=0.6 if upright else 0.3)
         ax.set(xlabel="confidence (largest probability)", ylabel="faces")

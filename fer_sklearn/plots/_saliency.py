@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils import check_consistent_length
 
 from .._images import gray_images
 from ..explain import saliency_map
@@ -13,7 +14,11 @@ class SaliencyDisplay:
     """Saliency maps laid over faces.
 
     Create one with `from_estimator`. Red parts speak for the expression, blue ones against it;
-    each map is drawn on the scale of its own strongest point, whose value is shown below.
+    each map is drawn on the scale of its own strongest point, whose value is shown below. The
+    titles say which expression a map explains, and what was predicted; labels are below the faces.
+
+    .. versionchanged:: 0.2
+       The titles say which word is the prediction and which the label.
 
     Parameters
     ----------
@@ -23,6 +28,10 @@ class SaliencyDisplay:
         What `fer_sklearn.explain.saliency_map` returns.
     targets : array-like of shape (n_faces,)
         The expression that each map explains.
+    y_pred : array-like of shape (n_faces,) or None, default=None
+        Predictions; None if they are unknown.
+    y_true : array-like of shape (n_faces,) or None, default=None
+        Labels; None if they are unknown.
 
     Attributes
     ----------
@@ -41,15 +50,17 @@ class SaliencyDisplay:
     >>> from fer_sklearn.plots import SaliencyDisplay
     >>> faces = make_faces(2, random_state=0)
     >>> maps = np.random.default_rng(0).normal(size=faces.data.shape)
-    >>> display = SaliencyDisplay(faces.data, maps, faces.target).plot()
-    >>> [ax.get_title() for ax in display.axes_[:, 0]]
-    ['surprise', 'disgust']
+    >>> display = SaliencyDisplay(faces.data, maps, faces.target, y_pred=["fear"] * 2).plot()
+    >>> [ax.get_title() for ax in display.axes_.flat]
+    ['prediction: fear', 'for surprise', 'prediction: fear', 'for disgust']
     """
 
-    def __init__(self, images, maps, targets):
+    def __init__(self, images, maps, targets, *, y_pred=None, y_true=None):
         self.images = np.asarray(images)
         self.maps = np.asarray(maps)
         self.targets = np.asarray(targets)
+        self.y_pred = None if y_pred is None else np.asarray(y_pred)
+        self.y_true = None if y_true is None else np.asarray(y_true)
 
     @classmethod
     def from_estimator(
@@ -58,6 +69,7 @@ class SaliencyDisplay:
         X,
         target=None,
         *,
+        y=None,
         method="grad-cam",
         patch_size=None,
         stride=None,
@@ -76,6 +88,8 @@ class SaliencyDisplay:
         target : label, array-like of shape (n_samples,) or None, default=None
             The expression to explain, one for all faces or one for each. None: the predicted
             ones.
+        y : array-like of shape (n_samples,) or None, default=None
+            Labels of the faces, to be shown; None if they are unknown.
         method, patch_size, stride
             As in `fer_sklearn.explain.saliency_map`.
         kind, n_faces, ax
@@ -85,12 +99,15 @@ class SaliencyDisplay:
         -------
         display : SaliencyDisplay
         """
-        target = estimator.predict(X) if target is None else target
+        y_pred = estimator.predict(X)
+        target = y_pred if target is None else target
         maps = saliency_map(
             estimator, X, target, method=method, patch_size=patch_size, stride=stride
         )
         images = gray_images(X, estimator.image_shape_)
-        display = cls(images, maps, np.broadcast_to(target, len(images)))
+        check_consistent_length(images, y)
+        targets = np.broadcast_to(target, len(images))
+        display = cls(images, maps, targets, y_pred=y_pred, y_true=y)
         return display.plot(kind=kind, n_faces=n_faces, ax=ax)
 
     def plot(self, *, kind="faces", n_faces=6, ax=None):
@@ -136,17 +153,28 @@ class SaliencyDisplay:
         scale = gray_scale(images)
         for i, (plain, overlaid) in enumerate(self.axes_):
             bare(plain).imshow(images[i], **scale)
-            plain.set_title(self.targets[i], size=9)
+            if self.y_pred is not None:
+                plain.set_title(f"prediction: {self.y_pred[i]}", size=9)
+            if self.y_true is not None:
+                plain.set_xlabel(f"label: {self.y_true[i]}", size=8, labelpad=2)
+            overlaid.set_title(f"for {self.targets[i]}", size=9)
             self._lay_over(overlaid, images[i], self.maps[i], scale)
 
     def _plot_means(self, ax):
-        targets = np.unique(self.targets)
+        targets, kind = np.unique(self.targets), self._kind_of_targets()
         members = [self.targets == target for target in targets]
         images = np.stack([self.images[chosen].mean(axis=0) for chosen in members])
         self.axes_ = new_grid(self, ax, (1, len(targets)), (1.5 * len(targets) + 0.8, 2))
         for ax, target, chosen, image in zip(self.axes_[0], targets, members, images, strict=True):
             self._lay_over(ax, image, self.maps[chosen].mean(axis=0), gray_scale(images))
-            ax.set_title(f"{target}\n{chosen.sum()} faces", size=9)
+            ax.set_title(f"{kind} {target}\n{_count(chosen.sum())}", size=9)
+
+    def _kind_of_targets(self):
+        """Return what to write before a target: whether all of them are predictions, or labels."""
+        for kind, values in {"prediction:": self.y_pred, "label:": self.y_true}.items():
+            if values is not None and np.array_equal(values, self.targets):
+                return kind
+        return "for"
 
     @property
     def _signed(self):
@@ -160,3 +188,7 @@ class SaliencyDisplay:
         bare(ax).imshow(image, **scale)
         ax.imshow(heat, cmap=cmap, vmin=low, vmax=1, alpha=0.75 * np.abs(heat))
         ax.set_xlabel(f"strongest {strongest:.2g}", size=8, labelpad=2)
+
+
+def _count(n):
+    return "1 face" if n == 1 else f"{n} faces"

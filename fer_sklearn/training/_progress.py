@@ -58,9 +58,9 @@ class Progress(OwnCallback):
 
     def on_epoch_end(self, net: FaceNet, **kwargs) -> None:
         row = net.history[-1]
-        shown = {"loss": f"{row['train_loss']:.3f}", "accuracy": f"{row['train_acc']:.1%}"}
+        shown = {"loss": f"{row['train_loss']:.3f}", "accuracy": f"{row['train_acc']:.3f}"}
         if "valid_acc" in row:
-            shown["validation"] = f"{row['valid_acc']:.1%}"
+            shown["validation"] = f"{row['valid_acc']:.3f}"
         self.bar_.set_postfix(shown)
         if self.lines:
             text = ", ".join(f"{key} {value}" for key, value in shown.items())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from .._extras import import_pyplot
 
 _PLOTS = {
@@ -12,10 +14,19 @@ _PLOTS = {
     "parallel": "plot_parallel_coordinate",
     "slices": "plot_slice",
 }
+_TITLES = {
+    "history": "Score of each trial",
+    "importance": "Importance of each parameter",
+    "parallel": "Trials over the parameters",
+    "slices": "Score over each parameter",
+}
 
 
 def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> dict:
     """Plot the results of a study; needs matplotlib (``pip install "fer-sklearn[plot]"``).
+
+    The scores carry the name of what was scored: "accuracy", or the `scoring` of the search;
+    "score" if that is a function, or if a study of Optuna does not name its metric.
 
     Parameters
     ----------
@@ -37,7 +48,7 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     ImportError
         If matplotlib is not installed.
     """
-    import_pyplot("plot_study")
+    plt = import_pyplot("plot_study")
     from optuna.exceptions import ExperimentalWarning
     from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.visualization import matplotlib as plots
@@ -45,23 +56,92 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     unknown = set(kinds) - set(_PLOTS)
     if unknown:
         raise ValueError(f"Unknown kinds {sorted(unknown)}. Known: {', '.join(_PLOTS)}.")
+    score = _score_name(study)
     study = getattr(study, "study_", study)
-    with warnings.catch_warnings():
+    # Optuna sets a style for all figures to come: the context takes it back.
+    with warnings.catch_warnings(), plt.rc_context():
         warnings.simplefilter("ignore", ExperimentalWarning)
         # Optuna's default from 5.0 on; the one before fails where all scores are equal.
         options = {"importance": {"evaluator": PedAnovaImportanceEvaluator()}}
         axes = {
-            kind: getattr(plots, _PLOTS[kind])(study, **options.get(kind, {})) for kind in kinds
+            kind: getattr(plots, _PLOTS[kind])(study, target_name=score, **options.get(kind, {}))
+            for kind in kinds
         }
-    _make_room(axes)
+        for kind, drawn in axes.items():
+            _TIDY[kind](np.atleast_1d(drawn), _TITLES[kind].replace("Score", score.capitalize()))
     return axes
 
 
-def _make_room(axes: dict) -> None:
+def _score_name(study) -> str:
+    """Return what the values of a study are."""
+    if hasattr(study, "scoring"):  # a search; an estimator's own score is its accuracy
+        scoring = "accuracy" if study.scoring is None else study.scoring
+        return scoring if isinstance(scoring, str) else "score"
+    return (study.metric_names or ["score"])[0]
+
+
+def _tidy_history(axes, title):
+    axes[0].set_title(title)
+    axes[0].xaxis.get_major_locator().set_params(integer=True)
+    axes[0].figure.set_layout_engine("constrained")
+
+
+def _tidy_importance(axes, title):
     """Let names of parameters fit, which Optuna lets run over the edge."""
-    if "importance" in axes:
-        axes["importance"].figure.set_layout_engine("constrained")
-    if "parallel" in axes:
-        figure = axes["parallel"].figure
-        figure.set_size_inches(2 + len(figure.axes), 5.5)
-        figure.subplots_adjust(bottom=0.3)
+    axes[0].set_title(title, loc="left")  # where Optuna's is
+    axes[0].set(xlabel="importance", ylabel="")
+    axes[0].get_legend().remove()  # it names the one colour that there is
+    axes[0].figure.set_layout_engine("constrained")
+
+
+def _tidy_parallel(axes, title):
+    """Likewise; twin axes know no layout engine."""
+    axes[0].set_title(title, y=1.03)
+    figure = axes[0].figure
+    figure.set_size_inches(2 + len(figure.axes), 5.5)
+    figure.subplots_adjust(bottom=0.3)
+
+
+def _tidy_slices(axes, title):
+    """Give each axis a few ticks that do not run into each other, and long names several lines."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+    figure = axes[0].figure
+    figure.set_layout_engine("constrained")
+    axes[0].set_title("")
+    figure.suptitle(title)
+    for ax in axes:
+        ax.set_xlabel(ax.get_xlabel().replace("__", "__\n"))
+        points = ax.collections[0].get_offsets()[:, 0]
+        if ax.get_xscale() == "log":
+            # In full: a range below a decade has hardly a power of ten to put a tick at.
+            ax.xaxis.set_major_locator(FixedLocator(_log_ticks(*ax.get_xlim())))
+            ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+        elif ax.xaxis.have_units():  # categories
+            ax.tick_params(axis="x", labelrotation=30)
+        else:
+            whole = bool((points == points.round()).all())
+            ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=whole))
+
+
+def _log_ticks(low, high, most=4) -> list:
+    """Return round numbers within the range, at most so many."""
+    from matplotlib.ticker import MaxNLocator
+
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [tick for tick in np.outer(powers, steps).flat if low <= tick <= high]
+        if len(ticks) < 2:
+            return [tick for tick in MaxNLocator(3).tick_values(low, high) if low <= tick <= high]
+        if len(ticks) <= most:
+            return ticks
+    return ticks[:: -(-len(ticks) // most)]
+
+
+_TIDY = {
+    "history": _tidy_history,
+    "importance": _tidy_importance,
+    "parallel": _tidy_parallel,
+    "slices": _tidy_slices,
+}

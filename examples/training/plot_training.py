@@ -1,8 +1,8 @@
 """
-Watch a training
-================
+Training curves
+===============
 
-`history_` has an entry an epoch, and `TrainingCurvesDisplay` draws it.
+`history_` has one entry for each epoch, and `TrainingCurvesDisplay` draws it.
 """
 
 # %%
@@ -15,6 +15,8 @@ from fer_sklearn.datasets import make_faces
 from fer_sklearn.plots import FilterDisplay, TrainingCurvesDisplay
 
 X, y = make_faces(800, image_size=24, noise=0.25, random_state=0, return_X_y=True)
+
+# sphinx_gallery_alt = "Accuracy, loss and learning rate of twelve epochs"
 clf = FERClassifier(widths=(16, 32), max_epochs=12, early_stopping=True, random_state=0)
 clf = clf.fit(X, y)
 TrainingCurvesDisplay.from_estimator(clf)
@@ -26,6 +28,7 @@ TrainingCurvesDisplay.from_estimator(clf)
 pd.DataFrame(clf.history_).round(3).drop(columns="seconds").tail()
 
 # %%
-# The filters of the first convolution, of the network that comes with the package:
+# The filters of the first convolution of the pretrained model:
 
+# sphinx_gallery_alt = "Filters of the first layer of the pretrained model, red and blue"
 FilterDisplay.from_estimator(FERClassifier.from_pretrained("fer2013"))

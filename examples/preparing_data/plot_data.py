@@ -1,15 +1,15 @@
 """
-What is wrong in the data
-=========================
+Data quality: duplicates, contradicting labels, blanks
+======================================================
 
-Copies, contradicting labels and blanks are common in sets of faces that were gathered from the
-web. `inspect_faces` finds them, `clean_faces` drops them by rules that you state.
+All three are common in sets of faces that were gathered from the web. `inspect_faces` finds them,
+`clean_faces` drops them by rules that you state.
 """
 
 # %%
 # Faces with faults
 # -----------------
-# Drawn faces have none, so some are put in: exact copies, one of them under another label, darker
+# Drawn faces have none, so some are put in: exact copies, one of them with another label, darker
 # copies, and a blank.
 
 import numpy as np
@@ -36,6 +36,7 @@ print(report)
 report.near_duplicates.head()
 
 # %%
+# sphinx_gallery_alt = "Four pairs of drawn faces: each with a darker copy of it"
 report.plot("near_duplicates")
 
 # %%
@@ -47,7 +48,7 @@ cleaned = clean_faces(X, y, near=True)
 print(cleaned.log["reason"].value_counts().to_string())
 
 # %%
-# or keep them and let no copy stand on two sides of a split:
+# or keep them, and split so that all copies of a face are on one side:
 
 groups = duplicate_groups(X, near=True)
 folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(X, y, groups)

@@ -1,9 +1,9 @@
 """
-Tuning with Optuna, in pictures
-===============================
+Tuning with Optuna
+==================
 
-`FERSearchCV` is used as `GridSearchCV` is. Trials that fall behind are pruned after an epoch or a
-fold, and Optuna's own pictures show what was found.
+`FERSearchCV` is used like `GridSearchCV`. Trials that fall behind are pruned after an epoch or a
+fold, and Optuna's own plots show what was found.
 """
 
 # %%
@@ -35,14 +35,17 @@ print(results[["param_learning_rate", "mean_test_score", "state"]].to_string())
 # --------------
 # The score of each trial, and the best so far:
 
+# sphinx_gallery_alt = "Accuracy of each trial, and the best one so far"
 axes = plot_study(search, kinds=("history",))
 
 # %%
 # How much each parameter matters:
 
+# sphinx_gallery_alt = "Bars: how much each parameter matters"
 axes = plot_study(search, kinds=("importance",))
 
 # %%
 # The score by parameter:
 
+# sphinx_gallery_alt = "Accuracy by value, a scatter plot for each parameter"
 axes = plot_study(search, kinds=("slices",))
