@@ -74,7 +74,7 @@ def test_the_readme_runs(names, monkeypatch):
     my_labels = np.where(y[:28] == "happy", "glad", "bored")
     names |= {"faces": X, "my_faces": X[:28], "my_labels": my_labels}
     small = search_space().only("learning_rate", "dropout")
-    monkeypatch.setattr(_space_for, "search_space", lambda: small)
+    monkeypatch.setattr(_space_for, "search_space", lambda preset: small)
     run("README.md", names, "n_trials=40", "n_trials=1")
     assert names["clf"].classes_.tolist() == names["faces"].target_names
     assert len(names["search"].cv_results_["params"]) == 1

@@ -45,6 +45,7 @@ RUNS = [
     f"benchmarks/label_noise.py fer2013.csv votes.csv {SMALL} --folds 2 --plot noise.png",
     "benchmarks/large_data.py --base 50 --sizes 70",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
+    "benchmarks/networks.py --networks resnet cnn --faces 14 --sizes 24 --repeats 1 --widths 8",
     "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
     "benchmarks/predict_speed.py --faces 16 --repeats 1 --network cnn",
     "benchmarks/threads.py --faces 14 --repeats 1 --busy 1",
