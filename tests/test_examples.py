@@ -43,7 +43,7 @@ RUNS = [
     "benchmarks/grid_search_memory.py --data fer2013.csv --jobs 1",
     "benchmarks/inspect_faces.py fer2013.csv --sizes 50",
     f"benchmarks/label_noise.py fer2013.csv votes.csv {SMALL} --folds 2 --plot noise.png",
-    "benchmarks/large_data.py --base 50 --sizes 70",
+    "benchmarks/large_data.py --base 50 --sizes 70 --sides 16 24",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
     "benchmarks/networks.py --networks resnet cnn --faces 14 --sizes 24 --repeats 1 --widths 8",
     "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",

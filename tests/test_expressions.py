@@ -386,6 +386,15 @@ def test_what_is_missing_is_an_error_that_says_what_was_expected(tmp_path):
         load_expressions(tmp_path, "raf-db")
 
 
+def test_lists_without_a_face_are_an_error(tmp_path):
+    write_list(tmp_path / "raf/list_patition_label.txt", ["", " "])
+    with pytest.raises(ValueError, match=r"lists no face with a label. Expected RAF-DB"):
+        load_expressions(tmp_path / "raf", "raf-db")
+    write_list(tmp_path / "ck/Emotion/S005/001/S005_001_00000002_emotion.txt", [])
+    with pytest.raises(ValueError, match=r"no face with a label: .*got 0 bytes.*Expected CK\+"):
+        load_expressions(tmp_path / "ck", "ck+")
+
+
 def test_two_images_of_one_name_are_not_guessed_at(tmp_path):
     make_raf_db(tmp_path)
     write(tmp_path / "backup/train_00002_aligned.jpg")

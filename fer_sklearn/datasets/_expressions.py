@@ -157,29 +157,18 @@ def load_expressions(
         raise ValueError(f"{root} is a file. Expected the folder of {_expected(chosen)}.")
     place = Place(root)
     layout, listing = _read(place, form, meanings)
+    if not listing.faces:
+        first = f": {listing.problems[0]}" if listing.problems else ""
+        raise ValueError(f"{root} lists no face with a label{first}. Expected {_expected(chosen)}.")
     rows = _label(listing.faces, form, layout, meanings)
     rows = _choose(rows, names, chosen, root)
     options = {"max_pixels": max_pixels, "n_jobs": n_jobs, "verbose": verbose}
     data, reasons = _decode([row.face.file for row in rows], chosen, image_size, out, options)
-    good = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
-    failed = [(row.face.file, reason) for row, reason in zip(rows, reasons, strict=True) if reason]
-    errors = _list_errors(failed + place.problems + listing.problems)
-    if not good:
-        raise ValueError(
-            f"{root} has no readable image ({len(errors)} others, the first: "
-            f"{errors.iloc[0].tolist()})."
-        )
-    groups = [row.face.person for row in good] if layout.person else None
-    return Bunch(
-        data=data,
-        **_targets([row.emotion for row in good]),
-        groups=None if groups is None else np.array(groups),
-        usage=np.array([row.split for row in good]),
-        filenames=np.array([str(_path_of(row.face.file)) for row in good]),
-        details=pd.DataFrame([row.face.details for row in good], index=range(len(good))),
-        errors=errors,
-        DESCR=_describe(chosen),
-    )
+    bunch = _make_bunch(root, rows, data, reasons, place.problems + listing.problems)
+    bunch.DESCR = _describe(chosen)
+    if not layout.person:
+        bunch.groups = None
+    return bunch
 
 
 class _Row(NamedTuple):
@@ -324,6 +313,29 @@ def _decode(files: list[Path | Crop], form: Form, image_size: int, out, options:
     if out is None:
         return read_images(files, image_size, **options)
     return store_images(files, image_size, as_path(out), **options)
+
+
+def _make_bunch(
+    root: Path, rows: list[_Row], data: np.ndarray, reasons: list[str], problems: list
+) -> Bunch:
+    """Return the faces that were read, and what became of everything else."""
+    good = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
+    failed = [(row.face.file, reason) for row, reason in zip(rows, reasons, strict=True) if reason]
+    errors = _list_errors(failed + problems)
+    if not good:
+        raise ValueError(
+            f"{root} has no readable image ({len(errors)} others, the first: "
+            f"{errors.iloc[0].tolist()})."
+        )
+    return Bunch(
+        data=data,
+        **_targets([row.emotion for row in good]),
+        groups=np.array([row.face.person for row in good]),
+        usage=np.array([row.split for row in good]),
+        filenames=np.array([str(_path_of(row.face.file)) for row in good]),
+        details=pd.DataFrame([row.face.details for row in good], index=range(len(good))),
+        errors=errors,
+    )
 
 
 def _list_errors(lost: list[tuple[Path | Crop, str]]) -> pd.DataFrame:

@@ -186,8 +186,9 @@ def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, li
     for here, lacking in ((out, index), (index, out)):
         if not lacking.exists():
             raise ValueError(
-                f"{here} is there, but {lacking} is not: it is not a result of load_image_folder, "
-                "or half of one. It was not changed: move it away, or choose another out."
+                f"{here} is there, but {lacking} is not: it is not what load_image_folder or "
+                "load_expressions has stored, or half of it. It was not changed: move it away, or "
+                "choose another out."
             )
     reasons = _known(index, task, stamps)
     images = _map(out)
