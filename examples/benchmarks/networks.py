@@ -43,8 +43,8 @@ def main():
             each = predicted_in(clf, faces, args.repeats)
             first = first or (speed, each)
             cost = f"{weights / 1e6:.1f} | {products / 1e6:.0f}"
-            training = f"{speed:.3g} | {speed / first[0]:.2g}"
-            prediction = f"{1e3 * each:.3g} | {each / first[1]:.2g}"
+            training = f"{speed:.3g} | {speed / first[0]:.3g}"
+            prediction = f"{1e3 * each:.3g} | {each / first[1]:.3g}"
             print(f"| {network} | {size} | {cost} | {training} | {prediction} |", flush=True)
 
 
