@@ -1,13 +1,14 @@
 """Time and memory of training on more faces than fit into the memory, and how they grow.
 
     python examples/benchmarks/large_data.py --sizes 10000 100000 500000
-    python examples/benchmarks/large_data.py --sizes 2000 --sides 48 112 224 --base 200
+    python examples/benchmarks/large_data.py --sizes 10000 --sides 48 112 224 --base 2560
 
 Faces are drawn, a thousand a second, written to a file and opened as a memory map; every size is
 trained on in a new process: one epoch of `fit` on the map, and one pass of `partial_fit` over it in
 parts. The network is narrow, so that what is not the network would show. "Above" is the peak of the
 resident memory, the parts of the map that are in memory included, above what a process holds that
-trains on ``--base`` faces of the same size.
+trains on ``--base`` faces of the same size: 2560 for larger faces, whose batches take much memory
+and are as large then as those of more faces.
 """
 
 import argparse

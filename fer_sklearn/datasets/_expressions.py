@@ -100,6 +100,7 @@ def load_expressions(
         data : ndarray of uint8 of shape (n, image_size, image_size)
             With `out`, a read-only memory map.
         target : ndarray of str of shape (n,)
+            Name of each face's emotion.
         target_names : list of str
             The emotions that there are, sorted.
         groups : ndarray of str of shape (n,) or None

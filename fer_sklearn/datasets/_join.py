@@ -38,8 +38,9 @@ def join_faces(sources, *, min_sources=1):
         data : ndarray of uint8 of shape (n, h, w)
             One source after the other.
         target : ndarray of str of shape (n,)
+            Label of each face.
         target_names : list of str
-            Sorted.
+            The labels that there are, sorted.
         source : ndarray of str of shape (n,)
             Name of the source.
         groups : ndarray of int of shape (n,)
