@@ -69,7 +69,8 @@ def load_expressions(
         - "expw": ExpW. ``label.lst`` and the photos, from which the faces are cut by their boxes.
         - "fer+": FER+ as images: ``FER2013Train/label.csv`` beside ``fer0000000.png``,
           likewise ``FER2013Valid`` and ``FER2013Test``. Images are kept, and labelled, as by
-          `load_ferplus` with ``target="majority"``.
+          `load_ferplus` with ``target="majority"``. In the authors' repository these lists have
+          other votes than ``fer2013new.csv`` for some images: 246 of the 3,579 in FER2013Valid.
         - "jaffe": JAFFE, by names such as ``KA.AN1.39.tiff``.
         - "kdef": KDEF, by names such as ``AF01ANS.JPG``.
         - "raf-db": RAF-DB, basic. Either ``EmoLabel/list_patition_label.txt`` and the aligned
