@@ -30,6 +30,7 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
@@ -60,6 +61,7 @@ html_sidebars = {
         "install",
         "model-card",
         "licences",
+        "contribute",
         "changelog",
         "design",
         "decisions",
@@ -170,8 +172,16 @@ autosummary_context = {
 }
 
 
+def help_keyboards_and_readers(app, page, template, context, doctree):
+    """Let keys scroll the tables that examples show, whose empty corner is not a heading."""
+    body = context.get("body", "")
+    wide = 'rendered_html output_result"'
+    context["body"] = body.replace(wide, wide + ' tabindex="0"').replace("<th></th>", "<td></td>")
+
+
 def setup(app):
     """Connect the functions above."""
+    app.connect("html-page-context", help_keyboards_and_readers)
     app.connect("env-check-consistency", check_that_all_is_documented)
     app.connect("missing-reference", resolve_short_name)
     app.connect("source-read", read_markdown)

@@ -112,7 +112,7 @@ def parse_arguments():
     )
     add_run(parser)
     network = parser.add_argument_group("network and training")
-    add(network, PARAMETERS, *(params_of(name) for name in PRESETS))
+    add(network, PARAMETERS, {name: params_of(name) for name in PRESETS})
     network.add_argument(
         "--oversample", action="store_true", help="repeat the faces of rare expressions"
     )
@@ -127,8 +127,8 @@ def parse_arguments():
         help="how gray levels are brought to one scale (default: dataset)",
     )
     changes = parser.add_argument_group("random changes of training faces")
-    augmenters = [params_of(name)["augment"] or FaceAugmenter() for name in PRESETS]
-    add(changes, AUGMENTATION, *(augmenter.get_params() for augmenter in augmenters))
+    augmenters = {name: params_of(name)["augment"] or FaceAugmenter() for name in PRESETS}
+    add(changes, AUGMENTATION, {name: each.get_params() for name, each in augmenters.items()})
     return parser.parse_args()
 
 
@@ -174,14 +174,16 @@ def params_of(name):
     return {**FERClassifier().get_params(deep=False), **preset(name)}
 
 
-def add(group, options, fast, accurate):
-    """Add options, with their choices and their values in the two presets."""
+def add(group, options, presets):
+    """Add options, with their choices and their values in the presets."""
+    fast = presets["fast"]
     for name, (kind, words) in options.items():
         form = {"type": kind} if isinstance(kind, type) else {"choices": kind}
         many = {"nargs": "+"} if name == "widths" else {}
         default = "that of the network or optimiser" if fast[name] is None else fast[name]
-        if accurate[name] != fast[name]:
-            default = f"{default}; of the preset accurate: {accurate[name]}"
+        for preset_name, values in presets.items():
+            if values[name] != fast[name]:
+                default = f"{default}; of the preset {preset_name}: {values[name]}"
         option = f"--{name.replace('_', '-')}"
         group.add_argument(option, **form, **many, help=f"{words} (default: {default})")
 

@@ -399,4 +399,17 @@ def _check(y_true, y_proba, labels):
     unknown = set(np.unique(y_true).tolist()) - set(labels.tolist())
     if unknown:
         raise ValueError(f"y has the labels {sorted(unknown)}, the classifier {labels.tolist()}.")
-    return y_true, y_proba, labels
+    return y_true, _sum_to_one(y_proba), labels
+
+
+def _sum_to_one(y_proba):
+    """Return probabilities whose rows sum to 1 exactly: those of float32 do so roughly."""
+    sums = y_proba.sum(axis=1, keepdims=True)
+    if not ((y_proba >= 0).all() and (abs(sums - 1) <= 1e-3).all()):  # NaN is neither
+        raise ValueError(
+            "Expected probabilities: no row with a number below 0, and each with the sum 1. Got "
+            f"numbers from {y_proba.min():.3g} to {y_proba.max():.3g}, and sums from "
+            f"{sums.min():.3g} to {sums.max():.3g}. Pass what predict_proba returns, not logits "
+            "or votes."
+        )
+    return y_proba / sums

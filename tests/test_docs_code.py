@@ -68,21 +68,22 @@ def test_code_is_python(page):
         compile(block, page, "exec")
 
 
-def test_the_readme_runs(names, monkeypatch):
-    X, y = names["X"], names["y"]
-    write_folder(Path("my_faces"), X, y)
-    my_labels = np.where(y[:28] == "happy", "glad", "bored")
-    names |= {"faces": X, "my_faces": X[:28], "my_labels": my_labels}
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_front_pages_run(page, names, monkeypatch):
+    write_folder(Path("my_faces"), names["X"], names["y"])
     small = search_space().only("learning_rate", "dropout")
-    monkeypatch.setattr(_space_for, "search_space", lambda preset: small)
-    run("README.md", names, "n_trials=40", "n_trials=1")
+    monkeypatch.setattr(_space_for, "search_space", lambda *preset: small)
+    run(page, names, "n_trials=40", "n_trials=1")
     assert names["clf"].classes_.tolist() == names["faces"].target_names
+    assert names["clf"].n_iter_ == 1
     assert len(names["search"].cv_results_["params"]) == 1
 
 
-def test_the_first_page_runs(names):
-    run("docs/index.md", names)
-    assert names["clf"].n_iter_ == 1
+def test_the_front_pages_have_the_same_code_of_five_lines_at_most():
+    codes = blocks("README.md")
+    assert codes == blocks("docs/index.md")
+    assert len(codes) == 3
+    assert max(len(code.strip().splitlines()) for code in codes) <= 5
 
 
 def test_the_page_on_dask_runs(names):

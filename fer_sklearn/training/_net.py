@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -70,6 +71,13 @@ class FaceNet(NeuralNetClassifier):
         self.mixup = mixup
         # Of the logits: skorch's scoring callbacks ask for probabilities.
         super().__init__(module, **{"predict_nonlinearity": _softmax, **kwargs})
+
+    def __deepcopy__(self, memo: dict) -> FaceNet:
+        """Copy every part once; skorch copies the module twice, through a pickle."""
+        copied = object.__new__(type(self))
+        memo[id(self)] = copied
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
 
     @property
     def _default_callbacks(self) -> list:
