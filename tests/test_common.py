@@ -10,6 +10,7 @@ ESTIMATORS = [
     # Narrow and few epochs, for time: neither is part of the contract. The rate makes up for it.
     FERClassifier(widths=(16,), max_epochs=4, learning_rate=0.3),
     FERClassifier(network="cnn", widths=(4, 8), max_epochs=4, precision="float32"),
+    FERClassifier("hybrid", widths=(16,), depth=1, max_epochs=4, learning_rate=0.1),
     *(FaceNormalizer(method) for method in ("dataset", "scale", "image", "equalize")),
     FaceAugmenter(),
     FaceEmbedder(FERClassifier(widths=(8,), max_epochs=1, random_state=0)),

@@ -18,7 +18,7 @@ from PIL import Image
 from small_fer2013 import write_fer2013
 
 from fer_sklearn import FERClassifier
-from fer_sklearn.datasets import load_fer2013
+from fer_sklearn.datasets import FER2013_NAMES, load_fer2013, make_faces
 from fer_sklearn.networks import ResNet
 from fer_sklearn.tuning import _space_for, search_space
 
@@ -117,6 +117,29 @@ def test_the_page_on_photos_runs(names):
     assert Path("sheet.html").exists()
     assert len(names["faces"].data) == 8
     assert names["frame"].columns[5:7].tolist() == ["bored", "happy"]
+
+
+def test_the_page_on_data_runs(names):
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
+    data = pytest.importorskip("skimage.data", reason="the face is in scikit-image's data")
+    write_fer2013(Path("faces.csv"))
+    names |= {"load_fer2013": load_fer2013, "FER2013_NAMES": FER2013_NAMES}
+    faces, codes = (
+        make_faces(35, random_state=0),
+        iter(["AN", "DI", "FE", "HA", "NE", "SA", "SU"] * 5),
+    )
+    for folder in ("jaffe", "kdef"):
+        Path(folder).mkdir()
+    for number, face in enumerate(faces.data):
+        Image.fromarray(face).save(f"jaffe/K{'ABCDE'[number // 7]}.{next(codes)}1.{number}.tiff")
+    for name in ("AF01AFS", "AF01HAS", "AM02AFS", "BM02HAS", "AM02HAFL"):
+        Image.fromarray(data.astronaut()[:256, 80:400]).save(f"kdef/{name}.JPG")
+    run("docs/user_guide/data.md", names)
+    assert len(names["scores"]) == 5
+    assert names["kdef"].data.shape == (4, 48, 48)
+    assert set(names["faces"].source) == {"fer2013", "jaffe", "kdef"}
+    train, test = (set(names["faces"].groups[rows]) for rows in (names["train"], names["test"]))
+    assert not train & test
 
 
 class ThreadingServer(ThreadingMixIn, WSGIServer):

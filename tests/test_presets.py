@@ -31,6 +31,16 @@ def test_the_report_s_network_has_its_parts_and_no_others():
     assert (clf.augment.flip, clf.augment.erase) == (0.5, 0)
 
 
+def test_the_transformer_s_preset_is_the_accurate_one_with_another_network():
+    params, accurate = preset("hybrid"), preset("accurate")
+    assert {name for name in params if repr(params[name]) != repr(accurate.get(name))} == {
+        *("network", "depth", "weight_decay")
+    }
+    built = NETWORKS[params["network"]](7, (48, 48), widths=params["widths"], depth=params["depth"])
+    usual = NETWORKS["hybrid"](7, (48, 48))
+    assert [part.shape for part in built.parameters()] == [p.shape for p in usual.parameters()]
+
+
 def test_a_preset_shares_nothing_between_classifiers():
     first, second = (FERClassifier(**preset("accurate")) for _ in range(2))
     first.set_params(augment__erase=0.0)
@@ -38,5 +48,5 @@ def test_a_preset_shares_nothing_between_classifiers():
 
 
 def test_an_unknown_preset_is_an_error_that_names_the_known():
-    with pytest.raises(ValueError, match="accurate, fast, report"):
+    with pytest.raises(ValueError, match="accurate, fast, hybrid, report"):
         preset("slow")

@@ -135,6 +135,14 @@ def test_the_usual_space_of_a_pipeline_has_its_names(estimator, step, augment):
     assert set(usual_space(estimator).names) == expected
 
 
+@pytest.mark.parametrize("network", ["hybrid", "vit"])
+def test_the_usual_space_of_a_transformer_is_its_own(network):
+    space = usual_space(FERClassifier(network, augment=FaceAugmenter()))
+    assert space.ranges == search_space(network).ranges
+    inside = usual_space(make_fer_pipeline(network=network)).ranges
+    assert inside["classify__widths"] == space.ranges["widths"]
+
+
 @pytest.mark.parametrize("augment", ["off", "upstream"])
 def test_strengths_that_nothing_takes_are_not_in_the_usual_space(augment):
     names = usual_space(make_pipeline(FERClassifier(augment=augment))).names
@@ -143,7 +151,7 @@ def test_strengths_that_nothing_takes_are_not_in_the_usual_space(augment):
 
 def test_a_pipeline_is_tuned_by_the_usual_space(faces, monkeypatch):
     small = search_space().only("learning_rate", "dropout", "augment__rotation")
-    monkeypatch.setattr(space_module, "search_space", lambda: small)
+    monkeypatch.setattr(space_module, "search_space", lambda preset: small)
     found = search(PIPELINE, None, n_trials=2).fit(faces.data, faces.target)
     assert found.cv_results_["state"].tolist() == ["complete"] * 2
     assert set(found.best_params_) == {

@@ -3,15 +3,22 @@
 import numpy as np
 import optuna
 import pytest
+import torch
 from helpers import small_classifier
 from optuna.distributions import FloatDistribution, IntDistribution
-from sklearn.model_selection import GridSearchCV, ParameterSampler, RandomizedSearchCV
+from sklearn.model_selection import (
+    GridSearchCV,
+    ParameterGrid,
+    ParameterSampler,
+    RandomizedSearchCV,
+)
 
 from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
+from fer_sklearn.networks import NETWORKS
 from fer_sklearn.training import OPTIMIZERS
 from fer_sklearn.tuning import SearchSpace, search_space
 
-PRESETS = ["fast", "accurate"]
+PRESETS = ["fast", "accurate", "hybrid", "vit"]
 
 
 def trials(space, n=60):
@@ -26,6 +33,15 @@ def test_every_parameter_exists_and_every_draw_is_valid(preset):
         clf._validate_params()
         clf.augment._validate_params()
         assert isinstance(params["widths"], tuple)
+
+
+@pytest.mark.parametrize("name", ["hybrid", "vit"])
+def test_every_network_in_the_space_of_a_transformer_can_be_built(name):
+    grid = ParameterGrid(search_space(name).only("widths", "depth").to_grid(9))
+    assert len(grid) == 15
+    for params in grid:
+        with torch.device("meta"):
+            NETWORKS[name](7, (48, 48), **params)
 
 
 def test_every_augmentation_strength_is_in_the_table():

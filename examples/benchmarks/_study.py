@@ -332,12 +332,13 @@ def seconds_of(function, *args):
     return time.perf_counter() - start, result
 
 
-def write_faces(path, n, part=10_000):
+def write_faces(path, n, part=10_000, side=48):
     """Draw n faces into a file to map, and their labels into one beside it."""
-    faces = np.lib.format.open_memmap(path, "w+", np.uint8, (n, 48, 48))
+    faces = np.lib.format.open_memmap(path, "w+", np.uint8, (n, side, side))
+    part = max(1, part * 48**2 // side**2)  # faces in memory at once
     labels = []
     for start in range(0, n, part):
-        drawn = make_faces(min(part, n - start), random_state=start)
+        drawn = make_faces(min(part, n - start), image_size=side, random_state=start)
         faces[start : start + part] = drawn.data
         labels.append(drawn.target)
     faces.flush()

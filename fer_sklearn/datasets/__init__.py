@@ -3,9 +3,11 @@
 from ._cleaning import clean_faces
 from ._duplicates import duplicate_groups, near_pairs
 from ._emotions import EMOTIONS, FER2013_NAMES, convert_emotions
+from ._expressions import load_expressions
 from ._fer2013 import load_fer2013
 from ._ferplus import load_ferplus
 from ._folder import load_image_folder
+from ._join import join_faces
 from ._label_noise import find_label_noise
 from ._pixel_text import parse_pixels
 from ._quality import FaceReport, inspect_faces
@@ -22,6 +24,8 @@ __all__ = [
     "duplicate_groups",
     "find_label_noise",
     "inspect_faces",
+    "join_faces",
+    "load_expressions",
     "load_fer2013",
     "load_ferplus",
     "load_image_folder",

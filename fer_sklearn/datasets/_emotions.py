@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Emotion(NamedTuple):
-    """One emotion in the vocabularies that data sets use."""
+    """One emotion in the vocabularies that datasets use."""
 
     name: str
     fer2013: int | None  # code in fer2013.csv
@@ -30,11 +30,40 @@ EMOTIONS = (
 #: Names in the order of FER-2013's codes.
 FER2013_NAMES = tuple(emotion.name for emotion in EMOTIONS if emotion.fer2013 is not None)
 
+
+def _numbered(first: int, *names: str) -> dict[str, str]:
+    return {str(number): name for number, name in enumerate(names, first)}
+
+
+#: Labels of other datasets, as they are written in file names and lists.
+_LABELS = {
+    "affectnet": _numbered(
+        0, "neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt"
+    ),
+    "ck+": _numbered(
+        0, "neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise"
+    ),
+    "expw": _numbered(0, *FER2013_NAMES),
+    "jaffe": {
+        **{"an": "angry", "di": "disgust", "fe": "fear", "ha": "happy"},
+        **{"ne": "neutral", "sa": "sad", "su": "surprise"},
+    },
+    "kdef": {
+        **{"af": "fear", "an": "angry", "di": "disgust", "ha": "happy"},
+        **{"ne": "neutral", "sa": "sad", "su": "surprise"},
+    },
+    "raf-db": _numbered(1, "surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"),
+}
+_BY_NAME = {emotion.name: emotion for emotion in EMOTIONS}
 _VOCABULARIES: dict[str, dict[Any, Emotion]] = {
-    "name": {emotion.name: emotion for emotion in EMOTIONS},
+    "name": _BY_NAME,
     "fer2013": {emotion.fer2013: emotion for emotion in EMOTIONS if emotion.fer2013 is not None},
     "ferplus": {emotion.ferplus: emotion for emotion in EMOTIONS},
     "folder": {alias: emotion for emotion in EMOTIONS for alias in emotion.aliases},
+    **{
+        source: {label: _BY_NAME[name] for label, name in labels.items()}
+        for source, labels in _LABELS.items()
+    },
 }
 
 
@@ -102,11 +131,15 @@ def convert_emotions(labels, *, source="name", target="name"):
     ----------
     labels : array-like of shape (n_samples,)
         Labels in the vocabulary `source`.
-    source : {"name", "fer2013", "ferplus", "folder"}, default="name"
+    source : str, default="name"
         - "name": angry, disgust, fear, happy, sad, surprise, neutral (and contempt).
         - "fer2013": the codes 0 to 6 of ``fer2013.csv``, as numbers or digits.
         - "ferplus": the columns of FER+: anger, disgust, fear, happiness, ...
         - "folder": names of folders, in any case: Anger, happiness, Surprised, ...
+        - "affectnet", "ck+", "expw", "raf-db": the numbers of these datasets, as numbers or
+          digits. RAF-DB's begin with 1.
+        - "jaffe", "kdef": the two letters in the file names of these datasets, in any case. AF is
+          KDEF's afraid, and FE is JAFFE's fear.
     target : {"name", "fer2013", "ferplus"}, default="name"
         The vocabulary of the result.
 
@@ -128,6 +161,8 @@ def convert_emotions(labels, *, source="name", target="name"):
     ['happy', 'neutral']
     >>> convert_emotions(["Happiness", "anger"], source="folder", target="fer2013").tolist()
     [3, 0]
+    >>> convert_emotions([1, 7], source="raf-db").tolist()
+    ['surprise', 'neutral']
     """
     _check_vocabulary("source", source, _VOCABULARIES)
     _check_vocabulary("target", target, ("name", "fer2013", "ferplus"))
@@ -143,13 +178,29 @@ def _look_up(label, source) -> Emotion:
     key = label
     if source == "fer2013" and str(label).strip().isdigit():
         key = int(label)
-    elif source == "folder":
-        key = str(label).strip().lower()
+    elif source == "folder" or source in _LABELS:
+        key = label_key(label)
     vocabulary = _VOCABULARIES[source]
     if key not in vocabulary:
         known = ", ".join(str(entry) for entry in vocabulary)
         raise ValueError(f"Unknown emotion {label!r} in {source!r}. Known: {known}.")
     return vocabulary[key]
+
+
+def label_key(label) -> str:
+    """Return a label as the vocabularies have it: in lower case, a number as its digits."""
+    text = str(label).strip().lower()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else text
+
+
+def labels_of(source: str) -> dict[str, str]:
+    """Return the name of the emotion for each label of a dataset, and for the usual names."""
+    known = {**_VOCABULARIES["folder"], **_VOCABULARIES[source]}
+    return {str(label): emotion.name for label, emotion in known.items()}
 
 
 def _check_vocabulary(parameter, value, known):

@@ -16,9 +16,8 @@ from ._fer2013_csv import CSV_NAMES, read_csv
 from ._fer2013_parquet import read_parquet
 from ._folder import load_image_folder
 from ._paths import as_path, is_visible
-from ._splits import SPLIT_ORDER, split_of
+from ._splits import SPLIT_ORDER, meant_by, split_names, split_of
 
-_TESTS = {"PublicTest", "PrivateTest", "Test"}
 _PACKED = ("", ".gz", ".xz", ".bz2", ".zip")
 #: What the file is called; those that come first are taken first.
 _FILES = (
@@ -121,36 +120,21 @@ def load_fer2013(
             f"Expected a path, got a {type(path).__name__}. For a table in memory: "
             "X = parse_pixels(df['pixels']), y = convert_emotions(df['emotion'], source='fer2013')."
         )
-    names = _split_names(usage)
-    wanted = set().union(*map(_meant_by, names))
+    names = split_names(usage)
+    wanted = set().union(*map(meant_by, names))
     codes = EmotionCodes(emotions)
     path = as_path(path)
     files = _find_files(path, wanted)
     bunch = (
         _from_files(files, wanted, codes) if files else _from_folders(path, names, wanted, codes)
     )
-    missing = [name for name in names if not _meant_by(name) & set(bunch.usage)]
+    missing = [name for name in names if not meant_by(name) & set(bunch.usage)]
     if missing:
         raise ValueError(f"{path} has no images of usage={', '.join(map(repr, missing))}.")
     bunch.DESCR = _DESCR
     if as_frame:
         _make_frame(bunch)
     return (bunch.data, bunch.target) if return_X_y else bunch
-
-
-def _split_names(usage) -> list[str]:
-    known = (*SPLIT_ORDER, "all")
-    names = [usage] if isinstance(usage, str) else list(usage)
-    if set(names) - set(known) or not names:
-        raise ValueError(
-            f"usage must be one of {', '.join(known)}, or several of them, got {usage!r}."
-        )
-    return names
-
-
-def _meant_by(name: str) -> set[str]:
-    """Return the splits that one of `usage` asks for."""
-    return {"all": {*SPLIT_ORDER, ""}, "Test": _TESTS}.get(name, {name})
 
 
 def _find_files(path: Path, wanted: set[str]) -> list[Path]:
@@ -265,7 +249,7 @@ def _from_folders(path: Path, names: list[str], wanted: set[str], emotions: Emot
 
 def _check_folders(path: Path, splits: dict[Path, str], names: list[str]) -> None:
     """Raise, before anything is decoded, if a split that is wanted has no folder."""
-    missing = [name for name in names if not _meant_by(name) & set(splits.values())]
+    missing = [name for name in names if not meant_by(name) & set(splits.values())]
     if missing:
         there = ", ".join(f"{folder.name}/ ({split!r})" for folder, split in splits.items())
         raise ValueError(

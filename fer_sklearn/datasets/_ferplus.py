@@ -144,8 +144,21 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} is damaged or cut off: {error}. Get the file again.") from error
 
 
-def _by_majority(votes, n_emotions):
-    """More than half of the votes, slips aside, name one emotion."""
+def by_majority(votes, n_emotions):
+    """Keep images for which more than half of the votes, slips aside, name one emotion.
+
+    Parameters
+    ----------
+    votes : ndarray of float of shape (n, n_emotions + 2)
+        The emotions in any order, then unknown and no face.
+    n_emotions : int
+
+    Returns
+    -------
+    chosen : ndarray of bool of shape (n,)
+    shares : ndarray of float of shape (n, n_emotions)
+        Of the votes for emotions.
+    """
     votes = _without_slips(votes)
     top = votes.argmax(axis=1)
     chosen = (votes.max(axis=1) > votes.sum(axis=1) / 2) & (top < n_emotions)
@@ -192,4 +205,4 @@ def _shares(votes, n_emotions) -> np.ndarray:
     return emotional / np.maximum(emotional.sum(axis=1, keepdims=True), 1e-12)
 
 
-_RULES = {"majority": _by_majority, "distribution": _by_distribution, "votes": _by_votes}
+_RULES = {"majority": by_majority, "distribution": _by_distribution, "votes": _by_votes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,10 +35,24 @@ _STRIP = 2**20
 _HEADER = 128
 
 
+class Crop(NamedTuple):
+    """A part of an image, to be decoded in its place: a face in a photo."""
+
+    path: Path
+    box: tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright image
+
+    def __str__(self) -> str:
+        return f"{self.path}[{','.join(map(str, self.box))}]"
+
+    def stat(self) -> os.stat_result:
+        """Return the status of the file, as a path does."""
+        return self.path.stat()
+
+
 class _Task(NamedTuple):
     """The files to decode, and how."""
 
-    files: list[Path]
+    files: Sequence[Path | Crop]
     size: int
     max_pixels: int | None
 
@@ -52,7 +66,7 @@ class _Task(NamedTuple):
 def read_images(
     files, size: int, *, max_pixels=None, n_jobs=None, verbose: int = 0
 ) -> tuple[np.ndarray, list]:
-    """Decode files into memory.
+    """Decode files, or the parts of files that `Crop` names, into memory.
 
     Returns
     -------
@@ -124,7 +138,7 @@ def _refuse_foreign(*parts: Path) -> None:
             )
 
 
-def _stamp(file: Path) -> tuple[str, str]:
+def _stamp(file: Path | Crop) -> tuple[str, str]:
     """Return size and time of a file, by which another one under its name is told."""
     try:
         status = file.stat()
@@ -172,8 +186,9 @@ def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, li
     for here, lacking in ((out, index), (index, out)):
         if not lacking.exists():
             raise ValueError(
-                f"{here} is there, but {lacking} is not: it is not a result of load_image_folder, "
-                "or half of one. It was not changed: move it away, or choose another out."
+                f"{here} is there, but {lacking} is not: it is not what load_image_folder or "
+                "load_expressions has stored, or half of it. It was not changed: move it away, or "
+                "choose another out."
             )
     reasons = _known(index, task, stamps)
     images = _map(out)
@@ -296,9 +311,10 @@ def _read_batch(files, size: int, max_pixels: int | None) -> tuple[np.ndarray, l
     return np.array(images, dtype=np.uint8).reshape(-1, size, size), reasons
 
 
-def _read_gray(file: Path, size: int, max_pixels: int | None) -> np.ndarray:
+def _read_gray(file: Path | Crop, size: int, max_pixels: int | None) -> np.ndarray:
     """Read an image of any mode as 8-bit gray, resized to (size, size)."""
-    with Image.open(file) as image:
+    path, box = file if isinstance(file, Crop) else (file, None)
+    with Image.open(path) as image:
         if max_pixels is not None and image.width * image.height > max_pixels:
             raise Image.DecompressionBombError(  # Pillow itself warns up to twice its limit
                 f"{image.width} x {image.height} pixels are more than max_pixels={max_pixels}"
@@ -309,9 +325,20 @@ def _read_gray(file: Path, size: int, max_pixels: int | None) -> np.ndarray:
     del image  # it may be large: before the next copy is made
     if turn is not None:
         gray = gray.transpose(turn)
+    if box is not None:
+        gray = _cut(gray, box)
     if gray.size != (size, size):
         gray = gray.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(gray)
+
+
+def _cut(gray: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return what a box and an image have in common; boxes of detectors may reach beyond it."""
+    (left, top, right, bottom), (width, height) = box, gray.size
+    inside = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise ValueError(f"the box {box} has no pixel of this image of {width} x {height} pixels")
+    return gray.crop(inside)
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:

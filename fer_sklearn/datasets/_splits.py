@@ -27,3 +27,29 @@ def split_of(name: str) -> str | None:
     Case and separators do not matter: Train, PUBLIC_TEST and "private test" are known.
     """
     return _NAMES.get(re.sub(r"[\s_.-]+", "", name).lower())
+
+
+#: Splits that "Test" asks for: a folder or file called test may be either of the challenge's.
+_TESTS = {"PublicTest", "PrivateTest", "Test"}
+
+
+def split_names(usage) -> list[str]:
+    """Return the names that a parameter `usage` lists.
+
+    Raises
+    ------
+    ValueError
+        If one of them is unknown, or there is none.
+    """
+    known = (*SPLIT_ORDER, "all")
+    names = [usage] if isinstance(usage, str) else list(usage)
+    if set(names) - set(known) or not names:
+        raise ValueError(
+            f"usage must be one of {', '.join(known)}, or several of them, got {usage!r}."
+        )
+    return names
+
+
+def meant_by(name: str) -> set[str]:
+    """Return the splits that one of `usage` asks for."""
+    return {"all": {*SPLIT_ORDER, ""}, "Test": _TESTS}.get(name, {name})

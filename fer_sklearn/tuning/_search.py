@@ -60,11 +60,12 @@ class FERSearchCV(BaseSearchCV):
         Usually a `FERClassifier`; any estimator works, without reports by epoch.
     space : SearchSpace, dict, callable or None, default=None
         What to search: a dict of Optuna distributions by parameter, a function that draws the
-        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``. For a
-        pretrained network it leaves out the network's shape and takes a fifth of the learning
-        rates. It leaves out augmentation that `augment` disables. For a `FERClassifier` in a
-        Pipeline it has the names of the Pipeline. A function must draw the same values again
-        from a finished trial; it may raise `optuna.TrialPruned`.
+        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``, or
+        the space of the network if that is "hybrid" or "vit". For a pretrained network it leaves
+        out the network's shape and takes a fifth of the learning rates. It leaves out augmentation
+        that `augment` disables. For a `FERClassifier` in a Pipeline it has the names of the
+        Pipeline. A function must draw the same values again from a finished trial; it may raise
+        `optuna.TrialPruned`.
     n_trials : int or None, default=20
         Total number of trials of the study, those of earlier runs and other processes included.
         None: until `timeout`.

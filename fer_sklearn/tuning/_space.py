@@ -48,6 +48,19 @@ _ACCURATE: dict[str, Range] = {
     "plain_fraction": FloatDistribution(0.0, 0.3),
     "augment__erase": FloatDistribution(0.0, 1.0),
 }
+#: Eight heads, the default, share each of the last widths. SGD suits no transformer.
+_HYBRID: dict[str, Range] = {
+    **_ACCURATE,
+    "widths": CategoricalDistribution(("32-64-128", "48-96-192", "64-128-256")),
+    "depth": IntDistribution(2, 6),
+    "optimizer": CategoricalDistribution(("muon", "adamw")),
+    "weight_decay": FloatDistribution(5e-3, 0.2, log=True),
+}
+_VIT: dict[str, Range] = {
+    **_HYBRID,
+    "widths": CategoricalDistribution(("128", "192", "256")),
+    "depth": IntDistribution(4, 8),
+}
 _REPORT: dict[str, Range] = {
     "widths": CategoricalDistribution(("32-64-128", "32-64-128-256", "64-128-256")),
     "dropout": FloatDistribution(0.2, 0.6),
@@ -58,7 +71,13 @@ _REPORT: dict[str, Range] = {
     **_AUGMENT,
 }
 #: {preset: ranges, and whose learning rates are searched if "optimizer" is not}
-_TABLES = {"fast": (_FAST, "muon"), "accurate": (_ACCURATE, "muon"), "report": (_REPORT, "adam")}
+_TABLES = {
+    "fast": (_FAST, "muon"),
+    "accurate": (_ACCURATE, "muon"),
+    "hybrid": (_HYBRID, "muon"),
+    "vit": (_VIT, "muon"),
+    "report": (_REPORT, "adam"),
+}
 
 
 class SearchSpace:
@@ -262,9 +281,10 @@ def search_space(preset: str = "fast") -> SearchSpace:
 
     Parameters
     ----------
-    preset : {"fast", "accurate", "report"}, default="fast"
-        "accurate" reaches to wider networks and stronger regularisation; "report" is for
-        ``FERClassifier(**preset("report"))``, a plain CNN trained with Adam.
+    preset : {"fast", "accurate", "hybrid", "vit", "report"}, default="fast"
+        "accurate" reaches to wider networks and stronger regularisation; "hybrid" and "vit" are for
+        the transformers of these names; "report" is for ``FERClassifier(**preset("report"))``, a
+        plain CNN trained with Adam.
 
     Returns
     -------

@@ -15,6 +15,9 @@ from ..normalize import FaceNormalizer
 from ..training import FINE_TUNING_RATE
 from ._space import SearchSpace, search_space
 
+#: Networks whose layers are not those of the other ones, and their spaces.
+_SPACES = {"hybrid": "hybrid", "vit": "vit"}
+
 
 def parts_of(estimator, kind: type) -> dict[str, Any]:
     """Return the parts of this class by the parameter that holds them; "" is the whole."""
@@ -23,7 +26,7 @@ def parts_of(estimator, kind: type) -> dict[str, Any]:
 
 
 def usual_space(estimator) -> SearchSpace:
-    """Return `search_space()` without what this estimator has fixed or leaves to others.
+    """Return the space of its network without what an estimator has fixed or leaves to others.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def usual_space(estimator) -> SearchSpace:
     ((step, classifier),) = classifiers.items()
     augment = _augmenter_of(estimator, step, classifier)
     fixed = set() if classifier.pretrained is None else {"widths", "depth"}
-    space = search_space()
+    space = search_space(_SPACES.get(classifier.network, "fast"))
     if augment is None:
         fixed |= {name for name in space.names if name.startswith("augment__")}
     space = space.only(*(name for name in space.names if name not in fixed))

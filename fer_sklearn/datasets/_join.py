@@ -1,0 +1,155 @@
+"""Faces of several datasets in one, to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, validate_params
+
+from ._duplicates import exact_groups, join_groups
+from ._emotions import EMOTIONS, labels_of
+
+_NAMES = {emotion.name for emotion in EMOTIONS}
+
+
+@validate_params(
+    {"sources": [Mapping], "min_sources": [Interval(Integral, 1, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
+def join_faces(sources, *, min_sources=1):
+    """Join the faces of several datasets, to train on all of them.
+
+    Parameters
+    ----------
+    sources : dict of {str: Bunch}
+        What the loaders return, by a name of your own. Each needs `data`, uint8 of shape
+        (n, h, w), and `target`; `groups` and `usage` are used where there are some. The images
+        of all sources have one size, and the same emotion has the same name in all of them.
+    min_sources : int, default=1
+        Faces are left out if fewer sources have their label. A label that one source alone has can
+        be told by the looks of that source: 2 leaves such labels out.
+
+    Returns
+    -------
+    bunch : :class:`sklearn.utils.Bunch`
+        data : ndarray of uint8 of shape (n, h, w)
+            One source after the other.
+        target : ndarray of str of shape (n,)
+            Label of each face.
+        target_names : list of str
+            The labels that there are, sorted.
+        source : ndarray of str of shape (n,)
+            Name of the source.
+        groups : ndarray of int of shape (n,)
+            What has to be on one side of a split: the faces of one group of one source. A face
+            whose source has no groups is one of its own. Exact copies are in one group, whichever
+            sources they are from: FER+ has FER-2013's images.
+        usage : ndarray of str of shape (n,)
+            Split of each face; "" where the source has none.
+
+    Raises
+    ------
+    ValueError
+        If there is no source; if images differ in size or are not uint8; if a source has no
+        target, or calls an emotion by another name; or if no label has `min_sources` sources.
+
+    See Also
+    --------
+    load_expressions : Loads many datasets of expressions, with groups.
+    fer_sklearn.tuning.HoldOut : Takes these groups, as ``StratifiedGroupKFold`` does.
+
+    Examples
+    --------
+    >>> from fer_sklearn.datasets import join_faces, make_faces
+    >>> first, second = (make_faces(n, random_state=n) for n in (20, 10))
+    >>> faces = join_faces({"first": first, "second": second})
+    >>> faces.data.shape, faces.source[[0, -1]].tolist()
+    ((30, 48, 48), ['first', 'second'])
+    """
+    if not sources:
+        raise ValueError('Expected sources, {"jaffe": load_expressions(...), ...}, got none.')
+    for name, bunch in sources.items():
+        _check(name, bunch)
+    _check_shapes(sources)
+    lengths = [len(bunch.data) for bunch in sources.values()]
+    joined = Bunch(
+        data=np.concatenate([bunch.data for bunch in sources.values()]),
+        target=np.concatenate([np.asarray(bunch.target, str) for bunch in sources.values()]),
+        source=np.repeat(np.array([*map(str, sources)]), lengths),
+        groups=_groups(sources),
+        usage=np.concatenate([_usage(bunch) for bunch in sources.values()]),
+    )
+    kept = _kept(sources, joined.target, min_sources)
+    if not kept.all():
+        joined = Bunch(**{name: values[kept] for name, values in joined.items()})
+    joined.target_names = np.unique(joined.target).tolist()
+    return joined
+
+
+def _check(name, bunch) -> None:
+    """Raise if a source is not one that can be joined."""
+    data, target = (getattr(bunch, part, None) for part in ("data", "target"))
+    if data is None or target is None:
+        raise ValueError(
+            f"{name!r}: expected a Bunch with data and target, as load_expressions returns, got "
+            f"{type(bunch).__name__} without {'data' if data is None else 'target'}."
+        )
+    if getattr(data, "dtype", None) != np.uint8 or data.ndim != 3:
+        kind = f"{type(data).__name__} of shape {np.shape(data)}"
+        raise ValueError(
+            f"{name!r}: expected images as uint8 of shape (n, h, w), got {kind}. Load them without "
+            "as_frame, and before any normaliser."
+        )
+    if len(target) != len(data):
+        raise ValueError(f"{name!r} has {len(data)} images and {len(target)} labels.")
+    usual = labels_of("name")
+    for label in np.unique(np.asarray(target, dtype=str)).tolist():
+        if label not in _NAMES and label.lower() in usual:
+            raise ValueError(
+                f"{name!r} has the label {label!r}, which is {usual[label.lower()]!r} in this "
+                "package: bunch.target = convert_emotions(bunch.target, source='folder')."
+            )
+
+
+def _check_shapes(sources: Mapping) -> None:
+    shapes = {name: bunch.data.shape[1:] for name, bunch in sources.items()}
+    if len(set(shapes.values())) > 1:
+        said = ", ".join(f"{name!r} {h} x {w}" for name, (h, w) in shapes.items())
+        raise ValueError(
+            f"Expected images of one size, got {said}. Load all with the same image_size, or use "
+            "resize_faces."
+        )
+
+
+def _groups(sources: Mapping) -> np.ndarray:
+    """Return what stays together: a group of one source, and exact copies of any."""
+    copies = exact_groups(*(bunch.data for bunch in sources.values()))
+    pairs, start = [], 0
+    for bunch in sources.values():
+        groups, n = getattr(bunch, "groups", None), len(bunch.data)
+        if groups is not None:
+            _, firsts, inverse = np.unique(groups, return_index=True, return_inverse=True)
+            pairs.append(start + np.column_stack([np.arange(n), firsts[inverse.reshape(-1)]]))
+        start += n
+    return join_groups(copies, np.concatenate(pairs)) if pairs else copies
+
+
+def _usage(bunch) -> np.ndarray:
+    usage = getattr(bunch, "usage", None)
+    return np.full(len(bunch.data), "") if usage is None else np.asarray(usage, dtype=str)
+
+
+def _kept(sources: Mapping, target: np.ndarray, min_sources: int) -> np.ndarray:
+    """Return which faces have a label that enough sources have."""
+    each = [np.unique(np.asarray(bunch.target, dtype=str)) for bunch in sources.values()]
+    labels, counts = np.unique(np.concatenate(each), return_counts=True)
+    kept = np.isin(target, labels[counts >= min_sources])
+    if not kept.any():
+        raise ValueError(
+            f"Expected labels that at least {min_sources} of the {len(sources)} sources have, got "
+            f"none. Lower min_sources."
+        )
+    return kept
