@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..classifier import FERClassifier
 
 #: Names of `fer_sklearn.preset`; a test compares them.
-PRESETS = ("fast", "accurate", "report")
+PRESETS = ("fast", "accurate", "hybrid", "report")
 #: Parameters of a preset that a file of weights decides.
 _OF_THE_NETWORK = ("network", "widths", "depth", "dropout", "network_params")
 _SIDE = 48
@@ -93,8 +93,8 @@ def add_to(commands: Any) -> None:
         "--preset",
         choices=PRESETS,
         default="fast",
-        help="recipe: fast, 16 epochs; accurate, 110 epochs; report, the plain network of much of "
-        "the literature (default: fast)",
+        help="recipe: fast, 16 epochs; accurate, 110; hybrid, a transformer, 110; report, the plain "
+        "network of much of the literature, 90 (default: fast)",
     )
     parser.add_argument(
         "--epochs", type=positive, metavar="N", help="passes over the faces (default: the preset's)"
