@@ -221,6 +221,18 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe ends otherwise there")
+def test_a_reader_who_has_read_enough_is_no_failure(folder, stored, tmp_path):
+    page = tmp_path / "report.html"
+    command = [sys.executable, "-m", "fer_sklearn", "evaluate", stored, folder, "--html", page]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 0
+    assert "roken pipe" not in said
+    assert "</html>" in page.read_text()
+
+
 def test_the_report_is_a_page_in_which_names_are_text(folder, stored, tmp_path):
     evil = "<script>alert(1)</script>"
     odd = tmp_path / "a&b"

@@ -161,18 +161,33 @@ def test_photos_and_videos_are_one_table_and_one_page(folder, tmp_path, capsys):
     assert "1 photo, 1 video with 2 looks, 4 faces" in capsys.readouterr().err
 
 
+WAITS_FOR_CTRL_C = """
+import sys, time
+from fer_sklearn.__main__ import main
+from fer_sklearn.photos._journal import Journal
+
+def add_once(*args, add=Journal.add, added=[]):
+    if added:
+        time.sleep(100)
+    added.append(add(*args))
+
+Journal.add = add_once
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal as a terminal does")
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_continues(folder, tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "table.csv"
     photos.mkdir()
-    for at in range(320):
+    for at in range(48):
         shutil.copy(folder / ("two.jpg" if at % 8 == 0 else "broken.jpg"), photos / f"{at:03}.jpg")
-    command = [sys.executable, "-m", "fer_sklearn", "photos", str(photos), "--out", str(out)]
+    command = ["photos", str(photos), "--out", str(out)]
     journal = tmp_path / "table.csv.part"
-    patient = ["nice", "-n", "19", *command]  # or it may end before it is told to stop
-    with subprocess.Popen(patient, stderr=subprocess.PIPE, text=True) as process:
+    waits = [sys.executable, "-c", WAITS_FOR_CTRL_C, *command]
+    with subprocess.Popen(waits, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while not journal.exists() or len(journal.read_text().splitlines()) < 17:
+        while not journal.exists() or len(journal.read_text().splitlines()) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
@@ -181,9 +196,9 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_continues(folder, tmp_pa
     assert "The same command continues" in said
     assert "Traceback" not in said
     done = pd.read_csv(out).photo.nunique()
-    assert 16 <= done < 320
-    assert main(command[3:]) == 0
+    assert 0 < done < 48
+    assert main(command) == 0
     frame = pd.read_csv(out)
-    assert frame.photo.nunique() == 320
-    assert (frame.status == "ok").sum() == 80
+    assert frame.photo.nunique() == 48
+    assert (frame.status == "ok").sum() == 12
     assert not journal.exists()

@@ -94,12 +94,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.train:
         train, _ = _faces(options, options.train, side, "Training")
     report = evaluation_report(classifier, X, y, train=train)
-    print(report)
     if html:
         title = f"{os.path.basename(options.classifier)} on {os.path.basename(options.path)}"
         replace_file(html, report.to_html(title=title).encode())
         if not options.quiet:
             say(f"The page is in {options.html}.")
+    print(report, flush=True)  # at last: who reads it may not read to its end
     return 0
 
 

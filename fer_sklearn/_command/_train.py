@@ -93,8 +93,8 @@ def add_to(commands: Any) -> None:
         "--preset",
         choices=PRESETS,
         default="fast",
-        help="recipe: fast, 16 epochs; accurate, 110; hybrid, a transformer, 110; report, the plain "
-        "network of much of the literature, 90 (default: fast)",
+        help="recipe: fast, 16 epochs; accurate, 110; hybrid, a transformer, 110; report, the "
+        "plain network of much of the literature, 90 (default: fast)",
     )
     parser.add_argument(
         "--epochs", type=positive, metavar="N", help="passes over the faces (default: the preset's)"
