@@ -174,7 +174,7 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
     ValueError
         If a file cannot hold the network.
     """
-    check_destination(path)
+    _check_name(path)
     about = asdict(pretrained)
     arrays = {name: _halved(name, array) for name, array in about.pop("weights").items()}
     try:
@@ -204,13 +204,18 @@ def check_destination(path: str | PathLike) -> None:
     FileExistsError, OSError, ValueError
         As `write_pretrained` does.
     """
+    _check_name(path)
+    check_writable(path)
+
+
+def _check_name(path: str | PathLike) -> None:
+    """Raise if the name is one of the package's models, or of a file that is not of ours."""
     if str(path) in shipped_names():
         raise ValueError(
             f"{str(path)!r} is the name of a pretrained model of the package, which "
             f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
         )
     _refuse_foreign(Path(path))
-    check_writable(path)
 
 
 def _read(archive: Archive) -> Pretrained:

@@ -16,6 +16,7 @@ from fer_sklearn import FERClassifier
 from fer_sklearn.__main__ import main
 from fer_sklearn._command import _export, _train
 from fer_sklearn.datasets import load_image_folder, make_faces
+from fer_sklearn.datasets._duplicates import group_links, join_groups
 from fer_sklearn.metrics import evaluation_report
 from fer_sklearn.model import VIEWS
 from fer_sklearn.networks import ResNet
@@ -148,7 +149,7 @@ def test_photos_become_faces_first(tmp_path, small, capsys):
 def test_copies_and_photos_stay_together():
     photos = np.array(["b", "a", "a", "c", "d", "e"])
     copies = np.array([0, 1, 2, 1, 3, 3])
-    groups = _train._joined(photos, copies)
+    groups = join_groups(copies, group_links(photos))
     same = groups[:, None] == groups
     expected = [[0], [1, 2, 3], [4, 5]]
     assert [np.flatnonzero(row).tolist() for row in same] == [

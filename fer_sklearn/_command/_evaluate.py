@@ -10,6 +10,7 @@ from ._shared import (
     CLASSIFIER,
     add_command,
     load_faces,
+    load_photos,
     positive,
     read_classifier,
     say,
@@ -107,12 +108,8 @@ def _faces(
     options: argparse.Namespace, path: str, side: int, usage: str
 ) -> tuple[np.ndarray, np.ndarray]:
     verbose = int(not options.quiet)
-    path = os.path.expanduser(path)
-    if options.photos and os.path.isdir(path):
-        from ..photos import FaceFinder, load_photo_folder
-
-        finder = FaceFinder(image_size=side, max_faces=1)
-        faces = load_photo_folder(path, finder=finder, n_jobs=options.jobs, verbose=verbose)
+    if options.photos and os.path.isdir(os.path.expanduser(path)):
+        faces = load_photos(path, side, 1, verbose=verbose, jobs=options.jobs)
         lost = int(faces.frame.face.isna().sum())
         if lost and verbose:
             say(f"{lost} photos have no face that was found: they are not in the report")

@@ -172,6 +172,17 @@ def load_faces(path: str, image_size: int, usage: str, *, verbose: int, jobs: in
     return faces
 
 
+def load_photos(
+    path: str, image_size: int, max_faces: int, *, verbose: int, jobs: int | None
+) -> Bunch:
+    """Return the largest faces in each photo of a folder of classes, as `load_photo_folder`."""
+    from ..photos import FaceFinder, load_photo_folder
+
+    finder = FaceFinder(image_size=image_size, max_faces=max_faces)
+    path = os.path.expanduser(path)
+    return load_photo_folder(path, finder=finder, n_jobs=jobs, verbose=verbose)
+
+
 def side_of(classifier: Any) -> int:
     """Return height and width of the faces that a classifier takes.
 

@@ -11,6 +11,7 @@ from ._shared import (
     CLASSIFIER,
     add_command,
     load_faces,
+    load_photos,
     named,
     positive,
     read_classifier,
@@ -183,6 +184,7 @@ def _side(classifier: FERClassifier) -> int:
 def _faces(options: argparse.Namespace, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return faces, their classes, and what has to stay on one side of a split."""
     from ..datasets import duplicate_groups
+    from ..datasets._duplicates import group_links, join_groups
 
     how = {"verbose": int(not options.quiet), "jobs": options.jobs}
     if not options.photos:
@@ -190,27 +192,11 @@ def _faces(options: argparse.Namespace, side: int) -> tuple[np.ndarray, np.ndarr
         if not options.quiet:
             say_errors(faces)
         return faces.data, faces.target, duplicate_groups(faces.data, near=True)
-    from ..photos import FaceFinder, load_photo_folder
-
-    finder = FaceFinder(image_size=side, max_faces=options.max_faces or 1)
-    path = os.path.expanduser(options.path)
-    faces = load_photo_folder(path, finder=finder, n_jobs=how["jobs"], verbose=how["verbose"])
+    faces = load_photos(options.path, side, options.max_faces or 1, **how)
     if not options.quiet:
         _say_doubtful(faces.doubtful)
     copies = duplicate_groups(faces.data, near=True)
-    return faces.data, faces.target, _joined(faces.groups, copies)
-
-
-def _joined(photos: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """Return groups that hold whole photos and all copies of a face."""
-    import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    _, photos = np.unique(photos, return_inverse=True)
-    links = np.ones(len(photos)), (photos, copies + len(photos))
-    n = 2 * len(photos)
-    return connected_components(coo_array(links, (n, n)), directed=False)[1][photos]
+    return faces.data, faces.target, join_groups(copies, group_links(faces.groups))
 
 
 def _split(

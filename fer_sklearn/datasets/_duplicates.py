@@ -137,11 +137,15 @@ def _white(X: np.ndarray) -> float | None:
 
 def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Return groups in which each pair of rows is together too."""
-    n = len(groups)
-    firsts = np.unique(groups, return_index=True)[1]
-    links = np.concatenate([pairs[:, :2], np.column_stack([np.arange(n), firsts[groups]])])
+    n, links = len(groups), np.concatenate([pairs[:, :2], group_links(groups)])
     graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (n, n))
     return _in_order(connected_components(graph, directed=False)[1])
+
+
+def group_links(groups) -> np.ndarray:
+    """Return each row with the first row of its group, for `join_groups`."""
+    _, firsts, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return np.column_stack([np.arange(len(inverse)), firsts[inverse]])
 
 
 def near_pairs(X, *, min_correlation=0.95):

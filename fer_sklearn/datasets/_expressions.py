@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from ._emotions import EMOTIONS, FER2013_NAMES, label_key, labels_of
 from ._expression_forms import FORMS, Face, Form, Layout, Listing, Pixels, Place
 from ._fer2013 import load_fer2013
-from ._image_files import Crop, read_images, store_images
+from ._image_files import Crop, load_images
 from ._paths import as_path
 from ._resize import resize_faces
 from ._splits import meant_by, split_names, split_of
@@ -312,9 +312,7 @@ def _decode(files: list[Path | Crop], form: Form, image_size: int, out, options:
             f"None of the {len(files)} images is there, the first: {_path_of(files[0])}. Expected "
             f"{_expected(form)}."
         )
-    if out is None:
-        return read_images(files, image_size, **options)
-    return store_images(files, image_size, as_path(out), **options)
+    return load_images(files, image_size, None if out is None else as_path(out), **options)
 
 
 def _make_bunch(

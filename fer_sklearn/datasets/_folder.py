@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._image_files import read_images, store_images
+from ._image_files import load_images
 from ._paths import as_path
 from ._splits import SPLIT_ORDER, split_of
 from ._walk import Found, list_folder, walk
@@ -84,10 +84,8 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
     root = as_path(path)
     files, labels, problems = files_of_classes(root)
     options = {"max_pixels": max_pixels, "n_jobs": n_jobs, "verbose": verbose}
-    if out is None:
-        data, reasons = read_images(files, image_size, **options)
-    else:
-        data, reasons = store_images(files, image_size, as_path(out), **options)
+    out = None if out is None else as_path(out)
+    data, reasons = load_images(files, image_size, out, **options)
     return _make_bunch(root, data, files, labels, reasons, problems)
 
 

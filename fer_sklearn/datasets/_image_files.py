@@ -63,6 +63,13 @@ class _Task(NamedTuple):
         return ["filename", "reason", "bytes", "modified", how]
 
 
+def load_images(files, size: int, out: Path | None, **options) -> tuple[np.ndarray, list]:
+    """Decode files into memory or, with `out`, into that file; as `read_images`."""
+    if out is None:
+        return read_images(files, size, **options)
+    return store_images(files, size, out, **options)
+
+
 def read_images(
     files, size: int, *, max_pixels=None, n_jobs=None, verbose: int = 0
 ) -> tuple[np.ndarray, list]:

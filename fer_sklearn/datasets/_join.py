@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._duplicates import exact_groups, join_groups
+from ._duplicates import exact_groups, group_links, join_groups
 from ._emotions import EMOTIONS, labels_of
 
 _NAMES = {emotion.name for emotion in EMOTIONS}
@@ -131,8 +131,7 @@ def _groups(sources: Mapping) -> np.ndarray:
     for bunch in sources.values():
         groups, n = getattr(bunch, "groups", None), len(bunch.data)
         if groups is not None:
-            _, firsts, inverse = np.unique(groups, return_index=True, return_inverse=True)
-            pairs.append(start + np.column_stack([np.arange(n), firsts[inverse.reshape(-1)]]))
+            pairs.append(start + group_links(np.ravel(groups)))
         start += n
     return join_groups(copies, np.concatenate(pairs)) if pairs else copies
 

@@ -15,8 +15,8 @@ from ..normalize import FaceNormalizer
 from ..training import FINE_TUNING_RATE
 from ._space import SearchSpace, search_space
 
-#: Networks whose layers are not those of the other ones, and their spaces.
-_SPACES = {"hybrid": "hybrid", "vit": "vit"}
+#: Networks with a space of their own name: their layers are not those of the other ones.
+_WITH_A_SPACE = ("hybrid", "vit")
 
 
 def parts_of(estimator, kind: type) -> dict[str, Any]:
@@ -43,7 +43,8 @@ def usual_space(estimator) -> SearchSpace:
     ((step, classifier),) = classifiers.items()
     augment = _augmenter_of(estimator, step, classifier)
     fixed = set() if classifier.pretrained is None else {"widths", "depth"}
-    space = search_space(_SPACES.get(classifier.network, "fast"))
+    network = classifier.network
+    space = search_space(network if network in _WITH_A_SPACE else "fast")
     if augment is None:
         fixed |= {name for name in space.names if name.startswith("augment__")}
     space = space.only(*(name for name in space.names if name not in fixed))
