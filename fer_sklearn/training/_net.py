@@ -146,7 +146,7 @@ class FaceNet(NeuralNetClassifier):
         for batch in iterator:
             faces, targets = unpack_data(batch)
             codes = Targets.of(targets).codes
-            told = {"batch": (faces, codes), "training": training}  # callbacks know batches as this
+            told = {"batch": (faces, codes), "training": training}  # the form callbacks expect
             self.notify("on_batch_begin", **told)
             step = step_fn(batch, **fit_params)
             loss = loss + step["loss"].detach() * len(faces)
