@@ -58,6 +58,6 @@ def test_prose_has_no_phrase_that_reads_translated(paths):
 
 
 def test_no_line_of_a_page_begins_as_a_comment_of_myst():
-    """It would be missing from the site: "98" ends a line, and "% of the labels" begins the next."""
+    """It would be missing from the site: "98" ends a line, "% of the labels" begins the next."""
     lost = [path.name for path in PAGES if re.search(r"^\s*%", path.read_text(), re.MULTILINE)]
     assert not lost
