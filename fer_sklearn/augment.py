@@ -242,9 +242,9 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     Attributes
     ----------
     n_features_in_ : int
-        Pixels a face.
+        Pixels per face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names, where X had them.
+        Column names, if X had them.
 
     Examples
     --------

@@ -190,7 +190,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     class_count_ : ndarray of shape (n_classes,)
         Number of training faces of each class.
     n_features_in_ : int
-        Pixels a face.
+        Pixels per face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if X had them.
     image_shape_ : tuple of (int, int)

@@ -105,9 +105,9 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     mean_, scale_ : float
         What is subtracted and divided by, on pixels in [0, 1].
     n_features_in_ : int
-        Pixels a face.
+        Pixels per face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names, where X had them.
+        Column names, if X had them.
 
     Examples
     --------
