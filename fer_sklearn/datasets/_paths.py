@@ -36,8 +36,8 @@ def check_file(path: Path) -> None:
     ------
     FileNotFoundError
         If nothing exists there.
-        ValueError
-            Says what exists there.
+    ValueError
+        Says what exists there.
     """
     kind = kind_of(path.stat().st_mode)
     if kind != "a file":

@@ -74,7 +74,7 @@ class FacePredictor:
         What `model` was built from.
     normalizer : FaceNormalizer or None
         Fitted; None: the faces are already normalised.
-        model : FaceModel
+    model : FaceModel
         On `device`, in eval mode.
     device : torch.device
     mirrored : bool

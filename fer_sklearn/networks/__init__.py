@@ -142,7 +142,7 @@ def build_network(
     ----------
     network : str, nn.Module class or callable
         A name from `NETWORKS`, or a callable that builds the network.
-        n_classes : int
+    n_classes : int
         Number of logits.
     image_shape : tuple of (int, int)
         Height and width of the faces in pixels.
