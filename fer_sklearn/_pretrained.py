@@ -17,7 +17,6 @@ import io
 import json
 import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import numpy as np
 
 from ._archive import MOST_ARRAYS, MOST_BYTES, Archive
 from ._files import check_writable, replace_file
+from ._shipped import path_of, refuse_shipped_name
 
 _FORMAT = 4
 #: Bytes of "about", pixels of a face, and labels of a file.
@@ -35,7 +35,6 @@ _MOST_CLASSES = 1000
 _LONGEST_LABEL = 1000
 #: Below it whole numbers are exact in JSON and in float64.
 _LARGEST_NUMBER = 2**53
-_SHIPPED = files("fer_sklearn") / "pretrained"
 
 
 @dataclass
@@ -127,13 +126,6 @@ class Pretrained:
         return weights
 
 
-def shipped_names() -> list[str]:
-    """Return the names of the pretrained models of the package."""
-    return sorted(
-        Path(entry.name).stem for entry in _SHIPPED.iterdir() if entry.name.endswith(".npz")
-    )
-
-
 def read_pretrained(source: str | PathLike) -> Pretrained:
     """Read the network that `source` names, or the file that it is the path of.
 
@@ -145,12 +137,7 @@ def read_pretrained(source: str | PathLike) -> Pretrained:
         If the file is damaged, of a newer format, larger than a file may be, or says what
         cannot be: it tells which part.
     """
-    path = _SHIPPED / f"{source}.npz" if source in shipped_names() else Path(source)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"pretrained={str(source)!r} is neither a file nor the name of a pretrained "
-            f"model of the package ({', '.join(shipped_names()) or 'there is none'})."
-        )
+    path = path_of(source, ".npz", "pretrained")
     with path.open("rb") as file:
         try:
             return _read(Archive(file))
@@ -210,11 +197,7 @@ def check_destination(path: str | PathLike) -> None:
 
 def _check_name(path: str | PathLike) -> None:
     """Raise if the name is one of the package's models, or of a file that is not of ours."""
-    if str(path) in shipped_names():
-        raise ValueError(
-            f"{str(path)!r} is the name of a pretrained model of the package, which "
-            f"from_pretrained would read instead: write {str(path) + '.npz'!r}."
-        )
+    refuse_shipped_name(path, ".npz", "from_pretrained")
     _refuse_foreign(Path(path))
 
 

@@ -28,8 +28,9 @@ ALLOWED = {
     "_callbacks": set(),
     "_state": set(),
     "_archive": set(),
+    "_shipped": set(),
     "_versions": {"__version__", "_device"},
-    "_pretrained": {"_archive", "_files", "networks"},  # what shapes a file has to have
+    "_pretrained": {"_archive", "_files", "_shipped", "networks"},  # what shapes a file has to have
     "networks": set(),
     "datasets": {"_extras", "_files", "_forms", "_images"},
     "normalize": {"_forms", "_globals", "_images", "_state"},
@@ -60,8 +61,8 @@ ALLOWED = {
     "explain": {"_globals", "_labels", "classifier", "model", "networks"},
     "export": {
         "_answers",
-        *("_extras", "_files", "_globals", "_images", "augment", "classifier", "model"),
-        "normalize",
+        *("_extras", "_files", "_globals", "_images", "_shipped", "augment", "classifier"),
+        *("model", "normalize"),
     },
     "metrics": {"_extras", "_report_page", "datasets"},
     "_report_page": {"metrics"},  # for a type checker

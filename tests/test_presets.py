@@ -48,5 +48,5 @@ def test_a_preset_shares_nothing_between_classifiers():
 
 
 def test_an_unknown_preset_is_an_error_that_names_the_known():
-    with pytest.raises(ValueError, match="accurate, fast, hybrid, report"):
+    with pytest.raises(ValueError, match="accurate, fast, hybrid, report, small"):
         preset("slow")

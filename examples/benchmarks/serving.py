@@ -1,8 +1,10 @@
-"""What a worker of a server takes: memory by itself and as a forked child, time for a face.
+"""What a worker of a server takes: memory by itself and as a forked child, time for a face, a start.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/serving.py
 
-Linux only: memory is what /proc says. A page is "own" if no other process has it.
+Linux only: memory is what /proc says. A page is "own" if no other process has it. The start is that
+of a process that has an ONNX file and one face labelled, without pandas, which a server need not
+have.
 """
 
 import multiprocessing
@@ -10,6 +12,7 @@ import re
 import time
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import _study as study
 import numpy as np
@@ -46,6 +49,36 @@ def show_forked(clf, X):
     child.join()
 
 
+START = """
+import sys, time
+sys.modules["pandas"] = None  # as if it were not installed
+times = [time.process_time()]
+import sklearn.base
+times.append(time.process_time())
+from fer_sklearn.export import ONNXClassifier
+import numpy as np
+clf = ONNXClassifier(sys.argv[1])
+clf.predict(np.zeros((1, *clf.image_shape_), dtype=np.uint8))
+times.append(time.process_time())
+print(*times)
+"""
+
+
+def show_start(clf, X, repeats=5):
+    """Print the processor's time from the start of Python to the first answer of an ONNX file."""
+    from fer_sklearn.export import to_onnx
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "faces.onnx")
+        to_onnx(clf, path, quantize="int8", calibration=X)
+        runs = [study.in_new_process("-c", START, path).split() for _ in range(repeats)]
+    python, sklearn, answered = np.median(np.array(runs, dtype=float), axis=0)
+    print(
+        f"start of an ONNX file: Python {python:.2f} s, scikit-learn {sklearn - python:.2f} s, "
+        f"onnxruntime, this package, the file and a face {answered - sklearn:.2f} s"
+    )
+
+
 def processor_seconds(work):
     start = time.process_time()
     work()
@@ -70,6 +103,7 @@ def main():
     show(f"asked for {len(X)} faces")
     many = median(processor_seconds(lambda: clf.predict_proba(X)) for _ in range(5))
     print(f"processor time: one face {1e3 * one:.0f} ms, {len(X)} faces {1e3 * many:.0f} ms")
+    show_start(clf, X)
 
 
 if __name__ == "__main__":

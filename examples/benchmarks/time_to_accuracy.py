@@ -100,17 +100,25 @@ def points(reports, minutes):
 
 
 def plot(points, path):
-    """Draw accuracy, and below it the leak-free one, against the minutes of training."""
+    """Draw accuracy, and below it the leak-free one, against the minutes of training.
+
+    What has no minutes here, a published figure or another package, is a line.
+    """
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
     figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-    for number, (machine, rows) in enumerate(points.groupby("machine", sort=False)):
+    trained, others = points[points["minutes"].notna()], points[points["minutes"].isna()]
+    for number, (machine, rows) in enumerate(trained.groupby("machine", sort=False)):
         color, marker = f"C{number}", "osD^vP"[number % 6]
         ax.vlines(rows["minutes"], rows["leak_free"], rows["accuracy"], color=color, alpha=0.4)
         ax.scatter(rows["minutes"], rows["accuracy"], color=color, marker=marker, label=machine)
         ax.scatter(rows["minutes"], rows["leak_free"], color=color, marker=marker, fc="white")
-    for _, row in points.drop_duplicates("classifier").iterrows():
+    for _, row in others.iterrows():
+        ax.axhline(row["accuracy"], color="gray", linestyle="--", linewidth=1)
+        place = (0.01, row["accuracy"])
+        ax.annotate(row["classifier"], place, (0, 3), ax.get_yaxis_transform(), "offset points")
+    for _, row in trained.drop_duplicates("classifier").iterrows():
         place = (row["minutes"], row["accuracy"])
         ax.annotate(row["classifier"], place, (0, 7), textcoords="offset points", ha="center")
     ax.set(xscale="log", xlabel="minutes of training", ylabel="accuracy (hollow: leak-free)")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..classifier import FERClassifier
 
 #: Names of `fer_sklearn.preset`; a test compares them.
-PRESETS = ("fast", "accurate", "hybrid", "report")
+PRESETS = ("fast", "accurate", "hybrid", "report", "small")
 #: Parameters of a preset that a file of weights decides.
 _OF_THE_NETWORK = ("network", "widths", "depth", "dropout", "network_params")
 _SIDE = 48

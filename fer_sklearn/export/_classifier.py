@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from numbers import Integral
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from .._answers import LogitsClassifierMixin
 from .._images import rows_to_predict
+from .._shipped import path_of
 from ._file import OnnxFile
 
 
@@ -35,7 +35,8 @@ class ONNXClassifier(LogitsClassifierMixin, BaseEstimator):
     Parameters
     ----------
     path : str or path-like
-        A file of `to_onnx`. Setting it by `set_params` reads that file.
+        A file of `to_onnx`, or the name of one that the package contains. Setting it by
+        `set_params` reads that file.
     n_threads : int, default=1
         How many faces are computed side by side in one call. A single face takes one thread.
 
@@ -53,7 +54,7 @@ class ONNXClassifier(LogitsClassifierMixin, BaseEstimator):
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If `path` is neither a file nor the name of one of the package.
     ImportError
         If onnxruntime is not there.
     ValueError
@@ -157,4 +158,4 @@ class ONNXClassifier(LogitsClassifierMixin, BaseEstimator):
 
 
 def _read(path: str | PathLike) -> OnnxFile:
-    return OnnxFile(Path(path).read_bytes(), fspath(path))
+    return OnnxFile(path_of(path, ".onnx", "path").read_bytes(), fspath(path))

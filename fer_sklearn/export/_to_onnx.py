@@ -23,6 +23,7 @@ from .._extras import import_extra
 from .._files import check_writable, replace_file
 from .._globals import undisturbed
 from .._images import PixelValues, match_pixel_range, rows_to_predict
+from .._shipped import refuse_shipped_name
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier, predictor_of
 from ..model import VIEWS, FacePredictor
@@ -96,8 +97,9 @@ def to_onnx(
     TypeError
         If `classifier` is neither of the two.
     ValueError
-        If a parameter cannot be used, the network cannot be exported, or what was exported answers
-        otherwise than the classifier. No file is written then.
+        If a parameter cannot be used, `path` is the name of a file of the package, the network
+        cannot be exported, or what was exported answers otherwise than the classifier. No file is
+        written then.
 
     See Also
     --------
@@ -123,6 +125,7 @@ def to_onnx(
     for package in ("onnx", "onnxruntime"):
         import_extra(package, "onnx", "to_onnx")
     _check_params(views, quantize, calibration)
+    refuse_shipped_name(path, ".onnx", "ONNXClassifier")
     source = _Source.of(classifier, views)
     rows = None if calibration is None else rows_to_predict(source.classifier, calibration)
     check_writable(path)
