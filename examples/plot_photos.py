@@ -2,8 +2,8 @@
 Label the faces in a photo
 ==========================
 
-A photo is searched for faces; each is cropped as those of FER-2013 were, and labelled. The label is
-a guess at what people who see the face would say, not at what the person feels.
+The package finds the faces in a photo, crops each as the faces of FER-2013 were cropped, and labels
+it. The label is a guess at what people who see the face would say, not at what the person feels.
 """
 
 # %%
@@ -25,7 +25,7 @@ frame = analyze(photo, clf)
 frame[["status", "label", "confidence", "x", "y", "width", "angle", "score"]].round(2)
 
 # %%
-# The square round the face, what the classifier sees of it, which parts of it speak for the label
+# The square around the face, the crop that the classifier sees, the parts that speak for the label
 # (Grad-CAM), and the probabilities:
 
 # sphinx_gallery_alt = "Portrait with a box and label; the crop, a heat map, probabilities"
@@ -61,8 +61,8 @@ for name in ("photo", "seen", "heat"):
     axes[name].set_axis_off()
 
 # %%
-# Several photos give one table: a row for each face, one for a photo without a face, and one for
-# what is not a photo. Nothing stops the run.
+# Several photos give one table: a row for each face, for each photo without a face, and for each
+# input that is not a photo. None of them stops the run.
 
 several = Image.fromarray(np.hstack([photo, photo[:, ::-1]]))
 dark = (photo * 0.1).astype(np.uint8)

@@ -2,7 +2,7 @@
 Train and evaluate
 ==================
 
-A classifier is trained, used and judged as any other of scikit-learn's.
+Train a classifier, use it and evaluate it, like any classifier of scikit-learn.
 """
 
 # %%
@@ -23,14 +23,14 @@ clf = FERClassifier(widths=(16, 32), max_epochs=10, random_state=0)
 clf = clf.fit(X_train, y_train)
 
 # %%
-# Some faces of each expression, what the classifier takes them for, and how sure it is:
+# Some faces of each expression, with the predicted label and its probability:
 
 FaceGridDisplay.from_estimator(
     clf, X_test, y_test, select="per-class", n_faces=14, n_columns=7, random_state=0
 )
 
 # %%
-# All scores at once, with those of each class:
+# All scores in one report, including those of each class:
 
 report = evaluation_report(clf, X_test, y_test, train=X_train)
 print(report)

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 # The other imports are in the functions, so that the first lines are printed at once. This has to
-# be set before torch is imported: the network is so small that a second thread only waits, and
-# waits long on a busy machine.
+# be set before torch is imported: the network is so small that a second thread only waits, for a
+# long time on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 BEGIN = """\

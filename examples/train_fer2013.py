@@ -5,9 +5,9 @@
     python examples/train_fer2013.py data/fer2013.csv --network cnn --max-epochs 20
     python examples/train_fer2013.py data/fer2013.csv --hold-out      # to compare settings
 
-With ``--hold-out``, a tenth of the Training split, sharing no image with the rest, takes the
-place of the test split: choose settings by it, and look at the test split once, at the end.
-Accuracy is given on all images and on those without an exact copy in the training data.
+With ``--hold-out``, a tenth of the Training split that shares no image with the rest replaces the
+test split. Choose settings by it, and look at the test split once, at the end. Accuracy is given on
+all images and on those without an exact copy in the training data.
 """
 
 import argparse
@@ -48,7 +48,7 @@ PARAMETERS = {
         "views of a face that a prediction averages; 'none' is the face itself",
     ),
 }
-#: The same of FaceAugmenter, which changes training faces at random.
+#: The same for FaceAugmenter, which changes training faces at random.
 AUGMENTATION = {
     "rotation": (float, "largest rotation, in degrees"),
     "shift": (float, "largest shift, as a fraction of the side"),
@@ -67,7 +67,7 @@ def main():
     clf = make_classifier(args)
     start = time.perf_counter()
     clf.fit(X, y)
-    # The history also knows the epochs before a fit was stopped and went on.
+    # If a fit was stopped and continued, the history includes the epochs before.
     seconds = max(time.perf_counter() - start, sum(clf.history_["seconds"]))
     print(f"{seconds:.0f} s of fit, {clf.n_iter_ * len(X) / seconds:.0f} faces/s")
     print(f"training accuracy, augmented: {clf.history_['train_accuracy'][-1]:.4f}")
@@ -90,7 +90,7 @@ def load(args):
 
 
 def make_classifier(args):
-    """Take the preset, and what the command line states instead; "none" is None."""
+    """Use the preset, except where the command line says otherwise; "none" is None."""
     stated = {name: None if value == "none" else value for name, value in vars(args).items()}
     params = {**FERClassifier().get_params(deep=False), **preset(args.preset)}
     params.update((name, stated[name]) for name in params if name in stated)
@@ -133,7 +133,7 @@ def parse_arguments():
 
 
 def add_run(parser):
-    """Add what is no parameter: the data, the preset, the files."""
+    """Add the options that are not parameters: the data, the preset, the files."""
     parser.add_argument("path", help="fer2013.csv, or what else load_fer2013 takes")
     parser.add_argument(
         "--preset",

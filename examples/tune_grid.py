@@ -25,7 +25,7 @@ def main():
     X, y = faces.data[: args.faces], faces.target[: args.faces]
     clf = FERClassifier(widths=args.widths, max_epochs=args.epochs, random_state=0)
     clf.set_params(augment=FaceAugmenter())
-    if args.path is None and args.widths is None:  # drawn faces need no large network
+    if args.path is None and args.widths is None:  # drawn faces do not need a large network
         clf.set_params(widths=(16, 32))
     search = make_search(args, clf).fit(X, y)
     results = pd.DataFrame(search.cv_results_)

@@ -1,10 +1,10 @@
-"""Tune FERClassifier with Optuna; stop it whenever you like, start it again, run it many times.
+"""Tune FERClassifier with Optuna: stop the search, continue it, run it in several processes.
 
     python examples/tune_optuna.py                                  # drawn faces, half a minute
     python examples/tune_optuna.py data/fer2013.csv --trials 40 --storage runs/study.log
 
-With ``--storage``, a search that was stopped goes on, and every further process that is started
-with the same line joins in. The hold-out is a tenth of the faces; none has a copy in the rest.
+With ``--storage``, a search that was stopped continues, and every other process that is started
+with the same line joins it. The hold-out is a tenth of the faces; none has a copy in the rest.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main():
     if args.widths:
         clf.set_params(widths=args.widths)
     space = search_space(args.preset)
-    if args.path is None:  # drawn faces need no large network
+    if args.path is None:  # drawn faces do not need a large network
         clf.set_params(widths=args.widths or (16, 32))
         args.only = args.only or ["learning_rate", "dropout", "augment__rotation"]
     if args.only:

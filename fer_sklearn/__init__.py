@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
-#: Where the public names live; loaded when asked for, so that importing the package
-#: does not import torch.
+#: Modules of the public names. They are loaded on use, so that importing the package
+#: #: does not import torch.
 _HOMES = {
     "FERClassifier": "classifier",
     "FaceAugmenter": "augment",
@@ -36,7 +36,7 @@ _MODULES = (
 
 __all__ = [*_HOMES, *_MODULES, "__version__"]
 
-if TYPE_CHECKING:  # which sees no lazy loading
+if TYPE_CHECKING:  # which does not understand lazy loading
     from . import datasets as datasets
     from . import embedding as embedding
     from . import explain as explain

@@ -1,4 +1,4 @@
-"""What classifiers make of logits: labels, probabilities and decisions."""
+"""Classifiers' outputs from logits: labels, probabilities and decisions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LogitsClassifierMixin(ClassifierMixin):
     classes_: np.ndarray
 
     def _logits(self, X: Any) -> np.ndarray:
-        """Logits in float64, (n_samples, n_classes)."""
+        """Return the logits in float64, (n_samples, n_classes)."""
         raise NotImplementedError
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -34,7 +34,7 @@ class LogitsClassifierMixin(ClassifierMixin):
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            For two classes, that of ``classes_[1]`` less that of ``classes_[0]``.
+            For two classes, the logit of ``classes_[1]`` minus that of ``classes_[0]``.
 
         Raises
         ------

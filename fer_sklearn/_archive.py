@@ -9,11 +9,11 @@ from typing import IO, Any
 
 import numpy as np
 
-#: Bytes of all arrays of a file: 29 million weights in half precision, as a ResNet-50 has.
+#: Largest total of bytes in a file: 29 million weights in half precision, about a ResNet-50.
 MOST_BYTES = 56 * 2**20
-#: Arrays of a file; a block of a network has six.
+#: Largest number of arrays in a file; a block of a network has six.
 MOST_ARRAYS = 3000
-#: Bytes of a directory of so many names.
+#: Bytes of a directory with that many names.
 _MOST_DIRECTORY = 2**20
 _SUFFIX = ".npy"
 _PLAIN = "biufc"
@@ -32,8 +32,8 @@ class Archive:
     Raises
     ------
     ValueError
-        From the constructor and from each method, if the file asks for more than a file may
-        hold, or is not what `numpy.savez` writes. `zipfile` adds errors of its own.
+        From the constructor and from each method, if the file states more than is allowed, or is
+        not what `numpy.savez` writes. `zipfile` raises further kinds of errors.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -51,15 +51,15 @@ class Archive:
 
     @property
     def names(self) -> list[str]:
-        """The arrays by name."""
+        """The names of the arrays."""
         return list(self._members)
 
     def size(self, name: str) -> int:
-        """Return the bytes of an array, its header included."""
+        """Return the number of bytes of an array, including its header."""
         return self._members[name].file_size
 
     def describe(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
-        """Return shape and dtype of an array, of which the header alone is read."""
+        """Return shape and dtype of an array; only its header is read."""
         with self._archive.open(self._members[name]) as file:
             shape, _, dtype = self._header(name, file)
         return shape, dtype
@@ -72,7 +72,7 @@ class Archive:
         return array.reshape(shape, order="F" if fortran else "C")
 
     def _header(self, name: str, file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-        """Read the header of an array; the shape has to be that of the bytes behind it."""
+        """Read the header of an array; its shape has to fit the number of bytes after it."""
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError(f"{name!r} is not a plain array")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
@@ -85,8 +85,8 @@ class Archive:
 
 
 def _check_directory(file: IO[bytes]) -> None:
-    """Raise if the list of members is too long to be read, or not where `numpy.savez` has it."""
-    end = struct.Struct("<4s4HLLH")  # of the zip format, without a comment behind it
+    """Raise if the list of members is too long, or not where `numpy.savez` writes it."""
+    end = struct.Struct("<4s4HLLH")  # of the zip format, without a comment after it
     locator = 20  # what zip64, for files above 4 GB, has before it
     file.seek(0, 2)
     start = max(0, file.tell() - end.size - locator)
@@ -101,6 +101,6 @@ def _check_directory(file: IO[bytes]) -> None:
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
-    known = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack without a bound
+    known = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack without a limit
     if not member.filename.endswith(_SUFFIX) or member.compress_type not in known:
         raise ValueError(f"{member.filename!r} is not what numpy.savez writes")

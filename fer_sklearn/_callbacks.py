@@ -15,7 +15,7 @@ try:
 except ImportError:  # scikit-learn 1.8
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Adds nothing: this scikit-learn has no callbacks."""
+        """Does nothing: this scikit-learn has no callbacks."""
 
     def _with_callbacks(method: Callable) -> Callable:
         return method
@@ -36,12 +36,12 @@ __all__ = [
 
 
 def with_callbacks(fit: Callable[P, R]) -> Callable[P, R]:
-    """Decorate `fit`: it tells scikit-learn's callbacks that it begins and ends."""
+    """Decorate `fit`, so that it tells scikit-learn's callbacks when it begins and ends."""
     return _with_callbacks(fit)
 
 
 def has_callbacks(estimator: BaseEstimator) -> bool:
-    """Tell whether callbacks were set on the estimator, or handed down to it."""
+    """Tell whether callbacks were set on the estimator, or passed down to it."""
     return bool(getattr(estimator, "_skl_callbacks", None))
 
 
@@ -55,7 +55,7 @@ def open_context(
 ) -> Any:
     """Tell callbacks that a fit begins; return the context of its tasks.
 
-    None where nobody listens.
+    The context is None without callbacks.
     """
     if not has_callbacks(estimator) and not hasattr(estimator, "_parent_callback_ctx"):
         return None
@@ -77,15 +77,15 @@ def subtask(
     Parameters
     ----------
     context : CallbackContext or None
-        None: nobody listens; the block runs as it is.
+        None: there are no callbacks; the block just runs.
     name : str
         Of the task.
     estimator : estimator
-        Whose task it is.
+        The estimator of the task.
     runs : estimator or None
-        One that is fitted in the block and takes the callbacks over.
+        An estimator that is fitted in the block and gets the callbacks.
     max_subtasks : int or None
-        Tasks below this one.
+        Largest number of tasks below this one.
     """
     if context is None:
         yield None
@@ -101,9 +101,9 @@ def subtask(
 def fit_task(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike | None, *, max_subtasks: int | None = None
 ) -> Iterator[Any]:
-    """Tell callbacks that a fit begins and, if the block gets to its end, that it has ended.
+    """Tell callbacks that a fit begins and, if the block completes, that it has ended.
 
-    Yields the context of its tasks; None where nobody listens.
+    Yields the context of its tasks, or None without callbacks.
     """
     context = open_context(estimator, X=X, y=y, max_subtasks=max_subtasks)
     yield context
@@ -120,24 +120,24 @@ def epoch_tasks(
     y: ArrayLike | None,
     attributes: Callable[[], dict],
 ) -> list[tuple[Callable, Callable]]:
-    """Return what tells callbacks of an epoch; nothing where nobody listens.
+    """Return the functions that tell callbacks of an epoch; none without callbacks.
 
     Parameters
     ----------
     context : CallbackContext or None
         Of the fit.
     estimator : estimator
-        Whose fit it is.
+        The estimator that is fitted.
     X, y : array-like
-        What it is fitted on.
+        The training data.
     attributes : callable
-        Returns the fitted attributes that the training has led to so far.
+        Returns the fitted attributes so far.
 
     Returns
     -------
     pairs : list of (begin, end)
-        One or none: functions of the net that say that an epoch begins, and that it has ended.
-        The second returns True if the training shall stop.
+        One pair or none: functions of the net that report the beginning and the end of an epoch.
+        The second returns True if the training should stop.
     """
     if not has_callbacks(estimator):
         return []

@@ -15,7 +15,7 @@ _MOST_LISTED = 10
 
 
 def meaning_of(labels: list, known: list) -> list:
-    """Return the labels of a file that `labels` stand for, or `labels` themselves.
+    """Return the labels of a file that `labels` are codes for, or `labels` themselves.
 
     Parameters
     ----------
@@ -28,19 +28,19 @@ def meaning_of(labels: list, known: list) -> list:
 
 
 def are_codes(labels: list, n_classes: int) -> bool:
-    """Whether sorted labels are exactly the numbers 0 to `n_classes` - 1; booleans are not."""
+    """Return whether sorted labels are exactly the numbers 0 to `n_classes` - 1, not booleans."""
     return labels == list(range(n_classes)) and all(map(_is_number, labels))
 
 
 def warn_of_labels(labels: list, known: list, source: str) -> None:
-    """Say how the labels of y are read, unless each plainly is a label of the file.
+    """Warn how the labels of y are read, unless each is clearly a label of the file.
 
     Parameters
     ----------
     labels, known : list
         As in `meaning_of`.
     source : str
-        What the warning calls the file.
+        Name of the file in the warning.
     """
     if labels == known:
         return
@@ -55,12 +55,12 @@ def warn_of_labels(labels: list, known: list, source: str) -> None:
 
 
 def weights_by_label(class_weight: dict, labels: list, meaning: list) -> dict:
-    """Return `class_weight` with labels of y as its keys, where it has what they stand for.
+    """Return `class_weight` with labels of y as keys, if its keys are what these are codes for.
 
     Raises
     ------
     ValueError
-        If its keys can be read both ways.
+        If its keys can be read in both ways.
     """
     by_code, by_meaning = (class_weight.keys() <= set(names) for names in (labels, meaning))
     if labels == meaning or not class_weight or not by_meaning:
@@ -81,9 +81,9 @@ def hint_at_codes(labels: list, known: list, decode: str) -> str:
     Parameters
     ----------
     labels, known : list
-        Those that came and those that were expected, sorted.
+        The labels that were passed, and those that were expected, sorted.
     decode : str
-        A line of code that turns places in `known` into labels.
+        A line of code that turns positions in `known` into labels.
     """
     if are_codes(known, len(known)) and not any(map(_is_number, labels)):
         return " The known ones may be codes of an encoder: pass these labels through it, too."
@@ -102,7 +102,7 @@ def _is_number(label: object) -> bool:
 
 
 def _may_be_codes(labels: list, fresh: list) -> bool:
-    """Whether an encoder that saw more or fewer classes than the file could have made them."""
+    """Tell whether an encoder that saw more or fewer classes than the file may have made them."""
     whole = all(isinstance(label, Real) and label >= 0 and label % 1 == 0 for label in labels)  # type: ignore[operator]  # numbers.Real compares with int
     return whole and 0 in labels and (bool(fresh) or labels == list(range(len(labels))))
 
@@ -137,7 +137,7 @@ def _words_of_labels(labels: list, known: list, fresh: list, source: str) -> str
 
 
 def _words_of_fer2013(known: list) -> str:
-    """Return how to convert FER-2013's own numbers, where that gives labels of the file."""
+    """Return how to convert FER-2013's own numbers, if that results in labels of the file."""
     from .datasets import FER2013_NAMES  # which loads pandas
 
     if not set(FER2013_NAMES) & set(known):

@@ -1,4 +1,4 @@
-"""Where a network runs: a device name becomes a `torch.device`."""
+"""Where a network runs: names of devices and their `torch.device`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the device that `device` names; "auto" is the fastest one present.
+    """Return the device of this name; "auto" is the fastest one available.
 
     Raises
     ------
     ValueError
-        If the name is not one that torch knows, or the device is not there.
+        If torch does not know the name, or the device is not available.
     """
     if device == "auto":
         return torch.device(_present()[-1])
@@ -28,7 +28,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def resolve_device_or_cpu(device: str | torch.device) -> torch.device:
-    """Like `resolve_device`, but a device that is not there becomes the CPU.
+    """Like `resolve_device`, but use the CPU if the device is not available.
 
     For prediction: a network that was trained on a GPU predicts anywhere.
     """
@@ -49,7 +49,7 @@ def multiplies_bfloat16_fast(device: torch.device) -> bool:
 
 
 def is_single_gpu(device: str) -> bool:
-    """Tell whether all that run on `device` would share one GPU."""
+    """Tell whether several fits on `device` would share one GPU."""
     kind = resolve_device_or_cpu(device)
     if kind.type == "cpu":
         return False

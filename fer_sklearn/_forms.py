@@ -25,7 +25,7 @@ _COLOURS = ("1", "P", "RGB", "CMYK", "YCbCr", "HSV")
 
 
 def is_table(X: Any) -> bool:
-    """Tell whether X has columns: a table of pandas, polars, pyarrow, modin or the like."""
+    """Tell whether X is a table with columns: of pandas, polars, pyarrow, modin or similar."""
     return hasattr(type(X), "columns") or hasattr(X, "__dataframe__")
 
 
@@ -35,12 +35,12 @@ def head_of(X: Any) -> np.ndarray:
 
 
 def check_table(X: Any) -> None:
-    """Raise if the cells of a table hold no numbers: texts, or an array each.
+    """Raise if the cells of a table are not numbers but texts or arrays.
 
     Raises
     ------
     ValueError
-        Says how to make faces of them.
+        The message says how to make faces of them.
     """
     if hasattr(X, "collect"):
         raise ValueError(f"{EXPECTED}, got {_named(X)}. Pass X.collect().")
@@ -58,7 +58,7 @@ def as_array(X: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If X is something else: says how to make faces of it.
+        If X is something else; the message says how to make faces of it.
     """
     _refuse_no_faces(X)
     if isinstance(X, list | tuple):
@@ -76,14 +76,14 @@ def as_array(X: Any) -> np.ndarray:
 
 
 def as_levels(face: Any) -> Any:
-    """Return an image of Pillow as an array of gray levels, and anything else as it is.
+    """Return a Pillow image as an array of gray levels, and anything else unchanged.
 
-    The numbers of other modes mean something else: places in a palette, or other colours.
+    The numbers of other modes have other meanings: positions in a palette, or other colours.
 
     Raises
     ------
     ValueError
-        If the image has an alpha channel, whose meaning is not guessed.
+        If the image has an alpha channel, because its meaning is unknown.
     """
     if not _is_pillow(face):
         return face
@@ -183,7 +183,7 @@ def refuse_other_size(
     own_shape: tuple[int, int] | None,
     known: tuple[int, int] | None = None,
 ) -> None:
-    """Raise if faces are of another size than those of `fit`.
+    """Raise if the size of the faces differs from that in `fit`.
 
     Parameters
     ----------
@@ -191,22 +191,22 @@ def refuse_other_size(
         Fitted on rows.
     rows : array-like of shape (n, n_pixels)
     own_shape : tuple of (int, int) or None
-        Height and width that they came with, if they came as images.
+        Height and width, if the faces came as images.
     known : tuple of (int, int) or None
         Height and width in `fit`; None: square.
 
     Raises
     ------
     ValueError
-        Names both sizes, and the line that resizes.
+        The message names both sizes, and the line of code that resizes.
     """
     if is_table(rows) and hasattr(estimator, "feature_names_in_"):
-        return  # the names say more
-    # A classifier's own normaliser has seen faces of one size, but does not say so.
+        return  # scikit-learn's error about the names says more
+    # A classifier's own normaliser has seen faces of one size, but has no attribute for it.
     expected = getattr(estimator, "n_features_in_", rows.shape[1])
     n_pixels, known = rows.shape[1], known or _square(expected)
     if n_pixels != expected:
-        # scikit-learn's words first, which its checks look for
+        # first scikit-learn's message, which its checks look for
         raise ValueError(
             f"X has {n_pixels} features, but {type(estimator).__name__} is expecting {expected} "
             f"features as input.{_resizing(n_pixels, own_shape, known)}"
@@ -242,13 +242,13 @@ def _square(n_pixels: int) -> tuple[int, int] | None:
 
 
 def check_labels(y: Any, name: str = "y") -> None:
-    """Raise if labels are not one a face, some are missing, or they are of several types.
+    """Raise if there is not one label per face, some are missing, or they have several types.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
     name : str
-        What an error calls them.
+        Their name in an error.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def check_labels(y: Any, name: str = "y") -> None:
         Says the way out.
     """
     if y is None or isinstance(y, str):
-        return  # scikit-learn has words
+        return  # scikit-learn has a message for that
     labels = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise ValueError(
@@ -287,14 +287,14 @@ def _is_missing(label: Any) -> bool:
 
 
 def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
-    """Raise if a dict of weights names a class that there is not, or holds no weights.
+    """Raise if a dict of weights names an unknown class, or its values are not weights.
 
-    Where all classes have a weight, others may be named: folds may lack a class.
+    If all classes have a weight, the dict may name others: folds may lack a class.
 
     Raises
     ------
     ValueError
-        Names them, and the classes that there are.
+        The message names them, and the known classes.
     """
     if not isinstance(class_weight, Mapping):
         return
@@ -312,7 +312,7 @@ def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
         )
 
 
-#: What others call the parameters of the classifier: what they are here.
+#: Names of the classifier's parameters in other packages, and what to use here.
 PARAMETERS_ELSEWHERE = dict(
     **dict.fromkeys(("lr", "learning_rate_init"), "learning_rate"),
     **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter"), "max_epochs"),
@@ -327,7 +327,7 @@ PARAMETERS_ELSEWHERE = dict(
     validation_split="validation_fraction",
     weights="pretrained",
 )
-#: The same of the arguments of `fit`.
+#: The same for the arguments of `fit`.
 ARGUMENTS_OF_FIT_ELSEWHERE = dict(
     **dict.fromkeys(("validation_data", "eval_set"), "X_val and y_val, one argument each"),
     **dict.fromkeys(("epochs", "n_epochs"), "max_epochs of FERClassifier(...)"),
@@ -339,12 +339,12 @@ ARGUMENTS_OF_FIT_ELSEWHERE = dict(
 
 
 def other_names(names: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a function: names of arguments elsewhere raise an error that says the name here.
+    """Decorate a function: argument names of other packages raise an error with the name here.
 
     Parameters
     ----------
     names : dict of {str: str}
-        {name elsewhere: what it is here}
+        {name in other packages: what to use here}
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

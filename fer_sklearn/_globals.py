@@ -1,4 +1,4 @@
-"""The process's global state: it is restored, and does not influence results."""
+"""The global state of the process: it is restored, and does not influence results."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch import nn
 
 Module = TypeVar("Module", bound=nn.Module)
 _lock = threading.RLock()
-#: Of a batch that is worth several threads: 64 faces of 48 x 48 through the default network.
+#: Cost from which a batch uses several threads: 64 faces of 48 x 48 in the default network.
 WORK_FOR_THREADS = 64 * 48 * 48 * 1.9e6
 
 
 class _Borrowed:
-    """Settings of the process that are changed temporarily, by several threads too.
+    """Settings of the process that are changed temporarily, possibly by several threads.
 
-    The first thread to enter saves the setting and the last to leave restores it. If each thread
-    did so for itself, the second would save, and finally restore, what the first has set.
+    The first thread to enter saves the setting, and the last to leave restores it. If each thread
+    did this by itself, the second would save, and finally restore, what the first has set.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class _Borrowed:
 
     @contextmanager
     def __call__(self, changes: dict[object, Callable[[ExitStack], None]]) -> Iterator[None]:
-        """Make the changes that nobody has made yet; they are undone when all have left."""
+        """Make the changes that no thread has made yet; they are undone when all have left."""
         with _lock:
             for name in changes.keys() - self._changed:
                 changes[name](self._undo)
@@ -48,7 +48,7 @@ class _Borrowed:
                     self._restore()
 
     def forget(self) -> None:
-        """Restore at once: who was at work is in another process."""
+        """Restore at once: the threads that were working belong to another process."""
         self._users = 0
         self._restore()
 
@@ -61,14 +61,14 @@ _borrowed = _Borrowed()
 
 
 def _after_fork() -> None:
-    """Let a forked child compute: its copy of OpenMP waits for threads that only the parent has."""
+    """Let a forked child compute: its OpenMP waits for threads that only the parent has."""
     _borrowed.forget()
     _lock.release()
     torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):
-    # The lock is taken first, or the child might inherit it from a thread that it does not have.
+    # Take the lock first; otherwise the child may inherit it from a thread that it lacks.
     os.register_at_fork(
         before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork
     )
@@ -76,10 +76,10 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def undisturbed(device: torch.device | None = None) -> Iterator[None]:
-    """Compute the same whatever has been set in this process before.
+    """Make results independent of the settings of this process.
 
-    torch's default dtype, default device, autocast and TF32, which on a GPU keeps ten bits of
-    what float32 multiplies, would all change results or break them.
+    torch's default dtype, default device, autocast and TF32 would change results or cause errors.
+    (On a GPU, TF32 keeps ten bits of the factors in float32.)
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
         Where the block computes; None is the CPU.
     """
     device = device or torch.device("cpu")
-    default = torch.get_default_device()  # a mode slows every call down: only where it is needed
+    default = torch.get_default_device()  # a mode slows down every call: only if it is needed
     place = nullcontext() if default.type == device.type else device
-    # Autocast keeps weights that it has cast until the outermost block ends: stale after a step.
+    # Autocast caches cast weights until the outermost block ends: outdated after a step.
     plain = torch.autocast(device.type, enabled=False, cache_enabled=False)
     with _borrowed({"dtype": _single_dtype, "products": _exact_products}), place, plain:
         yield
@@ -99,10 +99,10 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
 def threads_for(work: float, device: torch.device) -> Iterator[None]:
     """Compute small batches on a CPU with one thread.
 
-    Two threads wait for each other after every operation. Alone on the machine they gain on small
-    batches too; beside other work, where one of them has to wait for its core, they lose a
-    factor (`docs/benchmarks/training_speed.md`). The rule knows the batch alone and not the load,
-    so that results stay repeatable to the bit.
+    Two threads wait for each other after every operation. On an idle machine they are faster on
+    small batches too. Beside other work, where one of them has to wait for its core, they are
+    several times slower (`docs/benchmarks/training_speed.md`). The rule depends only on the batch,
+    not on the load, so that results stay repeatable to the bit.
 
     Parameters
     ----------
@@ -123,9 +123,9 @@ def threads_for(work: float, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def global_state_preserved(device: torch.device) -> Iterator[None]:
-    """Train undisturbed, and restore the process's global state at the end.
+    """Train `undisturbed`, and restore the global state of the process at the end.
 
-    Inside, gradients are computed, cuDNN does not choose another algorithm in every run, and
+    Inside, gradients are computed, cuDNN does not choose a different algorithm in every run, and
     glibc keeps the memory that a step frees for the next one.
     """
     changes: dict[object, Callable[[ExitStack], None]] = {}
@@ -165,7 +165,7 @@ def _exact_products(undo: ExitStack) -> None:
     backends: Any = torch.backends  # whose names depend on the version
     cuda, cudnn, mkldnn = backends.cuda, backends.cudnn, backends.mkldnn
     settings: list[tuple[Any, str, object]]
-    if hasattr(cudnn, "conv"):  # torch 2.9; reading the older names beside these is an error
+    if hasattr(cudnn, "conv"):  # torch 2.9; mixing the older names with these is an error
         operations = (cudnn.conv, cuda.matmul, mkldnn.conv, mkldnn.matmul)
         settings = [(operation, "fp32_precision", "ieee") for operation in operations]
     else:
@@ -190,10 +190,10 @@ def _repeatable_cudnn(undo: ExitStack) -> None:
 
 
 def _keep_freed_memory(undo: ExitStack) -> None:
-    """Let glibc keep what is freed, until undone; elsewhere do nothing.
+    """Make glibc keep freed memory, until undone; do nothing on other systems.
 
-    Otherwise glibc returns the memory of every step to the kernel and asks for it again: tens
-    of thousands of page faults per step. What the user has set in the environment stays.
+    Otherwise glibc returns the memory of every step to the kernel and asks for it again: tens of
+    thousands of page faults per step. Settings in the user's environment are kept.
     """
     libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
     chosen = "MALLOC_TRIM_THRESHOLD_" in os.environ or "GLIBC_TUNABLES" in os.environ
@@ -202,9 +202,9 @@ def _keep_freed_memory(undo: ExitStack) -> None:
     trim_threshold, mmap_threshold, mib = -1, -3, 2**20
     undo.callback(libc.malloc_trim, 0)
     for threshold, own in ((trim_threshold, 64 * mib), (mmap_threshold, 32 * mib)):
-        libc.mallopt(threshold, own)  # older versions refuse more of the second
+        libc.mallopt(threshold, own)  # older versions refuse a larger second value
         libc.mallopt(threshold, 1024 * mib)
-        # Where glibc's own adaptation ends (mallopt(3)); to set either threshold has stopped it.
+        # The limit of glibc's own adaptation (mallopt(3)), which stops if a threshold is set.
         undo.callback(libc.mallopt, threshold, own)
 
 

@@ -1,4 +1,4 @@
-"""Rows <-> images: what arrays of faces look like, and what their numbers mean."""
+"""Rows <-> images: the shapes of arrays of faces, and the meaning of their numbers."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from ._forms import EXPECTED, as_array, check_table, head_of, is_table, refuse_o
 #: features, whose range is their own and which are not augmented.
 MIN_FACE_PIXELS = 64
 
-#: Normalised faces span about this much from black to white (-2 to 2), whatever the
-#: method: unit variance on faces. Augmentation strengths are fractions of it.
+#: Range of normalised faces from black to white (-2 to 2), about the same for all methods: faces
+#: #: then have unit variance. Augmentation strengths are fractions of it.
 GRAY_RANGE = 4.0
 
 #: ITU-R 601 luma in 16-bit fixed point, as Pillow's ``convert("L")`` computes it.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
-#: The two ranges that faces come in.
+#: The two usual ranges of faces.
 UNIT, BYTES = (0.0, 1.0), (0.0, 255.0)
-#: Floats that end between 1 and this belong to neither for sure.
+#: Floats whose largest value is between 1 and this may belong to either.
 _UNCLEAR = 2.0
-#: By how much of the range, and by how much at most, floats may miss it: resampling, scaling and
-#: half precision round so. Standardised faces miss [0, 255] by more.
+#: Share of the range, and largest amount, by which floats may exceed it: resampling, scaling and
+#: #: half precision round like this. Standardised faces exceed [0, 255] by more.
 _ROUNDING, _MOST_ROUNDING = 1e-3, 1e-2
 _CHUNK = 1024
 
 
 def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
-    """Return X as rows and, where X came as images, their (height, width).
+    """Return X as rows and, if X came as images, their (height, width).
 
     Parameters
     ----------
     X : array-like
         Rows (n, h * w), images (n, h, w), gray (n, h, w, 1) or RGB (n, h, w, 3), or a list of
-        images, those of Pillow included.
+        images, which may be Pillow images.
 
     Returns
     -------
     rows : array-like
-        Two-dimensional input comes back as it was, tables with the names of their columns;
-        images as (n, h * w), gray.
+        Two-dimensional input is returned unchanged, so that tables keep their column names; images
+        become (n, h * w), gray.
     image_shape : tuple of (int, int) or None
 
     Raises
     ------
     ValueError
-        If X is not such a thing, the images are of different shapes, or neither gray nor RGB.
+        If X is anything else, or its images differ in shape or are neither gray nor RGB.
     """
     if issparse(X):
         return X, None
@@ -73,17 +73,17 @@ def as_rows(X: Any) -> tuple[Any, tuple[int, int] | None]:
 def refuse_colour(X: Any) -> None:
     """Raise if X is a single colour image, or RGBA in flat rows, which would be read as gray.
 
-    The rows of an image of shape (h, w, 3) look like h narrow faces, and RGBA of s x s pixels in
-    a flat row like a gray face of 2s x 2s.
+    The rows of an image of shape (h, w, 3) look like h narrow faces. A flat row of s x s pixels in
+    RGBA looks like a gray face of 2s x 2s.
 
     Raises
     ------
     ValueError
-        Says how to pass one image, or how to drop the alpha channel.
+        The message says how to pass one image, or how to drop the alpha channel.
     """
     if is_table(X):
         X = head_of(X)
-    if hasattr(X, "__array_interface__"):  # arrays, and Pillow's images
+    if hasattr(X, "__array_interface__"):  # arrays and Pillow images
         X = np.asarray(X)
     if not isinstance(X, list | tuple | np.ndarray) or not len(X):
         return
@@ -179,7 +179,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
 
 
 def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
-    """Say how to pass flat rows of RGB, if these seem to be some: of square images, or stated."""
+    """Say how to pass flat rows of RGB, if these seem to be such rows."""
     third, rest = divmod(n_features, 3)
     if rest or (third != n_pixels if n_pixels else math.isqrt(third) ** 2 != third):
         return ""
@@ -187,7 +187,7 @@ def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
 
 
 def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
-    """Check what a fitted estimator is asked about, and return it as rows.
+    """Check the input of a fitted estimator, and return it as rows.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If X is not an array of faces, or they are of another size.
+        If X is not an array of faces, or the faces have another size.
     """
     rows, own_shape = as_rows(X)
     refuse_other_faces(estimator, rows, own_shape, estimator.image_shape_)
@@ -211,7 +211,7 @@ def refuse_other_faces(
     own_shape: tuple[int, int] | None,
     known: tuple[int, int],
 ) -> None:
-    """Raise if one face came where several are expected, or faces of another size than in `fit`.
+    """Raise if X is one face instead of several, or the faces have another size than in `fit`.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def refuse_other_faces(
     Raises
     ------
     ValueError
-        Says the way out.
+        The message says what to do.
     """
     shape = rows.shape if own_shape is None else (len(rows), *own_shape)
     single = [(*known, *channels) for channels in ((), (1,))]
@@ -234,7 +234,7 @@ def refuse_other_faces(
 
 
 def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
-    """Return faces of any shape that a classifier takes as (n, height, width).
+    """Return faces, in any form that a classifier accepts, as (n, height, width).
 
     Raises
     ------
@@ -249,7 +249,7 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
 
 
 class PixelValues:
-    """Type of the pixel values of some faces and, measured once, their extremes.
+    """The type of the pixel values of some faces, and their extremes, which are measured once.
 
     Parameters
     ----------
@@ -267,11 +267,11 @@ class PixelValues:
         return float(self._rows.min()), float(self._rows.max())
 
     def look_black(self) -> bool:
-        """Tell whether no value exceeds 1; most faces need not be read for that."""
+        """Tell whether no value exceeds 1; usually a few faces are enough to see that."""
         return self._rows[:_CHUNK].max() <= 1 and self._rows.max() <= 1
 
     def lie_in(self, pixel_range: tuple[float, float]) -> bool:
-        """Tell whether all values lie in a range, but for what floats miss it by in rounding."""
+        """Tell whether all values lie in a range, apart from rounding errors of floats."""
         black, white = pixel_range
         if self.dtype == np.uint8 and black <= 0 and white >= 255:
             return True  # they need not be read
@@ -281,11 +281,11 @@ class PixelValues:
 
 
 def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[float, float]:
-    """Return the (black, white) that values are measured between.
+    """Return the values of (black, white).
 
-    "auto": unsigned bytes and values above 2 lie in [0, 255], floats up to 1 and bools in
-    [0, 1]; floats may miss either end by what arithmetic rounds. Anything else is an error for
-    faces; for rows too short to be faces it is the smallest and the largest value.
+    "auto": unsigned bytes and values above 2 lie in [0, 255], floats up to 1 and bools in [0, 1];
+    floats may exceed either end by rounding errors. For faces, anything else is an error. For rows
+    that are too short to be faces, the range is from the smallest to the largest value.
     """
     if pixel_range != "auto":
         if values.dtype == np.uint8 and tuple(pixel_range) == (0, 1):
@@ -328,12 +328,12 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
 
 
 def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:
-    """Raise if a value lies outside the stated range, by more than arithmetic rounds.
+    """Raise if a value lies outside the stated range by more than a rounding error.
 
     Raises
     ------
     ValueError
-        Says which range was expected and which came.
+        The message names the expected range and the actual one.
     """
     black, white = pixel_range
     if values.lie_in((black, white)):
@@ -346,12 +346,11 @@ def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:
 
 
 def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, float]:
-    """Return the range for faces seen after `fit`, which measured `pixel_range`.
+    """Return the range of faces that come after `fit`, which measured `pixel_range`.
 
-    Bytes and bools mean the same wherever they come from, so a classifier fitted on floats
-    in [0, 1] takes uint8 faces, and one fitted on uint8 takes bools, or floats in [0, 255].
-    Floats are read as in `fit`, whatever they are: what one face means must not depend on
-    the faces beside it.
+    Bytes and bools always mean the same. So a classifier fitted on floats in [0, 1] accepts uint8
+    faces, and one fitted on uint8 accepts bools, or floats in [0, 255]. Floats are always read as
+    in `fit`, because the meaning of a face must not depend on the faces beside it.
     """
     if not values.are_faces:
         return pixel_range
@@ -372,10 +371,10 @@ def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, flo
 
 
 def to_unit(faces: np.ndarray, pixel_range: Any) -> np.ndarray:
-    """Map [black, white] to [0, 1] as float32; bytes stay bytes, the device scales them.
+    """Map [black, white] to [0, 1] as float32; bytes stay bytes, because the device scales them.
 
-    What lies outside by as much as arithmetic rounds is clipped; rows too short to be faces
-    are not, since `fit` has not seen the extremes of their values.
+    Rounding errors outside the range are clipped. Rows that are too short to be faces are not
+    clipped, because `fit` has not seen the extremes of their values.
     """
     if pixel_range is None:  # normalised upstream
         return faces.astype(np.float32)
@@ -389,7 +388,7 @@ def to_unit(faces: np.ndarray, pixel_range: Any) -> np.ndarray:
 
 
 def mosaic(tiles: np.ndarray, *, gap: int = 4, fill: float = 255) -> np.ndarray:
-    """Lay tiles of one size out in a rectangle about twice as wide as high."""
+    """Arrange tiles of one size in a rectangle that is about twice as wide as high."""
     height, width = tiles[0].shape
     columns = max(1, round((2 * len(tiles) * height / width) ** 0.5))
     n_rows = -(-len(tiles) // columns)

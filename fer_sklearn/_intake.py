@@ -1,4 +1,4 @@
-"""Convert the faces, labels and weights of the caller to `TrainingFaces`."""
+"""Convert the caller's faces, labels and weights to `TrainingFaces`."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ class TrainingFaces:
     Attributes
     ----------
     rows : ndarray of shape (n, n_pixels)
-        Validated; pixels as they came.
+        Validated; the pixel values are unchanged.
     values : PixelValues
-        What is known of their values.
+        What is known about their values.
     image_shape : tuple of (int, int)
         Height and width.
     y : ndarray of shape (n,)
         Labels.
     classes : ndarray of shape (n_classes,)
-        All labels there are, sorted.
+        All labels, sorted.
     codes : ndarray of int64 of shape (n,)
-        Their places in `classes`.
+        Positions of the labels in `classes`.
     index : ndarray of int
         The rows to train on.
     augmenter : FaceAugmenter
-        What they are augmented by.
+        The augmenter of these faces.
     weights : ndarray of float32 of shape (n,) or None
         Factors of the loss.
     shares : ndarray of float32 of shape (n, n_classes) or None
-        How much of each class a face shows.
+        Share of each class that a face shows.
     """
 
     rows: np.ndarray
@@ -72,7 +72,7 @@ class TrainingFaces:
         return len(self.index)
 
     def for_network(self, predictor: FacePredictor) -> Faces:
-        """Return them as the network of `predictor` takes them."""
+        """Return the faces in the form that the network of `predictor` takes."""
         return predictor.faces(
             self.rows,
             self.values,
@@ -83,14 +83,14 @@ class TrainingFaces:
         )
 
     def totals(self, *, oversample: bool) -> ClassTotals:
-        """Count how much of each class is trained on."""
+        """Count the training data of each class."""
         parts = (None if part is None else part[self.index] for part in (self.weights, self.shares))
         return ClassTotals.of(
             self.codes[self.index], len(self.classes), *parts, oversample=oversample
         )
 
     def set_aside(self, fraction: float, seed: int) -> tuple[TrainingFaces, TrainingFaces]:
-        """Return these faces without a stratified fraction of them, and that fraction."""
+        """Return these faces without a stratified share of them, and that share."""
         try:
             kept, held_out = train_test_split(
                 self.index,
@@ -115,15 +115,15 @@ def take_in(
     label_distribution: ArrayLike | None,
     start: Any,
 ) -> TrainingFaces:
-    """Check what `fit` was given.
+    """Check the arguments of `fit`, and convert them.
 
     Parameters
     ----------
     estimator : FERClassifier
-        Learns the number of pixels and the names of columns, or compares them.
+        It learns the number of pixels and the names of columns, or compares them.
     X, y, sample_weight, label_distribution : as in `FERClassifier.fit`
     start : ColdStart, FileStart or WarmStart
-        A training that continues has an image shape and classes already.
+        A training that is continued already has an image shape and classes.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def take_in_batch(
     sample_weight: ArrayLike | None,
     start: Any,
 ) -> TrainingFaces:
-    """Check what `partial_fit` was given; the faces to train on may be none.
+    """Check the arguments of `partial_fit`, and convert them; there may be no faces to train on.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def split(
     y_val: ArrayLike | None,
     seed: int,
 ) -> tuple[TrainingFaces, TrainingFaces | None]:
-    """Return the faces to train on, and those to validate on: given, set aside, or None.
+    """Return the faces to train on and those to validate on: passed, set aside, or None.
 
     Parameters
     ----------
@@ -214,12 +214,12 @@ def split(
     data : TrainingFaces
     X_val, y_val : as in `FERClassifier.fit`
     seed : int
-        Chooses what is set aside, where none are given and the training needs some.
+        Chooses the faces that are set aside, if none are passed and the training needs some.
 
     Raises
     ------
     ValueError
-        If the faces given cannot be used, or there are too few to set some aside.
+        If the passed faces cannot be used, or there are too few to set some aside.
     """
     if (X_val is None) != (y_val is None):
         came, lacks = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
@@ -266,8 +266,8 @@ def _read(
 ) -> tuple[np.ndarray, Any, tuple[int, int]]:
     """Return rows, labels and image shape.
 
-    With None as the known shape it is learned, else it is compared.
-    Images become rows since scikit-learn validates rows; their shape is kept beside.
+    If the known shape is None it is learned, otherwise it is compared. Images become rows, because
+    scikit-learn validates rows; their shape is returned separately.
     """
     rows, own_shape = as_rows(X)
     check_labels(y)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array
 
 
 def find_classes(y: np.ndarray, name: str = "y") -> np.ndarray:
-    """Return the sorted labels; `name` is what an error calls them.
+    """Return the sorted labels; `name` is their name in an error.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def encode_labels(y: np.ndarray, classes: np.ndarray, way_out: str) -> np.ndarra
     classes : ndarray
         Sorted.
     way_out : str
-        What the error tells the user to do; the end of its message.
+        The end of the error message, which tells the user what to do.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def make_loss_weights(
     Raises
     ------
     ValueError
-        If a weight is negative or none is above 0.
+        If a weight is negative, or none is above 0.
     """
     if sample_weight is None and class_weight is None:
         return None
@@ -92,7 +92,7 @@ def make_batch_weights(
     codes : ndarray of int of shape (n_samples,)
         Column numbers of the labels.
     classes : ndarray of shape (n_classes,)
-        All labels, of which the batch need not have each.
+        All labels; the batch need not contain all of them.
     sample_weight : array-like of shape (n_samples,) or None
     class_weight : dict or None
 
@@ -127,7 +127,7 @@ def check_shares(distribution: ArrayLike | None, n_faces: int, n_classes: int) -
     Raises
     ------
     ValueError
-        If its shape is another, or a row has a negative value or nothing but zeros.
+        If its shape is wrong, or a row has a negative value or only zeros.
     """
     if distribution is None:
         return None
@@ -153,7 +153,7 @@ def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.nda
     Raises
     ------
     ValueError
-        If that leaves faces of a single class.
+        If only faces of a single class are left.
     """
     if weights is None:
         return index
@@ -174,7 +174,7 @@ class ClassTotals:
     counts : ndarray of int of shape (n_classes,)
         Faces.
     amounts : ndarray of shape (n_classes,)
-        The same, times their weights and repetitions; by shares where there are shares.
+        The same, times their weights and repetitions, and by shares if there are any.
     """
 
     counts: np.ndarray
@@ -213,6 +213,6 @@ class ClassTotals:
         return ClassTotals(self.counts + other.counts, self.amounts + other.amounts)
 
     def log_shares(self) -> np.ndarray:
-        """Return the logarithm of each class's share, of one face at least, (n_classes,)."""
+        """Return the logarithm of each class's share, at least that of one face, (n_classes,)."""
         one_face = self.amounts.sum() / self.counts.sum()
         return np.log(np.maximum(self.amounts, one_face) / self.amounts.sum())

@@ -1,4 +1,4 @@
-"""The parts of a classifier, and their parameters: `augment__rotation` reaches a None, too."""
+"""The parts of a classifier, and their parameters: `augment__rotation` works for None, too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .augment import FaceAugmenter
 from .normalize import FaceNormalizer
 
 _PARTS = {"augment": FaceAugmenter, "normalize": FaceNormalizer}
-#: What each may be, as the example that an error shows.
+#: Allowed values of each, as an example in the error.
 _EXAMPLES = {
     "augment": "FaceAugmenter() or FaceAugmenter(rotation=15.0), 'off' to train without "
     "augmentation, None for the usual one, or 'upstream'",
@@ -25,7 +25,7 @@ _EXAMPLES = {
 
 
 def check_params(classifier: BaseEstimator) -> None:
-    """Raise if a parameter cannot be used; of a part it is told what may be passed.
+    """Raise if a parameter cannot be used; for a part, the error says what to pass.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def check_params(classifier: BaseEstimator) -> None:
     Raises
     ------
     InvalidParameterError
-        A ValueError and a TypeError: shows what may be passed.
+        A ValueError and a TypeError, which shows what to pass.
     """
     for part in _PARTS:
         _check_part(part, getattr(classifier, part))
@@ -48,7 +48,7 @@ def check_params(classifier: BaseEstimator) -> None:
 
 
 def _check_part(part: str, value: Any) -> None:
-    named = isinstance(value, str) and value in ("upstream", "off")  # which, scikit-learn says
+    named = isinstance(value, str) and value in ("upstream", "off")  # scikit-learn says which
     if not named and value is not None and not isinstance(value, _PARTS[part]):
         raise InvalidParameterError(
             f"The {part!r} parameter of FERClassifier must be {_EXAMPLES[part]}. Got {value!r} "
@@ -63,7 +63,7 @@ def _are_widths(widths: Any) -> bool:
 
 
 def with_parts(classifier: BaseEstimator, params: dict) -> dict:
-    """Return parameters to set, with the parts that they are set on.
+    """Return parameters to set, including the parts that they belong to.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def with_parts(classifier: BaseEstimator, params: dict) -> dict:
     Raises
     ------
     ValueError
-        If a part is a name, which has no parameters.
+        If a part is a name, because names have no parameters.
     FileNotFoundError
-        If the part depends on a pretrained network that is not there.
+        If the part depends on a pretrained network that does not exist.
     """
     params = dict(params)
     for part in _PARTS:
@@ -95,7 +95,7 @@ def with_parts(classifier: BaseEstimator, params: dict) -> dict:
 
 
 def _usual(part: str, pretrained: str | PathLike | None) -> BaseEstimator:
-    """Return what None stands for."""
+    """Return the part that None means."""
     if part == "normalize" and pretrained is not None:
         return FaceNormalizer(read_pretrained(pretrained).normalization["method"])
     return _PARTS[part]()

@@ -4,9 +4,9 @@ A file is an ``.npz`` archive. "about" holds JSON as bytes: network, classes, im
 normalisation, and the SHA-256 of the rest; every other entry is an array of the
 network's state by name. Filters and matrices are stored in half precision.
 
-A file may come from an untrusted source, so it is read in steps, and each step bounds the cost of
-the next: the sizes of all entries; "about" alone, and whether its content is allowed; the shapes of
-the network that it describes against the shapes in the file; then the weights.
+A file may come from an untrusted source, so it is read in steps, and each step limits the cost of
+the next. The steps are: the sizes of all entries; "about", and whether its content is allowed; the
+shapes of the network that it describes, compared with those in the file; the weights.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ._files import check_writable, replace_file
 from ._shipped import path_of, refuse_shipped_name
 
 _FORMAT = 4
-#: Bytes of "about", pixels of a face, and labels of a file.
+#: Largest numbers of bytes of "about", pixels of a face, and labels of a file.
 _MOST_ABOUT = 2**20
 _MOST_PIXELS = 2**20
 _MOST_CLASSES = 1000
 _LONGEST_LABEL = 1000
-#: Below it whole numbers are exact in JSON and in float64.
+#: Whole numbers below it are exact in JSON and in float64.
 _LARGEST_NUMBER = 2**53
 
 
@@ -46,7 +46,7 @@ class Pretrained:
     network : str
         Its name in `fer_sklearn.networks.NETWORKS`.
     network_params : dict
-        What it was built with.
+        The parameters that it was built with.
     classes : list
         Its labels, sorted.
     image_shape : tuple of (int, int)
@@ -56,11 +56,11 @@ class Pretrained:
     mirrored : bool
         Whether it was trained on mirrored faces too.
     views : str or None
-        The views of a face that ``predict_augment="auto"`` stands for; "auto" states none.
+        The views of a face that ``predict_augment="auto"`` means; "auto" if none are stated.
     note : str
         Where it comes from.
     class_count : list of int or None
-        Faces of each class that it was trained on, where that is known.
+        Number of training faces of each class, if known.
     class_totals : list of float or None
         The same, times their weights and repetitions.
     weights : dict of {str: ndarray}
@@ -80,12 +80,12 @@ class Pretrained:
     weights: dict = field(default_factory=dict, repr=False)
 
     def check(self, network: Any, network_params: dict, image_shape: tuple[int, int]) -> None:
-        """Raise if this is not what the parameters of a classifier ask for.
+        """Raise if this does not fit the parameters of a classifier.
 
         Raises
         ------
         ValueError
-            Says what the file has, and what was asked for.
+            The message says what the file has, and what the parameters ask for.
         """
         if self.image_shape != image_shape:
             raise ValueError(
@@ -102,16 +102,16 @@ class Pretrained:
             )
 
     def weights_for(self, classes: list, fresh: dict, last_layer: list[str]) -> dict:
-        """Return these weights for a network that answers with other classes.
+        """Return these weights for a network with other classes.
 
         Parameters
         ----------
         classes : list
-            Labels of the network to be, in the words of this file.
+            Labels of the new network, as named in this file.
         fresh : dict of {str: ndarray}
-            Its state now; the rows of labels that are new here are taken from it.
+            Its present state, which provides the rows of new labels.
         last_layer : list of str
-            The entries of its state that have a row for each label.
+            The names of the arrays in its state that have a row for each label.
 
         Returns
         -------
@@ -127,21 +127,21 @@ class Pretrained:
 
 
 def read_pretrained(source: str | PathLike) -> Pretrained:
-    """Read the network that `source` names, or the file that it is the path of.
+    """Read the pretrained model of this name, or the file at this path.
 
     Raises
     ------
     FileNotFoundError
-        If it is neither.
+        If `source` is neither.
     ValueError
-        If the file is damaged, of a newer format, larger than a file may be, or says what
-        cannot be: it tells which part.
+        If the file is damaged, has a newer format, is too large, or has invalid content; the
+        message says which part.
     """
     path = path_of(source, ".npz", "pretrained")
     with path.open("rb") as file:
         try:
             return _read(Archive(file))
-        except Exception as error:  # zipfile, numpy and torch raise many kinds
+        except Exception as error:  # zipfile, NumPy and torch raise many kinds of errors
             kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
             raise ValueError(
                 f"{path} is not a file of FERClassifier.save_pretrained that can be used, or it is "
@@ -150,12 +150,12 @@ def read_pretrained(source: str | PathLike) -> Pretrained:
 
 
 def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
-    """Write a file that `read_pretrained` reads; a file that is there is replaced at the end.
+    """Write a file for `read_pretrained`; an existing file is replaced at the end.
 
     Raises
     ------
     FileExistsError
-        If a file is there that this function has not written.
+        If there is a file that this function did not write.
     OSError
         If it cannot be written. It names `path`.
     ValueError
@@ -184,7 +184,7 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
 
 
 def check_destination(path: str | PathLike) -> None:
-    """Raise what `write_pretrained` would for this path, before the work whose result it writes.
+    """Raise the errors of `write_pretrained` for this path before the work that it will store.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def check_destination(path: str | PathLike) -> None:
 
 
 def _check_name(path: str | PathLike) -> None:
-    """Raise if the name is one of the package's models, or of a file that is not of ours."""
+    """Raise if the name is that of a model of the package, or of a file that we did not write."""
     refuse_shipped_name(path, ".npz", "from_pretrained")
     _refuse_foreign(Path(path))
 
@@ -228,7 +228,7 @@ def _read(archive: Archive) -> Pretrained:
 
 
 def _read_about(archive: Archive) -> dict:
-    """Return what "about" says, if it can be what this module wrote."""
+    """Return the content of "about", if this module can have written it."""
     if "about" not in archive.names:
         raise ValueError("it has no entry 'about'")
     if archive.size("about") > _MOST_ABOUT:
@@ -240,13 +240,13 @@ def _read_about(archive: Archive) -> dict:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Raise if there is a file that we did not write; an empty one may be filled."""
+    """Raise if there is a file that we did not write; an empty one may be overwritten."""
     if not path.is_file() or not path.stat().st_size:
         return
     with path.open("rb") as file:
         try:
             _read_about(Archive(file))
-        except Exception as error:  # as in read_pretrained
+        except Exception as error:  # see read_pretrained
             raise FileExistsError(
                 errno.EEXIST,
                 "There is another file, which was not written by save_pretrained and is left as it "
@@ -256,7 +256,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _check_about(about: dict) -> None:
-    """Raise if a part of "about" is not what it may be: its name, its type or its range."""
+    """Raise if a part of "about" is invalid: its name, its type or its range."""
     known = {part.name: part for part in fields(Pretrained) if part.name != "weights"}
     if unknown := sorted(about.keys() - known.keys()):
         raise ValueError(f"'about' has unknown parts: {', '.join(unknown)!s:.200}")
@@ -279,7 +279,7 @@ def _is_number(value: Any, low: float = -_LARGEST_NUMBER, high: float = _LARGEST
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a parameter of a network is plain values all through."""
+    """Tell whether a parameter of a network consists only of plain values."""
     if isinstance(value, (list, dict)):
         parts = value.values() if isinstance(value, dict) else value
         return all(_is_plain(part) for part in parts)
@@ -323,7 +323,7 @@ def _are_amounts(values: Any) -> bool:
     )
 
 
-#: What each part of "about" may be, in code and in words.
+#: Valid values of each part of "about", in code and in words.
 _ALLOWED = {
     "network": (lambda value: isinstance(value, str), "a name"),
     "network_params": (
@@ -352,8 +352,8 @@ _ALLOWED = {
 
 
 def _check_shapes(archive: Archive, start: Pretrained) -> None:
-    """Raise if the arrays are not those of the network that the file describes."""
-    from .networks import state_shapes  # torch, which who lists the names does not need
+    """Raise if the arrays do not fit the network that the file describes."""
+    from .networks import state_shapes  # loads torch, which is not needed to list the names
 
     here = {name: archive.describe(name) for name in archive.names if name != "about"}
     expected = state_shapes(
@@ -379,13 +379,13 @@ def _check_shapes(archive: Archive, start: Pretrained) -> None:
 
 
 def _may_hold(stored: np.dtype, wanted: np.dtype) -> bool:
-    if stored.kind == wanted.kind == "f":  # which float is torch's default when it is built
+    if stored.kind == wanted.kind == "f":  # depends on torch's default dtype when it is built
         return stored.itemsize <= 8
     return stored.newbyteorder("=") == wanted
 
 
 def _check_values(name: str, array: np.ndarray) -> None:
-    """Raise for weights that make every answer NaN."""
+    """Raise for weights that make every prediction NaN."""
     if not np.isfinite(array).all():
         raise ValueError(f"{name!r} has values that are NaN or infinite")
     if name.endswith("running_var") and array.size and array.min() < 0:
@@ -403,7 +403,7 @@ def _halved(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _restored(name: str, array: np.ndarray) -> np.ndarray:
-    """Return an array of the file as the network takes it, and one that can be written to."""
+    """Return a writable array in the form that the network takes."""
     _check_values(name, array)
     kind = np.float32 if array.dtype == np.float16 else array.dtype.newbyteorder("=")
     return array.astype(kind)

@@ -1,4 +1,4 @@
-"""An evaluation report as a page of HTML, which runs no script and fetches nothing."""
+"""An evaluation report as an HTML page, without scripts and without external files."""
 
 from __future__ import annotations
 

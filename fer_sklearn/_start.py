@@ -18,7 +18,7 @@ from .normalize import FaceNormalizer
 
 
 def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> Start:
-    """Return where a training of `estimator` begins.
+    """Return the start of a training of `estimator`.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ class Start:
     Attributes
     ----------
     image_shape, classes
-        Those that are settled before any face is seen, or None.
+        Those that are fixed before any face is read, or None.
     file : Pretrained or None
-        What the weights come from.
+        The file that the weights come from.
     """
 
     image_shape: tuple[int, int] | None = None
@@ -64,34 +64,34 @@ class Start:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing is settled yet that faces can be compared with."""
+        """Whether nothing is fixed yet, so that faces need not fit anything."""
         return self.image_shape is None
 
     def class_weight(self, classes: np.ndarray) -> dict | str | None:
-        """Return the parameter, its keys as y has the labels."""
+        """Return the parameter, with the labels of y as keys."""
         stated, labels = self.params["class_weight"], classes.tolist()
         if not isinstance(stated, dict):
             return stated
         return weights_by_label(stated, labels, self.meaning(labels))
 
     def meaning(self, labels: list) -> list:
-        """Return what the sorted labels of y stand for: themselves, or labels of a file."""
+        """Return the meaning of the sorted labels of y: themselves, or labels of a file."""
         return labels
 
     def predictor(self, data: TrainingFaces, device: Any, seed: int) -> FacePredictor:
-        """Return the network to train: its normaliser fitted, its weights in place.
+        """Return the network to train, with a fitted normaliser and its first weights.
 
         Parameters
         ----------
         data : TrainingFaces
         device : torch.device
         seed : int
-            Draws the weights that are fresh.
+            Seed of the random weights.
 
         Raises
         ------
         ValueError
-            If the parameters ask for another network or normaliser than those that are there.
+            If the parameters ask for a different network or normaliser than the existing ones.
         """
         mirrored = bool(data.augmenter.flip)
         predictor = FacePredictor.fresh(
@@ -107,19 +107,19 @@ class Start:
         return predictor
 
     def recipe(self, data: TrainingFaces) -> Recipe:
-        """Return what to build for these faces."""
+        """Return the recipe of the network for these faces."""
         return Recipe(
             self.params["network"], self.network_params(), len(data.classes), data.image_shape
         )
 
     def network_params(self) -> dict:
-        """Return what the classifier states of the network."""
+        """Return the parameters of the network that the classifier states."""
         names = ("widths", "depth", "dropout")
         stated = {name: self.params[name] for name in names if self.params[name] is not None}
         return {**stated, **(self.params["network_params"] or {})}
 
     def normalizer(self, data: TrainingFaces) -> FaceNormalizer | None:
-        """Return the normaliser, fitted; None if the faces come normalised."""
+        """Return the fitted normaliser; None if the faces are already normalised."""
         stated = self.params["normalize"]
         if stated == "upstream":
             return None
@@ -127,18 +127,18 @@ class Start:
         return normalizer.fit_rows(data.rows, data.index, data.values)
 
     def usual_views(self, mirrored: bool) -> str | None:
-        """Return the views that weights of before are best asked by; "auto" if none are known."""
+        """Return the best views for the weights of an earlier training; "auto" if unknown."""
         return "auto"
 
     def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
-        """Replace fresh weights by those that the training begins with."""
+        """Replace random weights by those that the training begins with."""
 
     def seed(self, seed: int) -> int:
-        """Return what the training draws from, given the seed of the classifier."""
+        """Return the seed of the training, given the seed of the classifier."""
         return seed
 
     def join(self, epochs: dict) -> dict:
-        """Return the history up to the end of a training that has recorded `epochs`."""
+        """Return the history including a training that has recorded `epochs`."""
         return epochs
 
 
@@ -147,7 +147,7 @@ class ColdStart(Start):
 
 
 class FileStart(Start):
-    """Weights of a file; it also says which network, and how faces are normalised."""
+    """Weights of a file, which also decides the network and the normalisation."""
 
     file: Pretrained
 
@@ -162,7 +162,7 @@ class FileStart(Start):
             )
 
     def recipe(self, data: TrainingFaces) -> Recipe:
-        """Return what the file names, with the parameters that may differ."""
+        """Return the recipe of the file, with the parameters that may differ."""
         self.check(data.image_shape)
         return super().recipe(data)
 
@@ -175,21 +175,21 @@ class FileStart(Start):
         return meaning_of(labels, self.file.classes)
 
     def network_params(self) -> dict:
-        """Return those of the file, and what the classifier states."""
+        """Return those of the file, and those that the classifier states."""
         return {**self.file.network_params, **super().network_params()}
 
     def normalizer(self, data: TrainingFaces) -> FaceNormalizer | None:
-        """Return the file's, with the pixel range of these faces, if none is stated."""
+        """Return the file's normaliser, with the pixel range of these faces if none is stated."""
         if self.params["normalize"] is not None:
             return super().normalizer(data)
         return self._stored(FaceNormalizer(self._stored_method), data.values)
 
     def usual_views(self, mirrored: bool) -> str | None:
-        """Return the file's, unless mirror images are part of it and not of this training."""
+        """Return the file's views, unless they mirror faces and this training does not."""
         return self.file.views if mirrored == self.file.mirrored else "auto"
 
     def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
-        """Load the file's weights; labels that it does not know keep fresh ones."""
+        """Load the file's weights; labels that it does not have keep random ones."""
         weights, labels = self.file.weights, self.meaning(classes.tolist())
         source = f"pretrained={str(self.params['pretrained'])!r}"
         warn_of_labels(classes.tolist(), self.file.classes, source)
@@ -240,7 +240,7 @@ class FileStart(Start):
 
 
 class WarmStart(Start):
-    """Weights of an earlier training; everything else that it determined is kept too."""
+    """Weights of an earlier training, and everything else that it determined."""
 
     def __init__(
         self, params: dict, fitted: FacePredictor, classes: np.ndarray, history: dict
@@ -254,7 +254,7 @@ class WarmStart(Start):
         self._check_normalizer()
 
     def meaning(self, labels: list) -> list:
-        """Return what the first training took them for: the file is read again, if there is one."""
+        """Return their meaning in the first training; the file is read again, if there is one."""
         source = self.params["pretrained"]
         if source is None or not are_codes(labels, len(labels)):
             return labels
@@ -282,7 +282,7 @@ class WarmStart(Start):
             )
 
     def _check_normalizer(self) -> None:
-        """Raise if the parameters ask for another method of normalisation."""
+        """Raise if the parameters ask for a different method of normalisation."""
         fitted, stated = self.fitted.normalizer, self.params["normalize"]
         if stated is None and (self.params["pretrained"] is not None or fitted is None):
             return
@@ -297,7 +297,7 @@ class WarmStart(Start):
             )
 
     def usual_views(self, mirrored: bool) -> str | None:
-        """Return the fitted network's, unless mirror images are part of one training alone."""
+        """Return the fitted network's views, unless only one of the trainings mirrors faces."""
         return self.fitted.usual_views if mirrored == self.fitted.mirrored else "auto"
 
     def put_weights(self, predictor: FacePredictor, classes: np.ndarray) -> None:
@@ -305,14 +305,14 @@ class WarmStart(Start):
         predictor.put(self.fitted.weights())
 
     def seed(self, seed: int) -> int:
-        """Return another one after every epoch, or all trainings would draw alike."""
+        """Return a different seed after every epoch, or all trainings would draw the same."""
         n_epochs = len(self.history.get("train_loss", []))
         if not n_epochs:
             return seed
         return int(np.random.default_rng([seed, n_epochs]).integers(2**31 - 1))
 
     def join(self, epochs: dict) -> dict:
-        """Append the epochs; what one of the two has not recorded is NaN in its epochs."""
+        """Append the epochs; values that one of the two has not recorded are NaN."""
         n_before, n_new = (len(next(iter(part.values()), [])) for part in (self.history, epochs))
         return {
             key: self.history.get(key, [np.nan] * n_before) + epochs.get(key, [np.nan] * n_new)
@@ -328,25 +328,25 @@ def to_file(
     note: str,
     temperature: float,
 ) -> Pretrained:
-    """Return a trained network as plain values, that another training can begin with.
+    """Return a trained network as plain values, from which another training can start.
 
     Parameters
     ----------
     predictor : FacePredictor
     classes : ndarray of shape (n_classes,)
     totals : ClassTotals or None
-        What it was trained on, where that is known.
+        What it was trained on, if known.
     note : str
         Where it comes from.
     temperature : float
-        What its logits are divided by.
+        Divisor of its logits.
 
     Raises
     ------
     TypeError
         If the network has no name.
     ValueError
-        If the faces came normalised, or the logits cannot be divided.
+        If the faces were already normalised, or the logits cannot be divided.
     """
     recipe, normalizer = predictor.recipe, predictor.normalizer
     params = default_params(recipe.network) | recipe.params

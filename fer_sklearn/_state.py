@@ -1,14 +1,14 @@
 """The pickle format of an estimator: its number, and all conversions from older pickles.
 
 A pickle of `FERClassifier` holds the constructor's parameters, the fitted attributes and the
-weights as numpy arrays by name; no torch object, no optimiser state. It is about the size of
-the weights, loads without the device it was trained on, and skops can load it trusting
-only classes of this package.
+weights as NumPy arrays by name, but no torch object and no state of the optimiser. It is about as
+large as the weights and loads without the device that it was trained on. skops can load it if it
+trusts the classes of this package.
 
-To change the format: raise `STATE_FORMAT`, add the step from the last number to `_UPGRADES`, and
-freeze a pickle of the new format under `tests/pickles`. Weight files have their own format
-(`_pretrained.py`), and so have checkpoints. A new parameter needs no new format: a pickle that
-lacks it gets its default, in the parts (`Lasting`) too.
+To change the format, raise `STATE_FORMAT`, add the step from the last number to `_UPGRADES`, and
+store a pickle of the new format in `tests/pickles`. Weight files (`_pretrained.py`) and checkpoints
+have their own formats. A new parameter needs no new format: if a pickle lacks it, it gets its
+default, also in the parts (`Lasting`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STATE_FORMAT = 2
 
 
 def _name_the_activation(state: dict) -> dict:
-    """Format 1 knew one activation, which then became a parameter with another default."""
+    """Format 1 had a single activation, which then became a parameter with another default."""
     attributes = dict(state["attributes"])
     relu = {"activation": "relu"}
     if attributes["network"] == "resnet":
@@ -52,19 +52,19 @@ def pack_state(attributes: dict, weights: dict | None, networks: list) -> dict:
     weights : dict of {str: ndarray} or None
         None before `fit`.
     networks : list of CarriedNetwork
-        Registered ones that it names: where the pickle arrives, they are registered.
+        The registered networks that it names; they are registered where the pickle is loaded.
     """
     state = {"state_format": STATE_FORMAT, "attributes": attributes, "weights": weights}
     return {**state, "networks": networks} if networks else state
 
 
 def unpack_state(state: dict, defaults: dict) -> tuple[dict, dict | None]:
-    """Return the attributes and the weights that `pack_state` was given.
+    """Return the attributes and the weights that were passed to `pack_state`.
 
     Parameters
     ----------
     state : dict
-        Of this format or an older one.
+        A state of this format or an older one.
     defaults : dict
         The constructor's parameters, for those that an older pickle lacks.
 
@@ -83,13 +83,13 @@ def unpack_state(state: dict, defaults: dict) -> tuple[dict, dict | None]:
         state = _UPGRADES[older](state)
     attributes = {**defaults, **state["attributes"]}
     if state["weights"] is not None:
-        # Older pickles are from before mirror images were looked at in prediction.
+        # Older pickles are from a time when prediction did not use mirror images.
         attributes.setdefault("_mirrored", False)
     return attributes, state["weights"]
 
 
 class Lasting:
-    """Mixin of the parts of a classifier: a pickle that lacks a parameter gets its default."""
+    """Mixin of the parts of a classifier: a parameter that a pickle lacks gets its default."""
 
     def __setstate__(self, state: dict) -> None:
         state = {**defaults_of(type(self)), **state}
@@ -104,7 +104,7 @@ def defaults_of(cls: type) -> dict:
 
 @contextmanager
 def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
-    """Give the estimator back its attributes if the block does not get to its end."""
+    """Restore the attributes of the estimator if the block does not complete."""
     before = dict(vars(estimator))
     try:
         yield
@@ -115,24 +115,24 @@ def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
 
 
 def fingerprint(parts: Sequence, aside: set[str], data: Any) -> str:
-    """Return a hash that is the same in every process, for the same work on the same data.
+    """Return a hash that is the same in every process for the same work on the same data.
 
     Parameters
     ----------
     parts : sequence
-        Estimators and parameters that decide what comes out.
+        Estimators and parameters that affect the result.
     aside : set of str
-        Names of parameters that do not.
+        Names of parameters that do not affect it.
     data : picklable
-        Arrays, or what holds them. A memory map is the same data as an array.
+        Arrays, or objects that contain them. A memory map is the same data as an array.
     """
     return joblib.hash(([described(part, aside) for part in parts], data), coerce_mmap=True)
 
 
 def described(value: Any, aside: set[str]) -> Any:
-    """Return a parameter as texts and arrays that are the same in every process, to be hashed.
+    """Return a parameter as texts and arrays that are the same in every process, for hashing.
 
-    Estimators are taken apart, in lists too; their parameters named in `aside` are left out.
+    Estimators are split into their parameters, also in lists; those in `aside` are left out.
     """
     if hasattr(value, "get_params") and not isinstance(value, type):
         params = value.get_params(deep=False)

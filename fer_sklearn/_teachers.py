@@ -10,7 +10,7 @@ from .model import FacePredictor
 
 
 def take_teachers(stated: Any, predictor_of: Any, data: TrainingFaces) -> list[FacePredictor]:
-    """Return the trained networks of the classifiers that `fit` was given.
+    """Return the trained networks of the classifiers that were passed to `fit`.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def take_teachers(stated: Any, predictor_of: Any, data: TrainingFaces) -> list[F
     TypeError
         If one is something else.
     ValueError
-        If there is none, or one knows other labels or faces of another size.
+        If there is none, or one has other labels or faces of another size.
     """
     if stated is None:
         return []
@@ -40,7 +40,7 @@ def take_teachers(stated: Any, predictor_of: Any, data: TrainingFaces) -> list[F
 
 
 def _check(teacher: Any, data: TrainingFaces) -> None:
-    """Raise if a fitted teacher cannot answer about these faces in these labels."""
+    """Raise if a fitted teacher cannot predict these faces with these labels."""
     if teacher.image_shape_ != data.image_shape:
         raise ValueError(
             f"The teacher was trained on faces of {teacher.image_shape_} pixels (height, width), "

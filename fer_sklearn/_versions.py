@@ -1,4 +1,4 @@
-"""What a bug report should say of the machine and of the packages: `show_versions`."""
+"""What a bug report should say about the machine and the packages: `show_versions`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def show_versions() -> None:
 
     See Also
     --------
-    sklearn.show_versions : The same of scikit-learn, with its libraries for threads.
+    sklearn.show_versions : The same for scikit-learn, with its threading libraries.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def show_versions() -> None:
     _show("System", _system())
     _show("Packages", {name: found or "missing" for name, found in needed.items()})
     _show("Optional packages", {name: found for name, found in optional.items() if found})
-    _show("Computing", _computing())  # last: a torch that is broken raises here
+    _show("Computing", _computing())  # last: a broken torch raises here
 
 
 def _show(title: str, facts: dict[str, object]) -> None:
@@ -52,10 +52,10 @@ def _system() -> dict[str, object]:
 
 
 def _packages() -> tuple[dict[str, str | None], dict[str, str | None]]:
-    """Return the versions of what the package needs, and of what its extras bring."""
+    """Return the versions of the required packages and of those of the extras."""
     try:
         requirements = requires("fer-sklearn") or []
-    except PackageNotFoundError:  # sources that were never installed state no requirements
+    except PackageNotFoundError:  # sources that were not installed have no list of requirements
         requirements = ["numpy", "scikit-learn", "skorch", "torch"]
     needed: dict[str, str | None] = {}
     optional: dict[str, str | None] = {}

@@ -23,16 +23,16 @@ from ._state import Lasting
 class RandomLayer(nn.Module):
     """Base of layers that change a batch in training mode and are the identity otherwise.
 
-    Each face gets its own draw: from `generator` if one is set (on the device of the batch), else
-    from torch's global one.
+    Each face gets its own random numbers: from `generator` if one is set (on the device of the
+    batch), otherwise from torch's global generator.
 
     Attributes
     ----------
     hides : bool
-        Whether the layer takes parts of the face away; such layers rest in the last epochs
-        if the training says so.
+        Whether the layer hides parts of the face; a training may switch such layers off in the last
+        epochs.
     resting : bool
-        Whether the layer is the identity for now.
+        Whether the layer is switched off at the moment.
     """
 
     generator: torch.Generator | None = None
@@ -46,7 +46,7 @@ class RandomLayer(nn.Module):
         raise NotImplementedError
 
     def uniform(self, x: Tensor, low: float, high: float) -> Tensor:
-        """One number in [low, high) for each face of `x`, (B, 1, 1, 1)."""
+        """Return a random number in [low, high) for each face of `x`, (B, 1, 1, 1)."""
         draw = torch.rand(len(x), 1, 1, 1, device=x.device, generator=self.generator)
         return low + (high - low) * draw
 
@@ -84,21 +84,21 @@ class RandomAffine(RandomLayer):
     def augment(self, x: Tensor) -> Tensor:
         angle = self.uniform(x, -self.rotation, self.rotation).view(-1)
         zoom = 1 / self.uniform(x, 1 - self.scale, 1 + self.scale).view(-1)
-        # grid_sample measures from -1 to 1: a side is 2 long.
+        # grid_sample measures from -1 to 1: a side has length 2.
         right = self.uniform(x, -2 * self.shift, 2 * self.shift).view(-1)
         down = self.uniform(x, -2 * self.shift, 2 * self.shift).view(-1)
         return sample(x, affine_matrices(x, angle, zoom, right, down))
 
 
 def affine_matrices(x: Tensor, angle: Tensor, zoom: Tensor, right: Tensor, down: Tensor) -> Tensor:
-    """Return where the pixels of faces like those of `x` are fetched from.
+    """Return the matrices that say where the pixels of faces like `x` are fetched from.
 
     Parameters
     ----------
     x : Tensor of shape (B, 1, H, W)
-        Its shape alone counts.
+        Only its shape is used.
     angle, zoom, right, down : Tensor of shape (n,)
-        Radians; how much farther apart pixels are fetched; shifts, of a side that is 2 long.
+        Radians; factor of the distance between fetched pixels; shifts, where a side has length 2.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def affine_matrices(x: Tensor, angle: Tensor, zoom: Tensor, right: Tensor, down:
 
 
 def sample(x: Tensor, matrices: Tensor) -> Tensor:
-    """Fetch the pixels of each face bilinearly, by its own matrix or by one for all."""
+    """Fetch the pixels of each face bilinearly, by its own matrix or one for all."""
     grid = F.affine_grid(matrices, [len(matrices), *x.shape[1:]], align_corners=False)
     grid = grid.expand(x.shape[0], -1, -1, -1)  # len() would fix the length in an exported file
     if x.device.type == "mps":
@@ -120,7 +120,7 @@ def sample(x: Tensor, matrices: Tensor) -> Tensor:
 
 
 def sample_inside(x: Tensor, grid: Tensor) -> Tensor:
-    """Do what `grid_sample` does with border padding, which older torch lacks on Apple's GPUs."""
+    """Do `grid_sample` with border padding, which older torch lacks on Apple's GPUs."""
     centre_of_last = 1 - 1 / grid.new_tensor([x.shape[-1], x.shape[-2]])
     return F.grid_sample(x, grid.clamp(-centre_of_last, centre_of_last), align_corners=False)
 
@@ -180,7 +180,7 @@ class RandomErase(RandomLayer):
         return torch.where(rows & columns & chosen, x.mean(dim=(1, 2, 3), keepdim=True), x)
 
     def _span(self, x: Tensor, dim: int, length: Tensor) -> Tensor:
-        """Which positions along `dim` lie in a random span of `length` (fraction of the side)."""
+        """Tell which positions along `dim` lie in a random span of `length` (share of the side)."""
         side = x.shape[dim]
         positions = (torch.arange(side, device=x.device) + 0.5) / side
         positions = positions.view((1, 1, side, 1) if dim == -2 else (1, 1, 1, side))
@@ -242,9 +242,9 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     Attributes
     ----------
     n_features_in_ : int
-        Pixels a face.
+        Pixels per face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names, where X had them.
+        Column names, if X had them.
 
     Examples
     --------
@@ -314,7 +314,7 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         Returns
         -------
         X : AugmentedArray
-            The same values; RGB faces come back gray, (n, h, w).
+            The same values; RGB faces become gray, (n, h, w).
         """
         check_is_fitted(self)
         rows, image_shape = as_rows(X)
@@ -353,7 +353,7 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         return cls(rotation=0, shift=0, scale=0, flip=0, brightness=0, contrast=0, erase=0)
 
     def make_layers(self) -> nn.Sequential:
-        """Return the torch layers for these settings; an effect at 0 has none."""
+        """Return the torch layers for these settings; an effect of strength 0 has none."""
         self._validate_params()
         layers: list[RandomLayer] = []
         if self.flip:
@@ -374,21 +374,21 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
 
 
 def augmenter_for(stated, X, n_pixels: int = MIN_FACE_PIXELS) -> FaceAugmenter:
-    """Return the augmenter that a training on X uses.
+    """Return the augmenter for a training on X.
 
     Parameters
     ----------
     stated : FaceAugmenter, "upstream", "off" or None
         The parameter of `FERClassifier`.
     X : array-like
-        As it came: it may carry the settings of the augmenter that it went through.
+        As passed by the user: it may carry the settings of an augmenter that it went through.
     n_pixels : int
-        Values a face; so few that they show no face are not augmented.
+        Values per face; too few values to show a face are not augmented.
 
     Raises
     ------
     ValueError
-        If X has to carry the settings, and does not.
+        If X has to carry the settings but does not.
     """
     if stated == "off" or n_pixels < MIN_FACE_PIXELS:
         return FaceAugmenter.off()

@@ -190,7 +190,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     class_count_ : ndarray of shape (n_classes,)
         Number of training faces of each class.
     n_features_in_ : int
-        Pixels a face.
+        Pixels per face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if X had them.
     image_shape_ : tuple of (int, int)
@@ -307,9 +307,9 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    #: The trained network and all that it takes to ask it; None before `fit`.
+    #: The trained network and all that its predictions need; None before `fit`.
     _predictor: FacePredictor = None  # type: ignore[assignment]
-    #: What `partial_fit` continues with: the network and the state of its optimiser.
+    #: The network and the state of its optimiser, with which `partial_fit` continues.
     _trainer: training.Trainer | None = None
 
     @other_names(PARAMETERS_ELSEWHERE)
@@ -445,17 +445,17 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """
         with fit_task(self, X, y, max_subtasks=self.max_epochs) as task, unchanged_on_failure(self):
             check_params(self)
-            # Where the weights begin says what is settled before a face is seen.
+            # The start decides what is fixed before any face is read.
             start = choose_start(self, self._predictor if self.warm_start else None)
             data = take_in(self, X, y, sample_weight, label_distribution, start)
-            # One draw a fit, whatever happens next: a RandomState stays in step.
+            # One draw per fit, whatever happens next: so a RandomState stays in step.
             seed = _draw_seed(self.random_state)
             train, valid = split(self, data, X_val, y_val, seed)
             teachers = take_teachers(teacher, predictor_of, data)
             given = X, data, (X_val, y_val), start.file, teachers
             checkpoint = training.checkpoint_of(self, *given)
             settings = self._settings(start, train, seed, checkpoint=checkpoint)
-            # One block builds and trains: a network's own dropout draws on where its weights ended.
+            # One block builds and trains, because a network's own dropout draws after its weights.
             with global_state_preserved(settings.device):
                 predictor = start.predictor(train, settings.device, settings.seed)
                 trainer = training.Trainer(predictor, settings, train, teachers=teachers)
@@ -503,7 +503,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
             check_params(self)
             start = choose_start(self, self._predictor)
             data = take_in_batch(self, X, y, classes, sample_weight, start)
-            if not len(data):  # all faces weigh nothing
+            if not len(data):  # all faces have weight 0
                 return self
             settings = self._settings(start, data, _draw_seed(self.random_state)).for_one_epoch()
             with global_state_preserved(settings.device):
@@ -519,17 +519,17 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of `augment` and `normalize` too where these are None.
+        """Set parameters, also those of `augment` and `normalize` if these are None.
 
         .. versionchanged:: 0.2
-           Parameters of `augment` and `normalize` can be set where these are None.
+           Parameters of `augment` and `normalize` can be set if these are None.
 
         Parameters
         ----------
         **params
-            As in scikit-learn: ``augment__rotation=5`` sets a parameter of `augment`. Where
-            `augment` is None, it becomes a `FaceAugmenter` first; where `normalize` is None, a
-            `FaceNormalizer`, of the pretrained network's method if there is one.
+            As in scikit-learn: ``augment__rotation=5`` sets a parameter of `augment`. If `augment`
+            is None, it becomes a `FaceAugmenter` first. If `normalize` is None, it becomes a
+            `FaceNormalizer`, with the method of the pretrained network if there is one.
 
         Returns
         -------
@@ -538,7 +538,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such parameter, or `augment` or `normalize` is a name, which has none.
+            If there is no such parameter, or `augment` or `normalize` is a name, which has no
+            parameters.
         FileNotFoundError
             If a parameter of `normalize` is set and `pretrained` names no file.
         """
@@ -645,7 +646,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         )
 
     def _learned(self, start, data, trainer, before=None):
-        """Return the fitted attributes that a training has led to so far."""
+        """Return the fitted attributes of a training so far."""
         epochs = start.join(trainer.epochs())
         scores = [score for score in epochs.get("valid_accuracy", []) if not np.isnan(score)]
         totals = data.totals(oversample=self.class_balance == "oversample")
@@ -686,7 +687,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         vars(self).update(attributes)
         if weights is None:
             return
-        # Three attributes of the pickle became parts of the predictor; older ones lack the last.
+        # Three attributes of the pickle are parts of the predictor; older pickles lack the last
+        # one.
         recipe, mirrored = vars(self).pop("_recipe"), vars(self).pop("_mirrored")
         usual_views = vars(self).pop("_usual_views", "auto")
         self._predictor = FacePredictor.from_weights(
@@ -705,7 +707,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
 
 def predictor_of(classifier: FERClassifier) -> FacePredictor:
-    """Return the trained network, asked as the parameters of the classifier now say.
+    """Return the trained network with the present parameters of the classifier.
 
     Raises
     ------
@@ -723,7 +725,7 @@ def predictor_of(classifier: FERClassifier) -> FacePredictor:
 
 
 def asked_about(classifier: FERClassifier, X) -> tuple[FacePredictor, Faces]:
-    """Return the trained network, and X as it takes it.
+    """Return the trained network, and X in the form that it takes.
 
     Raises
     ------
@@ -737,7 +739,7 @@ def asked_about(classifier: FERClassifier, X) -> tuple[FacePredictor, Faces]:
 
 
 def _adjustment(classifier) -> np.ndarray | float:
-    """Return what `logit_adjustment` takes off the logits, (n_classes,), or 0."""
+    """Return what `logit_adjustment` subtracts from the logits, (n_classes,), or 0."""
     if not classifier.logit_adjustment:
         return 0.0
     totals = _totals_of(classifier)
@@ -751,11 +753,11 @@ def _adjustment(classifier) -> np.ndarray | float:
 
 
 def _totals_of(classifier) -> ClassTotals | None:
-    """Return what the classifier has been trained on so far, where that is known."""
+    """Return what the classifier has been trained on so far, if known."""
     if not hasattr(classifier, "class_count_"):
         return None
     counts = classifier.class_count_
-    # Who has set `class_count_` by hand, or has an older file, knows of no weights.
+    # If `class_count_` was set by hand, or is from an older file, no weights are known.
     return ClassTotals(counts, getattr(classifier, "_class_totals", counts))
 
 

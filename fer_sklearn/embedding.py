@@ -28,7 +28,7 @@ __all__ = ["FaceEmbedder"]
 class FaceEmbedder(
     ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
 ):
-    """Turn faces into embeddings: the features that a classifier's last layer gets.
+    """Turn faces into embeddings: the input features of a classifier's last layer.
 
     Use them for nearest neighbours, support vector machines or clustering, or if there are too few
     labels to train a network.
@@ -43,9 +43,9 @@ class FaceEmbedder(
     Attributes
     ----------
     estimator_ : FERClassifier
-        Fitted. The features are a mean over the views of a face that its `predict_augment` names.
+        Fitted. The features are a mean over the views of a face in its `predict_augment`.
     n_features_in_ : int
-        Pixels a face.
+        Pixels per face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if the classifier has seen them.
 
@@ -72,16 +72,16 @@ class FaceEmbedder(
         self.estimator = estimator
 
     def fit(self, X, y=None, **fit_params):
-        """Train the classifier, unless it is trained already.
+        """Train the classifier, unless it is already trained.
 
         Parameters
         ----------
         X : array-like, shaped as in `FERClassifier.fit`
             Faces.
         y : array-like of shape (n_samples,) or None, default=None
-            Labels; needed if the classifier is to be trained.
+            Labels; required if the classifier has to be trained.
         **fit_params
-            Passed to `FERClassifier.fit`, or whatever metadata routing says.
+            Passed to `FERClassifier.fit`, unless metadata routing says otherwise.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class FaceEmbedder(
         return predictor.features(faces)
 
     def get_metadata_routing(self):
-        """Return who asks for which metadata: the classifier that is trained."""
+        """Return the metadata routing: requests come from the classifier that is trained."""
         trained = FERClassifier() if self.estimator is None else self.estimator
         mapping = MethodMapping().add(caller="fit", callee="fit")
         mapping.add(caller="fit_transform", callee="fit")  # scikit-learn 1.8 does not infer it

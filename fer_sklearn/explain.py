@@ -104,7 +104,7 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
 
 @validate_params({"classifier": [FERClassifier]}, prefer_skip_nested_validation=True)
 def first_filters(classifier: FERClassifier) -> np.ndarray:
-    """Return the filters of the first convolution as they lie on the pixels.
+    """Return the filters of the first convolution as weights on the pixels.
 
     If a layer before it folds 2 x 2 pixels into four channels, as in "resnet", the four channels
     are unfolded again: a 3 x 3 filter becomes one of 6 x 6 pixels.
@@ -166,7 +166,7 @@ def _grad_cam(predictor: FacePredictor, faces: Faces, codes: np.ndarray) -> np.n
     mirror = predictor.chosen_views.mirror
     maps = np.empty((len(faces), *predictor.recipe.image_shape), dtype=np.float32)
     with undisturbed(faces.device), torch.inference_mode(False):
-        # A copy: a hook on the model itself would also meet what other threads predict.
+        # A copy: a hook on the model itself would also see the predictions of other threads.
         model = copy.deepcopy(predictor.model).requires_grad_(False)
         layer = _last_stage(model.network)
         for index in _batches(len(faces)):
@@ -183,7 +183,7 @@ def _grad_cam(predictor: FacePredictor, faces: Faces, codes: np.ndarray) -> np.n
 def _last_stage(network: nn.Module) -> nn.Module:
     """Return the layer whose output is that of the last stage, or the last convolution."""
     layer = (getattr(network, "stages", None) or _convolutions(network))[-1]
-    while isinstance(layer, nn.Sequential):  # a slice of the network, itself never called
+    while isinstance(layer, nn.Sequential):  # a slice of the network, which is never called itself
         layer = layer[-1]
     return layer
 
@@ -204,7 +204,7 @@ def _class_activation(model: FaceModel, layer: nn.Module, x: Tensor, codes: Tens
 
     def keep(module, inputs, output):
         kept.append(output.detach().requires_grad_())
-        return kept[-1].clone()  # what comes next may work in place
+        return kept[-1].clone()  # the next layer may work in place
 
     with torch.enable_grad(), layer.register_forward_hook(keep):
         logits = model(x).gather(1, codes[:, None])
@@ -219,7 +219,7 @@ def _class_activation(model: FaceModel, layer: nn.Module, x: Tensor, codes: Tens
 
 
 class _Covered:
-    """The faces at `rows`, each as often as there are patches, with one of them covered."""
+    """The faces at `rows`, each repeated for every patch, with that patch covered."""
 
     def __init__(self, faces: Faces, rows: np.ndarray, patches: np.ndarray) -> None:
         self.device = faces.device
@@ -241,7 +241,7 @@ def _occlusion(predictor: FacePredictor, faces, codes, scores, patches) -> np.nd
     covered = patches.reshape(len(patches), -1)
     maps = np.empty((len(faces), *predictor.recipe.image_shape), dtype=np.float32)
     for rows in _batches(len(faces)):
-        covers: Any = _Covered(faces, rows, patches)  # with all of `Faces` that an answer takes
+        covers: Any = _Covered(faces, rows, patches)  # has all that prediction needs of `Faces`
         logits = predictor.logits(covers)
         logits = logits.reshape(len(rows), len(patches), -1)
         left = log_softmax(logits, axis=2)[np.arange(len(rows)), :, codes[rows]]
@@ -251,7 +251,7 @@ def _occlusion(predictor: FacePredictor, faces, codes, scores, patches) -> np.nd
 
 
 def _patches(image_shape: tuple[int, int], size: int | None, stride: int | None) -> np.ndarray:
-    """Squares that cover the whole face, (n_patches, height, width) of bool."""
+    """Return squares that cover the whole face, (n_patches, height, width) of bool."""
     size = size or max(1, min(image_shape) // 5)
     if size > min(image_shape):
         raise ValueError(f"patch_size={size} is larger than the faces, {image_shape} pixels.")
@@ -269,5 +269,5 @@ def _patches(image_shape: tuple[int, int], size: int | None, stride: int | None)
 
 
 def _starts(last: int, stride: int) -> np.ndarray:
-    """Whole numbers from 0 to `last`, evenly spaced and at most about `stride` apart."""
+    """Return whole numbers from 0 to `last`, evenly spaced and at most about `stride` apart."""
     return np.linspace(0, last, -(-last // stride) + 1).round().astype(int)

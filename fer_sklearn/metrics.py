@@ -1,4 +1,4 @@
-"""How good a classifier is: one report, its calibration, and two classifiers side by side."""
+"""How good a classifier is: a report, calibration, and a comparison of two classifiers."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _TITLES = {
 def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
     """Compute the expected calibration error: how far confidence and accuracy differ.
 
-    Predictions are binned by their confidence, the largest probability; the error is the mean
-    over all faces of the distance of accuracy and mean confidence in their bin (Guo et
+    Predictions are binned by their confidence, which is the largest probability. The error is the
+    mean, over all faces, of the distance between accuracy and mean confidence in their bin (Guo et
     al., "On calibration of modern neural networks", 2017).
 
     Parameters
@@ -80,18 +80,18 @@ def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
 
 
 def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
-    """Compare confidence and accuracy, bin by bin of confidence.
+    """Compare confidence and accuracy in bins of confidence.
 
     Parameters
     ----------
     y_true, y_proba, labels, n_bins
-        As in `expected_calibration_error`, which sums these bins up.
+        As in `expected_calibration_error`, which summarises these bins.
 
     Returns
     -------
     bins : DataFrame with columns accuracy, confidence, faces
-        A row for each bin, from the least confident; its share of right answers, its mean
-        confidence and its number of faces. A bin without faces has NaN for the first two.
+        A row for each bin, the least confident first: the share of correct predictions, the mean
+        confidence and the number of faces. The first two are NaN for a bin without faces.
 
     Raises
     ------
@@ -124,18 +124,19 @@ class EvaluationReport:
     n_samples : int
     accuracy : float
     accuracy_interval : tuple of (float, float)
-        95 % of bootstrap samples of the faces lie within.
+        95 % of the bootstrap samples lie within.
     balanced_accuracy, macro_f1, top2_accuracy : float
-        Means over classes of recall and of F1; the label is among the two most probable.
+        Mean recall and mean F1 of the classes; share of faces whose label is among the two most
+        probable ones.
     log_loss, brier_score, calibration_error : float
-        Of the probabilities; `expected_calibration_error` is the last.
+        Of the probabilities; the last one is `expected_calibration_error`.
     by_class : DataFrame
         Precision, recall, F1 and number of faces of each class.
     confusion : DataFrame
         Faces by label (rows) and prediction (columns).
     leak_free : EvaluationReport or None
-        The same on faces without an exact copy in the training data; None if that was not
-        given, or if no face is free of copies.
+        The same for the faces without an exact copy in the training data. None if that was not
+        given, or if all faces have a copy there.
     n_leak_free : int or None
         Faces without an exact copy in the training data; None if that was not given.
     """
@@ -155,7 +156,7 @@ class EvaluationReport:
     n_leak_free: int | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the scores, a column for all faces and, if known, one for the leak-free ones.
+        """Return the scores, with a column for all faces and, if known, one for the leak-free ones.
 
         If no face is leak-free, these scores are NaN.
         """
@@ -194,7 +195,7 @@ class EvaluationReport:
     def to_html(self, *, title="How good the classifier is"):
         """Return the report as a page of HTML, with the scores of each class and the confusions.
 
-        It holds no faces, runs no script and fetches nothing.
+        It contains no faces, runs no script and loads nothing from elsewhere.
 
         Parameters
         ----------
@@ -312,9 +313,9 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     Parameters
     ----------
     y_true, y_pred_a, y_pred_b : array-like of shape (n_samples,)
-        Labels, and what the two predict.
+        Labels, and the predictions of the two classifiers.
     n_bootstrap : int, default=1000
-        Samples of the faces for the interval.
+        Number of samples of the faces for the interval.
     random_state : int, RandomState instance or None, default=0
         Draws them.
 
@@ -326,7 +327,7 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
         interval : tuple of (float, float)
             95 % of the differences in bootstrap samples lie within.
         only_a, only_b : int
-            Number of faces that only this one gets right.
+            Number of faces that only this classifier predicts correctly.
         p_value : float
             Exact McNemar test: the probability that `only_a` and `only_b` differ at least this
             much if both classifiers are equally good.
@@ -395,7 +396,7 @@ def _top2(y_true, y_proba, labels) -> float:
 
 
 def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float, float]:
-    """95 % of the means of bootstrap samples."""
+    """Return the limits of 95 % of the means of bootstrap samples."""
     if n_bootstrap < 1:
         raise ValueError(f"Expected n_bootstrap of at least 1, got {n_bootstrap!r}.")
     rng = check_random_state(random_state)
@@ -420,7 +421,7 @@ def _check(y_true, y_proba, labels):
 
 
 def _sum_to_one(y_proba):
-    """Return probabilities whose rows sum to 1 exactly: those of float32 do so roughly."""
+    """Return probabilities whose rows sum to 1 exactly; in float32 they do so only roughly."""
     sums = y_proba.sum(axis=1, keepdims=True)
     if not ((y_proba >= 0).all() and (abs(sums - 1) <= 1e-3).all()):  # NaN is neither
         raise ValueError(

@@ -27,15 +27,15 @@ _CHUNK = 1024
 
 
 class Normalize(nn.Module):
-    """Normalise a batch of faces; the layer at the head of every network.
+    """Normalise a batch of faces; the first layer of every network.
 
     Parameters
     ----------
     method : {"scale", "dataset", "image", "equalize"}
         As in `FaceNormalizer`.
     mean, scale : float
-        Subtracted from and divided into the pixels, which lie in [0, 1]. Used by
-        "scale" and "dataset".
+        The mean is subtracted from the pixels, which lie in [0, 1], and the result is divided by
+        the scale. Used by "scale" and "dataset".
     """
 
     def __init__(self, method: str, mean: float = _CENTER, scale: float = _SCALE) -> None:
@@ -64,7 +64,7 @@ def standardize_images(x: Tensor) -> Tensor:
 def equalize_histograms(x: Tensor) -> Tensor:
     """Spread the 256 gray levels of each image evenly over [0, 1]; a blank one becomes 0.5."""
     levels = (x.flatten(1) * 255).round().clamp(0, 255).long()
-    # Not len(x): in a network that is exported it would be the length of the example.
+    # Not len(x): an exported network would contain the length of the example.
     counts = torch.zeros(x.shape[0], 256, dtype=torch.long, device=x.device)
     ranks = counts.scatter_add_(1, levels, torch.ones_like(levels)).cumsum(1)
     darkest = ranks.gather(1, levels.amin(1, keepdim=True))
@@ -78,8 +78,8 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
 ):
     """Bring faces from pixel values to the scale that networks train on.
 
-    All methods end in the same scale, about mean 0 and standard deviation 1, with
-    black near -2 and white near 2. Faces are always returned as arrays, whatever
+    All methods result in the same scale: about mean 0 and standard deviation 1, with black near -2
+    and white near 2. Faces are always returned as arrays, whatever
     ``sklearn.set_config(transform_output=...)`` says, because tables cannot hold images. There is
     no `set_output`.
 
@@ -93,21 +93,21 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
           deviation; removes differences of lighting and contrast.
         - "equalize": histogram equalisation of each image, then "scale".
     pixel_range : "auto" or tuple of (float, float), default="auto"
-        The values that mean black and white. "auto" takes uint8 and whole numbers
-        as [0, 255], and floats as [0, 1] where no value exceeds 1, else as
-        [0, 255]; anything outside is an error. Rows of fewer than 64 values are not
-        faces: for them "auto" is the smallest and the largest value of `fit`.
+        The values of black and white. "auto" reads uint8 and whole numbers as [0, 255]. It reads
+        floats as [0, 1] if no value exceeds 1, otherwise as [0, 255]. Values outside raise an
+        error. Rows of fewer than 64 values are not faces: for them "auto" is the smallest and the
+        largest value of `fit`.
 
     Attributes
     ----------
     pixel_range_ : tuple of (float, float)
         Black and white.
     mean_, scale_ : float
-        What is subtracted and divided by, on pixels in [0, 1].
+        What is subtracted from pixels in [0, 1], and what the result is divided by.
     n_features_in_ : int
-        Pixels a face.
+        Pixels per face.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names, where X had them.
+        Column names, if X had them.
 
     Examples
     --------
@@ -151,14 +151,14 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         return self.fit_rows(rows, np.arange(len(rows)), PixelValues(rows))
 
     def fit_rows(self, rows, index, values):
-        """Fit on those of already validated rows at `index` (for the classifier).
+        """Fit on the rows at `index`, which are already validated (for the classifier).
 
         Parameters
         ----------
         rows : ndarray of shape (n_samples, n_pixels)
         index : ndarray of int
         values : PixelValues
-            What is known of the values of all rows.
+            What is known about the values of all rows.
         """
         self.adopt(_CENTER, _SCALE, values)
         if self.method == "dataset":
@@ -166,14 +166,14 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         return self
 
     def adopt(self, mean, scale, values=None):
-        """Take the mean and the scale that another normaliser has learned (for the classifier).
+        """Adopt the mean and the scale that another normaliser has learned (for the classifier).
 
         Parameters
         ----------
         mean, scale : float
             On pixels in [0, 1].
         values : PixelValues or None
-            Of the faces that the pixel range is learned from. None: where the parameter is
+            Values of the faces from which the pixel range is learned. None: if the parameter is
             "auto", faces are bytes or numbers in [0, 255].
         """
         self._validate_params()
@@ -196,7 +196,7 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         Returns
         -------
         X_normalized : ndarray of float32, shaped as X
-            RGB faces come back gray, (n, h, w).
+            RGB faces become gray, (n, h, w).
 
         Raises
         ------
@@ -242,7 +242,7 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
 
 
 def _mean_and_scale(rows, index, pixel_range) -> tuple[float, float]:
-    """Mean and standard deviation of all pixels, in [0, 1], a chunk at a time."""
+    """Return mean and standard deviation of all pixels, in [0, 1], computed in chunks."""
     total = squares = 0.0
     for start in range(0, len(index), _CHUNK):
         chunk = to_unit(rows[index[start : start + _CHUNK]], pixel_range)

@@ -10,7 +10,7 @@ __all__ = ["PRESETS", "preset"]
 
 
 def _fast() -> dict:
-    """Return the classifier's own defaults of all that another recipe changes."""
+    """Return the classifier's own defaults of all parameters that another recipe changes."""
     defaults = defaults_of(FERClassifier)
     return {name: defaults[name] for name in {**_accurate(), **_hybrid(), **_report(), **_small()}}
 
@@ -28,7 +28,7 @@ def _accurate() -> dict:
 
 
 def _hybrid() -> dict:
-    # Muon leaves the decay of a transformer's matrices to weight_decay: they have no unit norm.
+    # Muon does not normalise the matrices of a transformer, so weight_decay has to limit them.
     return {**_accurate(), "network": "hybrid", "depth": 4, "weight_decay": 0.05}
 
 
@@ -85,7 +85,7 @@ def preset(name):
         - "report": a plain CNN (convolution, batch norm, ReLU, max-pooling, fully connected
           layers with dropout), trained with cross-entropy, Adam and a learning-rate schedule on
           rotated, mirrored, brighter and darker faces: the network of much FER literature, to
-          compare with. 90 epochs; a minute each on one fast core for 22,000 faces.
+          compare with. 90 epochs; each takes a minute on one fast core for 22,000 faces.
         - "small": a quarter of the work of "fast" for each face, for predictions in 8 bits
           (`fer_sklearn.export.to_onnx`) on a webcam or a small server. 38 epochs.
 
@@ -97,7 +97,7 @@ def preset(name):
     Raises
     ------
     ValueError
-        If there is no such recipe.
+        If the recipe is unknown.
 
     Examples
     --------

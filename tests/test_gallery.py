@@ -1,4 +1,4 @@
-"""The examples with pictures: their sections, and the texts of their pictures."""
+"""The examples with pictures, and the pictures of the guide."""
 
 import importlib.util
 import re
@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 SHOWN = sorted(EXAMPLES.rglob("plot_*.py"))
+DOCS = ROOT / "docs"
+GUIDE = sorted([*DOCS.glob("user_guide/*.md"), *DOCS.glob("coming_from/[!i]*.md")])
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,25 @@ def test_an_example_whose_package_is_missing_is_shown_but_not_run(gallery, monke
         )
         pattern = re.compile(gallery["to_run"]())
         assert {path.stem for path in SHOWN if not pattern.search(str(path))} == stems
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda path: path.stem)
+def test_every_page_of_the_guide_has_a_picture_with_a_text_and_a_caption(gallery, page):
+    text = page.read_text()
+    figures = re.findall(r"^```\{figure\} (\S+)\n:alt: (.+)\n(?::.*\n)*\n(.+)$", text, re.MULTILINE)
+    assert len(figures) == text.count("```{figure}") > 0
+    for source, alt, _ in figures:
+        assert 20 < len(alt) < 220
+        drawn = re.fullmatch(r"\.\./auto_examples/(.*)images/sphx_glr_(\w+)_\d{3}\.png", source)
+        if drawn is None:
+            assert (page.parent / source).is_file()
+        else:  # by an example, which has to run with the extra [docs] alone
+            assert (EXAMPLES / drawn[1] / f"{drawn[2]}.py").is_file()
+            assert drawn[2].removeprefix("plot_") not in gallery["_NEEDS"]
+
+
+def test_the_diagrams_are_what_the_script_draws():
+    """Else: python docs/_diagrams.py."""
+    script = runpy.run_path(str(DOCS / "_diagrams.py"))
+    drawn = {f"{name}.svg": script["draw"](about) for name, about in script["DIAGRAMS"].items()}
+    assert drawn == {path.name: path.read_text() for path in script["FOLDER"].iterdir()}

@@ -1,4 +1,4 @@
-"""What a worker of a server takes: memory by itself and as a forked child, time for a face, a start.
+"""Memory and time of a server's worker: by itself, as a forked child, for a face, at the start.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/serving.py
 

@@ -10,8 +10,8 @@ interval for the difference follow from these.
 # %%
 # Three classifiers
 # -----------------
-# The second one is the first, asked about the mirror image of each face too; the third was trained
-# for eight epochs in place of ten.
+# The second one is the first, but it also predicts the mirror image of each face. The third was
+# trained for eight epochs instead of ten.
 
 import matplotlib.pyplot as plt
 
@@ -33,7 +33,7 @@ others = {
 # %%
 # Differences and their intervals
 # -------------------------------
-# An interval that contains 0 says that these test faces cannot tell the two apart.
+# If an interval contains 0, these test faces do not show which of the two is better.
 
 results = {name: compare_classifiers(y_test, base, other) for name, other in others.items()}
 for name, result in results.items():

@@ -3,8 +3,8 @@ Confusion matrix
 ================
 
 Which expressions are confused with which? scikit-learn's `ConfusionMatrixDisplay` takes a
-`FERClassifier` as it takes any classifier; the report of `evaluation_report` draws the same matrix
-from its own numbers.
+`FERClassifier` like any classifier. The report of `evaluation_report` draws the same matrix from
+its own numbers.
 """
 
 # %%

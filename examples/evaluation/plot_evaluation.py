@@ -20,7 +20,7 @@ clf = FERClassifier(widths=(16, 32), max_epochs=12, random_state=0).fit(X, y)
 # %%
 # The worst mistakes
 # ------------------
-# Wrong answers, the most confident first. The title is the prediction, the label is below.
+# Wrong predictions, the most confident first. The title is the prediction, the label is below.
 
 # sphinx_gallery_alt = "Drawn faces that are classified wrongly, with prediction and label"
 FaceGridDisplay.from_estimator(clf, X_test, y_test, select="worst", n_faces=12, n_columns=6)
@@ -28,7 +28,7 @@ FaceGridDisplay.from_estimator(clf, X_test, y_test, select="worst", n_faces=12, 
 # %%
 # All scores in one call
 # ----------------------
-# With ``train=``, the scores of faces without an exact copy in the training data are in a column of
-# their own.
+# With ``train=``, a second column has the scores of the faces without an exact copy in the training
+# data.
 
 evaluation_report(clf, X_test, y_test, train=X)

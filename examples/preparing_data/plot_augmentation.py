@@ -2,7 +2,7 @@
 Data augmentation: see what it does
 ===================================
 
-Training changes every face a little, differently each time it is shown. Look at the result: the
+Training changes every face slightly, in a different way each time. Look at the result: the
 expression has to stay recognisable.
 """
 
@@ -22,7 +22,7 @@ AugmentationDisplay.from_estimator(FaceAugmenter(), faces, random_state=0)
 # %%
 # Too much
 # --------
-# A wide turn makes a raised brow a lowered one, and a large hole takes the mouth away.
+# A large rotation turns a raised brow into a lowered one, and a large hole hides the mouth.
 
 # sphinx_gallery_alt = "The same faces, turned too far, shifted and with large holes"
 strong = FaceAugmenter(rotation=60, shift=0.3, erase=1.0)
@@ -31,7 +31,7 @@ AugmentationDisplay.from_estimator(strong, faces, random_state=0)
 # %%
 # One at a time
 # -------------
-# A strength of 0 disables that change. A classifier shows what it would train on.
+# A strength of 0 disables that change. For a classifier, the display shows its training faces.
 
 # sphinx_gallery_alt = "The same faces, only brighter, darker or with another contrast"
 clf = FERClassifier(

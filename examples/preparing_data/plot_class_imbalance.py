@@ -28,7 +28,7 @@ pd.Series(y).value_counts()
 # Three ways to help
 # ------------------
 # Logit adjustment works at prediction: it needs no second training, so a fitted classifier is
-# changed. The test faces are balanced, so every bar has 60 faces behind it.
+# changed. The test faces are balanced: every bar is computed from 60 faces.
 
 clf = FERClassifier(widths=(8, 16), max_epochs=12, random_state=0)
 recall = pd.DataFrame(index=sorted(set(y)))

@@ -2,14 +2,14 @@
 Data quality: duplicates, contradicting labels, blanks
 ======================================================
 
-All three are common in sets of faces that were gathered from the web. `inspect_faces` finds them,
-`clean_faces` drops them by rules that you state.
+All three are common in datasets of faces from the web. `inspect_faces` finds them, and
+`clean_faces` drops them by rules that you choose.
 """
 
 # %%
 # Faces with faults
 # -----------------
-# Drawn faces have none, so some are put in: exact copies, one of them with another label, darker
+# Drawn faces have none, so some are added: exact copies, one of them with another label, darker
 # copies, and a blank.
 
 import numpy as np
@@ -31,7 +31,7 @@ report = inspect_faces(X, y)
 print(report)
 
 # %%
-# Each finding is a frame of row numbers, and can be looked at.
+# Each finding is a DataFrame of row numbers; `plot` shows examples.
 
 report.near_duplicates.head()
 
@@ -42,7 +42,7 @@ report.plot("near_duplicates")
 # %%
 # What to do
 # ----------
-# Either drop faces, and keep the log of what went and why,
+# Either drop faces, and keep the log of what was dropped and why,
 
 cleaned = clean_faces(X, y, near=True)
 print(cleaned.log["reason"].value_counts().to_string())

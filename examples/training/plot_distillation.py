@@ -2,8 +2,8 @@
 Knowledge distillation: a small network learns from a large one
 ===============================================================
 
-A small network predicts faster. Taught by a larger one, whose probabilities say more about a face
-than its label does, it can be more accurate than alone.
+A small network predicts faster. If it learns from a larger one, it can be more accurate than alone,
+because probabilities say more about a face than its label does.
 """
 
 # %%
@@ -24,7 +24,7 @@ teacher = FERClassifier(widths=(16, 32), max_epochs=12, random_state=0).fit(X, y
 # %%
 # The student, alone and taught
 # -----------------------------
-# `teacher` is an argument of `fit`; `teacher_weight` says how much of the loss is its share.
+# `teacher` is an argument of `fit`; `teacher_weight` is its share of the loss.
 
 student = {"widths": (8, 16), "max_epochs": 12, "random_state": 0}
 alone = FERClassifier(**student).fit(X, y)

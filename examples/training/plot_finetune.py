@@ -2,14 +2,14 @@
 Fine-tune a pretrained model on your own labels
 ===============================================
 
-The model that comes with the package knows seven emotions. Your labels may be others: with
-``pretrained="fer2013"``, training starts from its weights and gives the last layer new ones for
-your labels. A few faces then go a long way.
+The model that comes with the package knows seven emotions. Your labels may differ: with
+``pretrained="fer2013"``, training starts from its weights, and the last layer gets new ones for
+your labels. Then a few faces are enough for good results.
 """
 
 # %%
-# Own labels
-# ----------
+# Your own labels
+# ---------------
 # Is the mouth open? No emotion says so directly. The faces are drawn, which the pretrained model
 # has never seen: it was trained on photographs.
 

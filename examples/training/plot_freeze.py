@@ -3,7 +3,7 @@ Freeze the first stages
 =======================
 
 When you fine-tune on few faces, ``freeze=n`` keeps the first n stages of the network as they were
-trained. What is frozen cannot forget what it knows, and costs less time.
+trained. Frozen stages do not forget what they have learned, and the training takes less time.
 """
 
 # %%
@@ -53,7 +53,7 @@ for freeze in range(4):
 folder.cleanup()
 
 # %%
-# How many stages to freeze is a parameter like others: let a search choose it, on your faces.
+# The number of frozen stages is a parameter like others: let a search choose it on your faces.
 
 # sphinx_gallery_alt = "Bars: accuracy and seconds of fine-tuning, by number of frozen stages"
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")

@@ -10,7 +10,7 @@ as if nothing had happened.
 # %%
 # A fit that dies
 # ---------------
-# This callback plays the power cut, in the sixth epoch.
+# This callback simulates a power cut in the sixth epoch.
 
 import tempfile
 from pathlib import Path
@@ -54,7 +54,7 @@ straight = FERClassifier(**params).fit(X, y)
 print((straight.predict_proba(X) == resumed.predict_proba(X)).all())
 
 # %%
-# The history has all epochs, those before the power cut too.
+# The history has all epochs, including those before the power cut.
 
 # sphinx_gallery_alt = "Training accuracy by epoch; the curve continues where the first fit died"
 accuracy = resumed.history_["train_accuracy"]

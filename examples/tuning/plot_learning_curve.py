@@ -30,4 +30,4 @@ display.ax_.set(xlabel="training faces", ylim=(0, 1))
 
 # %%
 # The band is one standard deviation of the folds. A training accuracy far above the validation
-# accuracy is overfitting: augment more, drop out more, or train a smaller network.
+# accuracy is overfitting: use more augmentation, more dropout, or a smaller network.

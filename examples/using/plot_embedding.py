@@ -2,8 +2,8 @@
 Embeddings: features for another classifier
 ===========================================
 
-What a network knows before its last layer is useful to other estimators: nearest neighbours, a
-support vector machine for labels of which you have few, a map of the faces.
+The features before a network's last layer are useful for other estimators: nearest neighbours, a
+support vector machine if you have few labels, or a map of the faces.
 """
 
 # %%
@@ -33,8 +33,8 @@ EmbeddingDisplay.from_estimator(clf, X_test, y_test, random_state=0)
 # %%
 # Another classifier on the features
 # ----------------------------------
-# A question that the network was not trained for: are the eyes wide open? Surprise and fear are
-# drawn so. Forty labelled faces are enough.
+# A question that the network was not trained for: are the eyes wide open? They are in drawn faces
+# of surprise and fear. Forty labelled faces are enough.
 
 wide, wide_test = (np.isin(labels, ["surprise", "fear"]) for labels in (y, y_test))
 for last in (KNeighborsClassifier(5), SVC()):

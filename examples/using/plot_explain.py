@@ -9,8 +9,8 @@ wrong, not a proof of what went right.
 # %%
 # Grad-CAM
 # --------
-# Fast, and as coarse as the network's last stage. A drawn face that is happy has a mouth with its
-# corners up, and narrow eyes. With `y`, the labels are shown below the faces.
+# It is fast, and as coarse as the network's last stage. A happy drawn face has narrow eyes, and a
+# mouth with raised corners. With `y`, the labels are shown below the faces.
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import make_faces
@@ -28,8 +28,8 @@ SaliencyDisplay.from_estimator(clf, X_happy, "happy", y=y_happy)
 # %%
 # Occlusion
 # ---------
-# Slower, finer and true for any network: how much less probable is the expression when this part
-# is covered? Blue parts speak against it.
+# It is slower and finer, and works for any network: how much less probable is the expression when
+# this part is covered? Blue parts speak against it.
 
 # sphinx_gallery_alt = "The same faces, with heat maps of occlusion"
 SaliencyDisplay.from_estimator(clf, X_happy, "happy", y=y_happy, method="occlusion")
@@ -37,8 +37,8 @@ SaliencyDisplay.from_estimator(clf, X_happy, "happy", y=y_happy, method="occlusi
 # %%
 # The mean of each expression
 # ---------------------------
-# Without a target, the predicted expression is explained. The means show what the network looks at
-# in general.
+# Without a target, the predicted expression is explained. The means show what the network looks
+# at in general.
 
 # sphinx_gallery_alt = "Mean heat map of each predicted expression over its mean face"
 SaliencyDisplay.from_estimator(clf, X_test, kind="mean")

@@ -34,8 +34,8 @@ print({name: f"{file.stat().st_size / 1000:.0f} kB" for name, file in files.item
 # %%
 # Run it
 # ------
-# The answers of the float32 file are those of the classifier, to about four digits; those of the
-# int8 file nearly so.
+# The float32 file predicts the same as the classifier, to about four digits; the int8 file nearly
+# the same.
 
 # sphinx_gallery_alt = "Probabilities of two ONNX files against those of the classifier"
 expected = clf.predict_proba(X_test)

@@ -29,9 +29,9 @@ def clean_faces(
     min_correlation=0.95,
     pixel_range="auto",
 ):
-    """Drop faces by rules that you choose, and log which and why.
+    """Drop faces by rules that you choose, and log which ones and why.
 
-    The rules are applied in the order of the parameters; a face is dropped for the first that
+    The rules are applied in the order of the parameters. A face is dropped by the first rule that
     applies.
 
     Parameters
@@ -43,14 +43,14 @@ def clean_faces(
     blank : {"drop", "keep"}, default="drop"
         What to do with faces whose gray levels hardly differ.
     test : array-like, shaped as X, or None, default=None
-        Faces to evaluate on: those of X that are copies of one of them are dropped.
+        Faces to evaluate on. Faces of X that are copies of one of them are dropped.
     copies : {"drop", "keep"}, default="drop"
         What to do with copies of an earlier face with the same label.
     contradictions : {"drop", "majority", "keep"}, default="drop"
-        What to do with copies with different labels: drop all of them, or those that differ from
-        the majority's label (all if there is no majority), or none.
+        What to do with copies that have different labels: drop all of them, drop those that differ
+        from the majority's label (all if there is no majority), or keep them.
     near : bool, default=False
-        Whether near copies are copies; see `duplicate_groups`.
+        Whether near copies count as copies; see `duplicate_groups`.
     min_correlation : float, default=0.95
         What counts as near.
     pixel_range : "auto" or tuple of (float, float), default="auto"
@@ -67,9 +67,9 @@ def clean_faces(
         groups : ndarray of int
             Remaining copies share a number, for `GroupKFold`.
         log : DataFrame with columns row, reason, label, copy_of
-            A line for every face that was dropped. For a copy, copy_of is the remaining face
-            of the same label. For a contradiction it is a copy with another label, a remaining
-            one if there is one. It is -1 for a blank face or a copy of a face in `test`.
+            A line for every face that was dropped. For a copy, copy_of is the remaining face with
+            the same label. For a contradiction it is a copy with another label, if possible a
+            remaining one. It is -1 for a blank face or a copy of a face in `test`.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def _groups(X, test, near, min_correlation):
 
 
 def _differs_among(open_, groups, y) -> np.ndarray:
-    """Tell which open faces have copies, open too, of another label."""
+    """Tell which open faces have open copies with another label."""
     chosen = np.zeros(len(y), dtype=bool)
     if open_.any():
         chosen[open_] = differs(groups[open_], y[open_])
@@ -166,7 +166,7 @@ def _make_log(reasons, groups, y) -> pd.DataFrame:
 
 
 def _copied(reasons, groups, y) -> np.ndarray:
-    """Return, for each face that was dropped for another one, the row of that one, else -1."""
+    """Return for each dropped face the row of the face that it is a copy of, or -1."""
     rows = np.arange(len(y))
     frame = pd.DataFrame({"row": rows, "group": groups, "label": y, "reason": reasons})
     compared = frame[frame["reason"].isin(["", "copy", "contradiction"])]

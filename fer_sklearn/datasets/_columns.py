@@ -8,7 +8,7 @@ from ._splits import split_of
 
 SIDE = 48
 N_PIXELS = SIDE**2
-#: What else a column may be called that holds no pixel.
+#: Other names of columns that do not hold pixels.
 _INDEX = ("", "index", "unnamed: 0")
 
 
@@ -17,15 +17,16 @@ class Columns(NamedTuple):
 
     n: int
     emotion: int | None
-    pixels: list[int]  # one with all gray levels as text, or one each
+    pixels: list[int]  # one with all gray levels as text, or one for each
     usage: int | None
 
 
 def find_columns(names: list[str]) -> Columns | None:
-    """Return where the columns are; None if these are not names of FER-2013's.
+    """Return the positions of the columns; None if these are not the columns of FER-2013.
 
-    The pixels are in one column, or in 2304 in their order. A table may lack emotion or usage, but
-    not have a column of an unknown name instead, which may be meant for it.
+    The pixels are in one column, or in 2304 columns in their order. The columns of emotion and
+    usage may be missing, but then there must be no column with an unknown name, which may replace
+    them.
     """
     names = [name.strip(' "\r\n').lower() for name in names]
     emotion, usage = (names.index(n) if n in names else None for n in ("emotion", "usage"))
@@ -51,14 +52,14 @@ def _are_numbered(names: list[str]) -> bool:
 
 
 def split_of_file(name: str) -> str:
-    """Return the split that a file's name tells, as train.csv does; "" if it tells none."""
+    """Return the split that a file is named after, as train.csv is; "" if there is none."""
     words = name.lower().split(".")[0].replace("-", "_").split("_")
     splits = {split for split in map(split_of, words) if split}
     return splits.pop() if len(splits) == 1 else ""
 
 
 def check_split(path, usage: str, wanted: set[str]) -> None:
-    """Raise if a file without a column Usage is not of a split that is wanted."""
+    """Raise if a file without a column Usage does not belong to a requested split."""
     if usage in wanted:
         return
     if usage:

@@ -23,11 +23,11 @@ from .._images import (
 
 #: Side of the thumbnail that is compared, and of its block of low frequencies.
 _SIDE, _LOW = 16, 8
-#: A hash has 64 bits; two copies agree in at least one of these bands, and differ in few bits.
+#: A hash has 64 bits; two copies agree in at least one of these bands and differ in few bits.
 _BANDS, _BAND_BITS, _MAX_BITS = 4, 16, 10
-#: A face is compared with those of its bucket that are fewer places away, in the hashes' order.
+#: A face is compared with those of its bucket that are closer than this in the order of hashes.
 _NEIGHBOURS = 256
-#: Thumbnails of less contrast all look alike; a part of the range of the values.
+#: Thumbnails with less contrast all look alike; as a share of the range of values.
 _MIN_TEXTURE = 8 / 255
 _CHUNK = 1024
 
@@ -43,7 +43,7 @@ def duplicate_groups(X, *, near=False, min_correlation=0.95):
     X : array-like of shape (n_samples, n_pixels), (n, h, w), (n, h, w, 1) or (n, h, w, 3)
         Faces. Memory maps are read in parts.
     near : bool, default=False
-        Whether near copies count too: other contrast or compression, a slightly other crop,
+        Whether near copies count too: different contrast or compression, a slightly different crop,
         mirrored.
     min_correlation : float, default=0.95
         What counts as near: correlation of the two faces, shrunk to 16 x 16.
@@ -70,8 +70,7 @@ def duplicate_groups(X, *, near=False, min_correlation=0.95):
 def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
     """Return the groups of X among X and `others`, and which of X have a copy in `others`.
 
-    One may hold rows and the other images, one gray and the other RGB, or one bytes and the
-    other numbers in [0, 1].
+    Their forms may differ: rows or images, gray or RGB, bytes or numbers in [0, 1].
     """
     for faces in (X, others):
         refuse_colour(faces)
@@ -84,10 +83,10 @@ def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
 
 
 def _common_form(X, others):
-    """Return two functions, which bring faces of X and of `others` to one shape, type and scale.
+    """Return two functions that bring faces of X and of `others` to one shape, type and scale.
 
-    Both are compared as bytes where their shapes, types or scales differ, so that a face is a
-    copy of itself in [0, 1], whatever its precision.
+    If shapes, types or scales differ, both are compared as bytes. So a face in [0, 1] is a copy of
+    the same face in bytes, whatever its precision.
     """
     as_they_are = X.shape[1:] == others.shape[1:]
     if not as_they_are:
@@ -123,7 +122,7 @@ def _check_sizes(X, others) -> None:
 
 
 def _white(X: np.ndarray) -> float | None:
-    """Return the value of white pixels; None if it cannot be told."""
+    """Return the value of white pixels; None if it is unknown."""
     if X.dtype == np.uint8:
         return 255.0
     rows = X.reshape(len(X), math.prod(X.shape[1:]))
@@ -136,7 +135,7 @@ def _white(X: np.ndarray) -> float | None:
 
 
 def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Return groups in which each pair of rows is together too."""
+    """Merge groups so that the rows of each pair are in one group."""
     n, links = len(groups), np.concatenate([pairs[:, :2], group_links(groups)])
     graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (n, n))
     return _in_order(connected_components(graph, directed=False)[1])
@@ -151,14 +150,15 @@ def group_links(groups) -> np.ndarray:
 def near_pairs(X, *, min_correlation=0.95):
     """Find pairs of faces that look alike and are not the same to the pixel.
 
-    Candidates share 16 of 64 bits of a perceptual hash (signs of low cosine frequencies), at one of
-    four places; correlation then decides whether they are copies. Some copies that differ much are
-    missed.
+    Candidates share 16 of the 64 bits of a perceptual hash (signs of low cosine frequencies), at
+    one of four positions. Their correlation then decides whether they are copies. Copies that
+    differ a lot may be missed.
 
-    Faces that share the same 16 bits are put in the order of their whole hashes, and each is
-    compared with 255 on either side: the time grows in proportion to n. Among 100,000 faces like
-    FER-2013's none shares its bits with more; among 500,000 about one in ten does (extrapolated
-    from its 32,298), and some of their copies are missed. Thumbnails take 1 kB per face.
+    Faces that share the same 16 bits are sorted by their whole hashes, and each is compared with
+    255 on either side, so the time grows in proportion to n. Among 100,000 faces like those of
+    FER-2013, none shares its bits with more than that. Among 500,000 about one in ten does
+    (extrapolated from FER-2013's 32,298), and some of their copies are missed. Thumbnails take 1 kB
+    per face.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def near_pairs(X, *, min_correlation=0.95):
     Returns
     -------
     pairs : ndarray of int of shape (n_pairs, 3)
-        Two row numbers, the smaller first, and 1 if one is mirrored, else 0.
+        Two row numbers, the smaller first, then 1 if one face is mirrored, else 0.
     correlations : ndarray of float of shape (n_pairs,)
     """
     refuse_colour(X)
@@ -178,9 +178,9 @@ def near_pairs(X, *, min_correlation=0.95):
 
 
 def find_near_pairs(parts, exact: np.ndarray, min_correlation: float):
-    """Do what `near_pairs` says with the faces of all parts; `exact` are their exact groups.
+    """Do what `near_pairs` does, for the faces of all parts; `exact` are their exact groups.
 
-    No array of all faces is held but their thumbnails.
+    Only the thumbnails of all faces are in memory at the same time.
     """
     thumbs, textured = _thumbnails(parts)
     n = len(thumbs)
@@ -213,7 +213,7 @@ def _candidates(hashes, ids, n, band):
 
 
 def _correlations(thumbs, pairs) -> np.ndarray:
-    """Correlate the standardised thumbnails of each pair, one of them mirrored if it says so."""
+    """Correlate the standardised thumbnails of each pair; mirror one if the pair says so."""
     correlations = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), _CHUNK):
         left, right, mirrored = pairs[start : start + _CHUNK].T
@@ -232,7 +232,7 @@ def _thumbnails(parts) -> tuple[np.ndarray, np.ndarray]:
         start, stop = stop, stop + len(X)
         own = thumbs[start:stop]
         _shrink(X, own)
-        assert_all_finite(own, input_name="X")  # with one that is not, no face would be textured
+        assert_all_finite(own, input_name="X")  # one NaN would make all look blank
         span = own.max(initial=0) - own.min(initial=0)
         textured.append(start + np.flatnonzero(np.ptp(own, axis=(1, 2)) > _MIN_TEXTURE * span))
     return thumbs, np.concatenate(textured)
@@ -255,7 +255,7 @@ def _cells(images: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _standardize(thumbs: np.ndarray) -> None:
-    """Give each thumbnail mean 0 and length 1, so that the product of two is their correlation."""
+    """Give each thumbnail mean 0 and length 1, so that a product of two is their correlation."""
     for start in range(0, len(thumbs), _CHUNK):
         part = thumbs[start : start + _CHUNK]
         part -= part.mean(axis=(1, 2), keepdims=True)
@@ -263,14 +263,14 @@ def _standardize(thumbs: np.ndarray) -> None:
 
 
 def _hashes(thumbs: np.ndarray, rows: np.ndarray, *, mirror: bool = False) -> np.ndarray:
-    """Signs of the low frequencies against their median (pHash), 64 bits each."""
+    """Return whether each low frequency is above their median (pHash), 64 bits per face."""
     hashes = np.empty(len(rows), dtype=np.uint64)
     for start in range(0, len(rows), _CHUNK):
         chunk = thumbs[rows[start : start + _CHUNK]]
         chunk = chunk[:, :, ::-1] if mirror else chunk
         low = dctn(chunk, axes=(1, 2), norm="ortho")[:, :_LOW, :_LOW].reshape(len(chunk), -1)
         bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
-        bits[:, 0] = bits[:, 1] ^ bits[:, 2]  # the mean gray says nothing
+        bits[:, 0] = bits[:, 1] ^ bits[:, 2]  # the mean gray does not matter
         packed = np.packbits(bits, axis=1)
         hashes[start : start + _CHUNK] = packed.view(">u8")[:, 0]
     return hashes
@@ -279,7 +279,7 @@ def _hashes(thumbs: np.ndarray, rows: np.ndarray, *, mirror: bool = False) -> np
 def exact_groups(*parts, forms=None) -> np.ndarray:
     """Return a number for each face of all parts, the same for exact copies only.
 
-    `forms` has a function for each part, which says as what its faces are compared.
+    `forms` has a function for each part that converts its faces for the comparison.
     """
     digests = [
         hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()

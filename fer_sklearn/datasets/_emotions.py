@@ -16,7 +16,7 @@ class Emotion(NamedTuple):
     aliases: tuple[str, ...]  # folder names seen in the wild
 
 
-#: In FER-2013's order; the last one is FER+'s alone.
+#: In FER-2013's order; only FER+ has the last one.
 EMOTIONS = (
     Emotion("angry", 0, "anger", ("anger", "angry")),
     Emotion("disgust", 1, "disgust", ("disgust", "disgusted")),
@@ -35,7 +35,7 @@ def _numbered(first: int, *names: str) -> dict[str, str]:
     return {str(number): name for number, name in enumerate(names, first)}
 
 
-#: Labels of other datasets, as they are written in file names and lists.
+#: Labels of other datasets, as they appear in file names and lists.
 _LABELS = {
     "affectnet": _numbered(
         0, "neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt"
@@ -78,7 +78,7 @@ class EmotionCodes:
     Attributes
     ----------
     names : list of str
-        `emotions`, and behind them the other names that are known: those have no code in tables.
+        `emotions`, followed by the other known names, which have no code in tables.
     """
 
     def __init__(self, emotions) -> None:
@@ -93,7 +93,7 @@ class EmotionCodes:
         self._places = {text: self.names.index(name) for text, name in {**aliases, **lower}.items()}
 
     def find(self, text: str) -> int | None:
-        """Return the place in `names` of a name, in any case, or of a code; None if unknown."""
+        """Return the position in `names` of a name, in any case, or of a code; None if unknown."""
         text = text.strip().lower()
         number, _, zeros = text.partition(".")
         if number.isascii() and number.isdigit() and not zeros.strip("0"):
@@ -102,7 +102,7 @@ class EmotionCodes:
         return self._places.get(text)
 
     def present(self, codes) -> list[str]:
-        """Return `emotions`, and of the other names those that are among the codes."""
+        """Return `emotions`, and those of the other names that are among the codes."""
         n = len(self.emotions)
         return [
             *self.emotions,
@@ -188,7 +188,7 @@ def _look_up(label, source) -> Emotion:
 
 
 def label_key(label) -> str:
-    """Return a label as the vocabularies have it: in lower case, a number as its digits."""
+    """Return a label in the form of the vocabularies: lower case, a number as its digits."""
     text = str(label).strip().lower()
     try:
         number = float(text)
@@ -198,7 +198,7 @@ def label_key(label) -> str:
 
 
 def labels_of(source: str) -> dict[str, str]:
-    """Return the name of the emotion for each label of a dataset, and for the usual names."""
+    """Return the name of the emotion for each label of a dataset and for each usual name."""
     known = {**_VOCABULARIES["folder"], **_VOCABULARIES[source]}
     return {str(label): emotion.name for label, emotion in known.items()}
 

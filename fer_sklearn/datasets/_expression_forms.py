@@ -1,4 +1,4 @@
-"""The forms in which other datasets of expressions are kept: a table, and what reads its rows."""
+"""The forms in which other datasets of expressions are stored: a table, and its readers."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from ._image_files import Crop
 from ._paths import check_file
 from ._walk import walk
 
-#: Endings of files that are read as images; lists and notes lie among them.
+#: Endings of files that are read as images; there are lists and notes among them.
 _ENDINGS = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"}
-#: More than any label that is kept in a file of its own, with the header of an .npy file.
+#: Larger than any file that holds a single label, including the header of an .npy file.
 _LONGEST_LABEL = 1024
 
 
 class Face(NamedTuple):
-    """One face as a dataset tells of it."""
+    """One face as a dataset describes it."""
 
     file: Path | Crop
-    label: str  # as the dataset writes it
+    label: str  # in the dataset's own form
     split: str  # likewise; "" if it tells none
     person: str  # or photo: what has to stay on one side of a split; "" if it is not told
     details: dict[str, Any]
-    where: str  # that tells so, for errors
+    where: str  # where this is written, for errors
 
 
 class Listing(NamedTuple):
@@ -43,7 +43,7 @@ class Listing(NamedTuple):
 
 
 class Place:
-    """The files of a folder, found by names or by the ends of their paths.
+    """The files of a folder, found by their names or the ends of their paths.
 
     Parameters
     ----------
@@ -58,19 +58,19 @@ class Place:
         self._ends: dict[int, dict[str, list[Path]]] = {}
 
     def name_of(self, file: Path) -> str:
-        """Return the path of a file from the root on, whose own name may tell a split."""
+        """Return a file's path with the root's name first, which may be that of a split."""
         return f"{self._name}/{file.relative_to(self.root).as_posix()}"
 
     def named(self, names: Sequence[str]) -> list[Path]:
-        """Return the files of these names, in any case."""
+        """Return the files with these names, in any case."""
         return [file for file in self.files if file.name.lower() in names]
 
     def images(self) -> list[Path]:
-        """Return the files that are called as images are."""
+        """Return the files whose names end like those of images."""
         return [file for file in self.files if file.suffix.lower() in _ENDINGS]
 
     def find(self, end: str) -> Path:
-        """Return the file whose path ends so; where it would be, if there is none.
+        """Return the file whose path ends like this, or where it would be if there is none.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Named:
-    """Images whose paths tell all: by a pattern with the groups label, split, person, ..."""
+    """Images whose paths hold everything: a pattern with the groups label, split, person, ..."""
 
     expected: str
     pattern: str
@@ -108,7 +108,7 @@ class Named:
     details: tuple[str, ...] = ()
 
     def read(self, place: Place, known: Mapping[str, str]) -> Listing | None:
-        """Return the faces; None if no image is named so, with a label that is known."""
+        """Return the faces; None if no image has such a name with a known label."""
         matches = [(file, self._match(place, file)) for file in place.images()]
         if not any(match and label_key(match["label"]) in known for _, match in matches):
             return None
@@ -128,7 +128,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Listed:
-    """Images with a line each in a list: name, label, and perhaps where the face is."""
+    """Images with a line each in a list: name, label, and perhaps the box of the face."""
 
     expected: str
     files: tuple[str, ...]
@@ -139,7 +139,7 @@ class Listed:
     split: str = ""  # pattern in folder/list/name
     person: str = ""
     details: tuple[str, ...] = ()  # columns of numbers
-    left_out: tuple[str, ...] = ()  # labels that are none
+    left_out: tuple[str, ...] = ()  # labels that are not emotions
     decide: Callable[[list[dict]], list[str]] | None = None  # labels of rows that have votes
 
     def read(self, place: Place, known: Mapping[str, str]) -> Listing | None:
@@ -173,7 +173,7 @@ class Listed:
 
     @property
     def _header(self) -> set[str]:
-        """What the first cell of a list holds if the list has a header."""
+        """What the first cell of a list holds if there is a header."""
         return {self.columns[0], "image_name", "subdirectory_filepath"}
 
     def _row(self, path: Path, line: int, cells: list[str]) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _read_text(path: Path) -> str:
 
 
 def _box(row: dict[str, Any]) -> tuple[int, int, int, int] | None:
-    """Return where the face is; None if the list does not say it."""
+    """Return the box of the face; None if the list has none."""
     if "left" not in row:
         return None
     left, top = (round(_number(row, name)) for name in ("left", "top"))
@@ -246,7 +246,7 @@ def _number(row: dict[str, Any], name: str) -> float:
 
 @dataclass(frozen=True)
 class Beside:
-    """Images with a file each that holds the label alone."""
+    """Images with a file each that holds only the label."""
 
     expected: str
     pattern: str  # of the label's path
@@ -266,7 +266,7 @@ class Beside:
                 continue
             try:
                 label = _read_label(file)
-            except Exception as error:  # numpy raises several kinds; all mean: no label
+            except Exception as error:  # NumPy raises several kinds of errors; all mean: no label
                 problems.append((file, f"{type(error).__name__}: {error}"))
                 continue
             faces += self._faces(place, file, match, label)
@@ -298,7 +298,7 @@ def _read_label(file: Path) -> str:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A table of pixels as FER-2013's, whose code 7 is contempt."""
+    """A table of pixels like FER-2013's, in which code 7 is contempt."""
 
     expected: str
     files: tuple[str, ...]
@@ -312,7 +312,7 @@ Layout = Named | Listed | Beside | Pixels
 
 @dataclass(frozen=True)
 class Form:
-    """A dataset: its layouts, of which the first that fits is read, and where it comes from."""
+    """A dataset: its layouts (the first that fits is read) and its origin."""
 
     title: str
     source: str
@@ -320,12 +320,12 @@ class Form:
 
     @property
     def name(self) -> str:
-        """What the dataset is called."""
+        """The name of the dataset."""
         return self.title.split(":")[0]
 
 
 def _winners(rows: list[dict]) -> list[str]:
-    """Return the emotion that most taggers name, "" where it has no majority."""
+    """Return the emotion that most taggers name, or "" without a majority."""
     votes = np.array([[_number(row, name) for name in _VOTES] for row in rows])
     if not rows:
         return []
@@ -343,7 +343,7 @@ _IMAGE = r"\.(bmp|gif|jpe?g|png|tiff?|webp)$"
 _SPLIT_FOLDERS = rf"(?:(?P<split>[^/]+)/)?(?P<label>[^/]+)/[^/]+{_IMAGE}"
 _CK_NAME = r"(?P<person>S\d{3})_(?P<sequence>\d{3})_(?P<frame>\d{8})"
 
-#: {name: form}. Where each was looked up is said in `load_expressions`.
+#: {name: form}. `load_expressions` says where each was looked up.
 FORMS = {
     "affectnet": Form(
         "AffectNet: faces from the web, annotated with one of eight expressions",

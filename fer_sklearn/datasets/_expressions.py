@@ -44,7 +44,7 @@ def load_expressions(
     n_jobs=None,
     verbose=0,
 ):
-    """Load another dataset of facial expressions, as it was downloaded.
+    """Load another dataset of facial expressions in the form in which it was downloaded.
 
     All labels become the names of `convert_emotions`: angry, disgust, fear, happy, sad, surprise,
     neutral and contempt. Images are decoded as in `load_image_folder`: gray, resized once.
@@ -52,8 +52,7 @@ def load_expressions(
     Parameters
     ----------
     path : str or path-like
-        Folder of the dataset. The files are looked for in all folders below it, except in hidden
-        ones and behind links.
+        Folder of the dataset. All folders below it are searched, except hidden ones and links.
     form : str
         Which dataset it is:
 
@@ -68,24 +67,24 @@ def load_expressions(
           ``ckextended.csv``, which may be `path` itself.
         - "expw": ExpW. ``label.lst`` and the photos, from which the faces are cut by their boxes.
         - "fer+": FER+ as images: ``FER2013Train/label.csv`` beside ``fer0000000.png``,
-          likewise ``FER2013Valid`` and ``FER2013Test``. Images are kept, and labelled, as by
-          `load_ferplus` with ``target="majority"``. In the authors' repository these lists have
-          other votes than ``fer2013new.csv`` for some images: 246 of the 3,579 in FER2013Valid.
+          likewise ``FER2013Valid`` and ``FER2013Test``. Images are selected and labelled as by
+          `load_ferplus` with ``target="majority"``. In the authors' repository the votes in these
+          lists differ from ``fer2013new.csv`` for some images: 246 of the 3,579 in FER2013Valid.
         - "jaffe": JAFFE, by names such as ``KA.AN1.39.tiff``.
         - "kdef": KDEF, by names such as ``AF01ANS.JPG``.
         - "raf-db": RAF-DB, basic. Either ``EmoLabel/list_patition_label.txt`` and the aligned
-          images, or Kaggle's folders ``DATASET/train/1/...``, which may be called by names.
+          images, or Kaggle's folders ``DATASET/train/1/...``, which may also have names.
 
         JAFFE, KDEF and CK+'s sequences show whole heads and more:
         ``fer_sklearn.photos.FaceCropper`` cuts the faces out of `filenames`.
     usage : str, iterable of str or None, default=None
-        The splits to load, as in `load_fer2013`. None: "Training" where the dataset has splits,
-        and all faces where it has none.
+        The splits to load, as in `load_fer2013`. None: "Training" if the dataset has splits,
+        otherwise all faces.
     image_size : int, default=48
         Height and width of the result in pixels.
     emotions : dict of {label: str} or None, default=None
-        Meaning of labels that a copy writes in another way: ``{0: "angry", 1: "contempt", ...}``
-        for folders that are numbered in the order of the alphabet.
+        Meaning of the labels if a copy uses different ones: ``{0: "angry", 1: "contempt", ...}``
+        for folders that are numbered in alphabetical order.
     out : str, path-like or None, default=None
         An ``.npy`` file to store the faces in, as in `load_image_folder`.
     max_pixels : int or None, default=None
@@ -103,39 +102,39 @@ def load_expressions(
         target : ndarray of str of shape (n,)
             Name of each face's emotion.
         target_names : list of str
-            The emotions that there are, sorted.
+            The emotions that occur, sorted.
         groups : ndarray of str of shape (n,) or None
-            What has to be on one side of a split: the person in JAFFE, KDEF and CK+, the photo in
-            ExpW. None if the files do not tell it, in ``ckextended.csv`` for example.
+            Faces of one group belong on one side of a split. The group is the person in JAFFE, KDEF
+            and CK+, and the photo in ExpW. None if the files do not have it, as ``ckextended.csv``.
         usage : ndarray of str of shape (n,)
-            Split of each face; "" where the dataset has none.
+            Split of each face; "" if the dataset has none.
         filenames : ndarray of str of shape (n,)
             Path of each image; several faces of ExpW may be in one photo. Absent for
             ``ckextended.csv``.
         details : DataFrame
-            What else is told of each face: KDEF's session and angle, ExpW's confidence, AffectNet's
-            valence and arousal, FER+'s votes, CK+'s sequence.
+            Other information about each face: KDEF's session and angle, ExpW's confidence,
+            AffectNet's valence and arousal, FER+'s votes, CK+'s sequence.
         errors : DataFrame with columns filename, reason
-            What was left out: images that are missing or not readable, and such whose names tell
-            no label; files without a label; folders that cannot be read.
+            What was left out: images that are missing, cannot be read, or have no label in their
+            names; files without a label; folders that cannot be read.
         DESCR : str
             Which dataset it is, and who published it.
 
     Raises
     ------
     FileNotFoundError
-        If `path` does not exist, or none of the images that the dataset lists.
+        If `path` does not exist, or no image that the dataset lists exists.
     ValueError
         If the form is unknown or `path` holds another one; if a list is damaged (names its line);
-        if a label is not one of the dataset's; if it has no image of a split in `usage`, or not a
-        single readable one; or if two images have the name that a list gives.
+        if a label is not one of the dataset's; if there is no image of a split in `usage`, or no
+        readable one; or if two images have the name that a list gives.
 
     See Also
     --------
     join_faces : Joins datasets, to train on several.
     load_fer2013 : FER-2013.
     load_ferplus : FER+ with its votes and FER-2013's CSV.
-    load_image_folder : Images of any classes, in one folder a class.
+    load_image_folder : Images of any classes, in one folder per class.
 
     Notes
     -----
@@ -143,7 +142,7 @@ def load_expressions(
     https://github.com/microsoft/FERPlus (``data/``); the columns of ExpW's and AffectNet's
     lists, RAF-DB's and CK+'s numbers are stated in their readme files; Kaggle's ``ckextended.csv``
     is https://www.kaggle.com/datasets/davilsena/ckdataset. Most of these datasets are for research
-    alone: their terms apply.
+    only; their terms apply.
     """
     chosen = _check_form(form)
     root, meanings = as_path(path), _meanings(emotions)
@@ -190,7 +189,7 @@ def _check_form(form) -> Form:
 
 
 def _meanings(emotions: Mapping | None) -> dict[str, str]:
-    """Return what the user says that labels mean, in the package's names."""
+    """Return the meanings of labels that the user gave, in the package's names."""
     usual = labels_of("name")
     given = {label_key(label): str(name) for label, name in (emotions or {}).items()}
     unknown = [name for name in given.values() if name.lower() not in usual]
@@ -210,7 +209,7 @@ def _describe(form: Form) -> str:
 
 
 def _pixel_table(root: Path, form: Form) -> Path | None:
-    """Return the table of pixels, if the form has one and it is there."""
+    """Return the table of pixels, if the form has one and it exists."""
     for layout in form.layouts:
         if isinstance(layout, Pixels):
             if not root.is_dir():
@@ -260,14 +259,14 @@ def _read(place: Place, form: str, meanings: dict[str, str]) -> tuple[Layout, Li
 
 def _try(place: Place, layout: Layout, meanings: dict[str, str]) -> Listing | None:
     if isinstance(layout, Pixels):
-        return None  # looked for before
+        return None  # already checked
     return layout.read(place, {**labels_of(layout.vocabulary), **meanings})
 
 
 def _fits(place: Place, layout: Layout) -> bool:
     try:
         return _try(place, layout, {}) is not None
-    except ValueError:  # it is of this form, and damaged
+    except ValueError:  # it has this form, but is damaged
         return True
 
 
@@ -285,7 +284,7 @@ def _label(faces: list[Face], form: str, layout: Layout, meanings: dict[str, str
 
 
 def _choose(rows: list[_Row], names: list[str] | None, form: Form, root: Path) -> list[_Row]:
-    """Return the faces of the splits that are asked for."""
+    """Return the faces of the requested splits."""
     splits = {row.split for row in rows}
     there = ", ".join(map(repr, sorted(splits - {""})))
     if names is None:
@@ -306,7 +305,7 @@ def _choose(rows: list[_Row], names: list[str] | None, form: Form, root: Path) -
 
 
 def _decode(files: list[Path | Crop], form: Form, image_size: int, out, options: dict):
-    """Return the images that can be read, and for each file why it cannot, or ""."""
+    """Return the readable images, and for each file "" or the reason why it is not readable."""
     if files and not any(_path_of(file).exists() for file in files):
         raise FileNotFoundError(
             f"None of the {len(files)} images is there, the first: {_path_of(files[0])}. Expected "
@@ -318,7 +317,7 @@ def _decode(files: list[Path | Crop], form: Form, image_size: int, out, options:
 def _make_bunch(
     root: Path, rows: list[_Row], data: np.ndarray, reasons: list[str], problems: list
 ) -> Bunch:
-    """Return the faces that were read, and what became of everything else."""
+    """Return the Bunch of the faces that were read and of the errors."""
     good = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
     failed = [(row.face.file, reason) for row, reason in zip(rows, reasons, strict=True) if reason]
     errors = _list_errors(failed + problems)

@@ -7,7 +7,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 
 from .._images import PixelValues, as_rows, infer_pixel_range
 
-#: Faces of less contrast are blank; a part of the range of the values.
+#: Faces with less contrast are blank; as a share of the range of values.
 MIN_CONTRAST = 0.01
 _CHUNK = 4096
 
@@ -18,7 +18,7 @@ def check_labels(X, given, name: str) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If there are more or fewer than faces; `name` is what the error calls them.
+        If their number differs from that of the faces; `name` is their name in the error.
     """
     if given is None:
         return None
@@ -29,7 +29,7 @@ def check_labels(X, given, name: str) -> np.ndarray | None:
 
 
 def contrasts(X, pixel_range="auto") -> np.ndarray:
-    """Return the standard deviation of each face, as a part of the range from black to white.
+    """Return the standard deviation of each face, as a share of the range from black to white.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def contrasts(X, pixel_range="auto") -> np.ndarray:
 def _range_of(X, pixel_range) -> tuple[float, float]:
     """Return (black, white) by the same rule as fit, from all faces at once."""
     if np.asarray(X[:1]).dtype == np.uint8 and pixel_range == "auto":
-        return 0.0, 255.0  # whatever the bytes are: they need not be read
+        return 0.0, 255.0  # for any bytes: they need not be read
     rows = np.asarray(as_rows(X)[0])
     assert_all_finite(rows, input_name="X")
     return infer_pixel_range(PixelValues(rows), pixel_range)

@@ -19,16 +19,16 @@ from ._paths import as_path, is_visible
 from ._splits import SPLIT_ORDER, meant_by, split_names, split_of
 
 _PACKED = ("", ".gz", ".xz", ".bz2", ".zip")
-#: What the file is called; those that come first are taken first.
+#: Names of the file, in the order of preference.
 _FILES = (
     *(name + packed for name in CSV_NAMES for packed in _PACKED),
     *("fer2013" + ending for ending in (".tar.gz", ".tgz", ".tar", ".zip", ".parquet")),
 )
 #: Files of one split each: train.csv, test.csv.gz, ...
 _ENDINGS = (*(".csv" + packed for packed in _PACKED), ".parquet")
-#: Folders in which the file may lie; unpacking makes some that are called as the file is.
+#: Folders that may contain the file; unpacking creates some with the name of the file.
 _PARENTS = (*CSV_NAMES, "fer2013")
-#: What browsers call a file that they have not finished.
+#: Endings that browsers give to unfinished downloads.
 _UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 
 _DESCR = """FER-2013: 48 x 48 gray faces in seven expressions.
@@ -54,7 +54,7 @@ def load_fer2013(
           file's name gives the split;
         - tables with the same columns: .parquet (needs pyarrow), names of emotions instead of
           codes, gray levels as ``70.0``, or a column for each pixel;
-        - a folder that holds one of them;
+        - a folder that contains one of them;
         - a folder form: ``train/angry/*.jpg``, ``test/angry/*.jpg``, ... The splits may be
           called train or Training, val, valid or validation, PublicTest, PrivateTest and test;
           the classes by any usual name, or by FER-2013's codes 0 to 6.
@@ -65,7 +65,7 @@ def load_fer2013(
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Whether to return data as a DataFrame of one column a pixel, target as a Series.
+        Whether to return data as a DataFrame with a column per pixel, and target as a Series.
     emotions : sequence of str, default=FER2013_NAMES
         Names of the codes 0, 1, ..., for files with other codes than FER-2013's seven:
         ``[*FER2013_NAMES, "contempt"]`` if 7 means contempt.
@@ -76,13 +76,13 @@ def load_fer2013(
         data : ndarray of uint8 of shape (n, 48, 48), or DataFrame (n, 2304)
             In the order of the file.
         target : ndarray of str of shape (n,), or Series
-            Names of the emotions; None if the file has none, as ``test.csv``.
+            Names of the emotions; None if the file has none, like ``test.csv``.
         target_names : list of str
-            `emotions`, in the order of the codes; "contempt" too, if a file or a folder has it by
+            `emotions`, in the order of the codes; also "contempt" if a file or a folder has that
             name.
         usage : ndarray of str of shape (n,)
-            Split of each image, one of the names of `usage` but "all"; "" if neither the file
-            nor its name says it.
+            Split of each image: one of the names for `usage`, except "all"; "" if neither the file
+            nor its name gives it.
         frame : DataFrame
             Data and target; only if `as_frame`.
         errors : DataFrame
@@ -112,7 +112,7 @@ def load_fer2013(
 
     See Also
     --------
-    parse_pixels : Reads the column ``pixels`` of a table that is in memory.
+    parse_pixels : Reads the column ``pixels`` of a table in memory.
     load_image_folder : Reads images of any classes.
     """
     if hasattr(path, "columns"):
@@ -138,7 +138,7 @@ def load_fer2013(
 
 
 def _find_files(path: Path, wanted: set[str]) -> list[Path]:
-    """Return the table, or one for each split wanted; none for a folder of train/ and test/."""
+    """Return the table, or one per requested split; none for a folder of train/ and test/."""
     if not path.exists():
         raise FileNotFoundError(
             f"{path} does not exist. Expected fer2013.csv, icml_face_data.csv, or a folder with "
@@ -163,7 +163,7 @@ def _find_files(path: Path, wanted: set[str]) -> list[Path]:
 
 
 def _find_whole(folder: Path, parents: tuple[str, ...] = _PARENTS) -> Path | None:
-    """Return the file of all splits in a folder, or in one that unpacking made inside it."""
+    """Return the file of all splits in a folder, or in a folder that unpacking made inside it."""
     entries = {entry.name.lower(): entry for entry in sorted(folder.iterdir())}
     found = (entries[name] for name in _FILES if name in entries and not entries[name].is_dir())
     file = next(found, None)
@@ -174,7 +174,7 @@ def _find_whole(folder: Path, parents: tuple[str, ...] = _PARENTS) -> Path | Non
 
 
 def _find_split_files(folder: Path) -> dict[Path, str]:
-    """Return the tables of one split each, and which it is, in the order of the splits."""
+    """Return the tables that hold one split each, with the split, in the order of the splits."""
     splits = {
         file: split_of(file.name.lower().removesuffix(ending))
         for file in sorted(folder.iterdir())
@@ -209,7 +209,7 @@ def _read_table(path: Path, wanted: set[str], emotions: EmotionCodes):
 
 
 def _targets(codes: list[int] | None, emotions: EmotionCodes) -> dict:
-    """Return what a Bunch says of the emotions."""
+    """Return the emotions in the form of the Bunch."""
     if codes is None:
         return {"target": None, "target_names": emotions.emotions}
     target = np.array(emotions.names, dtype=str)[np.array(codes, dtype=int)]
@@ -219,7 +219,7 @@ def _targets(codes: list[int] | None, emotions: EmotionCodes) -> dict:
 def _split_folders(path: Path) -> tuple[dict[Path, str], list[str]]:
     """Return the split of each sub-folder, in the order of the splits, and the other names."""
     entries = sorted(entry for entry in path.iterdir() if is_visible(entry.name))
-    # A link that leads nowhere is a folder that is missing: left out, nobody would miss it.
+    # A broken link is a missing folder: if it were left out, nobody would notice.
     folders = [entry for entry in entries if entry.is_dir() or not entry.exists()]
     known = {
         folder: name for name in SPLIT_ORDER for folder in folders if split_of(folder.name) == name
@@ -248,7 +248,7 @@ def _from_folders(path: Path, names: list[str], wanted: set[str], emotions: Emot
 
 
 def _check_folders(path: Path, splits: dict[Path, str], names: list[str]) -> None:
-    """Raise, before anything is decoded, if a split that is wanted has no folder."""
+    """Raise, before anything is decoded, if a requested split has no folder."""
     missing = [name for name in names if not meant_by(name) & set(splits.values())]
     if missing:
         there = ", ".join(f"{folder.name}/ ({split!r})" for folder, split in splits.items())
@@ -259,7 +259,7 @@ def _check_folders(path: Path, splits: dict[Path, str], names: list[str]) -> Non
 
 
 def _read_labels(path: Path, labels: np.ndarray, emotions: EmotionCodes) -> list[int]:
-    """Return the codes of the emotions that folders are called by."""
+    """Return the codes of the emotions in the names of folders."""
     found = {name: emotions.find(name) for name in np.unique(labels).tolist()}
     codes = {name: code for name, code in found.items() if code is not None}
     unknown = [name for name in found if name not in codes]

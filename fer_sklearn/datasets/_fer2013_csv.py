@@ -1,7 +1,7 @@
-"""The CSV of FER-2013, read fast, and every fault in it named.
+"""The CSV of FER-2013, read fast, with an error for every fault in it.
 
-A block of lines is parsed as a whole and its numbers are counted; a block that does not
-add up is read again line by line, which is slow and finds the fault.
+A block of lines is parsed as a whole and its numbers are counted. If the count is wrong, the block
+is read again line by line, which is slow but finds the fault.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from ._pixel_text import NumberParser, read_levels, shown
 from ._unpack import DamageError, open_packed
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
-#: What the CSV is called, alone or in an archive.
+#: Names of the CSV, alone or in an archive.
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 
-_N_ROWS = 36_000  # as many as the whole of FER-2013 has, about
+_N_ROWS = 36_000  # about as many as FER-2013 has
 _BLOCK = 2**20  # characters parsed at once: they and their temporaries fit in the cache
 _LONGEST_LINE = 2**16  # a face has 10,000 characters; twice that with a column a pixel
 _LONGEST = _BLOCK + _LONGEST_LINE  # a block ends with its last line
@@ -34,7 +34,7 @@ _MOST_LINES = 2**13  # a block has 230 faces at most; the others are blank
 _THREADS = 2  # parsing releases the interpreter lock; reading feeds no more than two
 #: Orders of columns in which a block is parsed as a whole.
 _REGULAR = (Columns(3, 0, [1], 2), Columns(3, 0, [2], 1))
-_MARGIN = b' "\r\n'  # what may stand round a field
+_MARGIN = b' "\r\n'  # what may surround a field
 _thread = threading.local()
 
 
@@ -47,12 +47,12 @@ class Rows(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """How the lines of a file are to be read."""
+    """How to read the lines of a file."""
 
     path: Path
     columns: Columns
     emotions: EmotionCodes
-    usage: str  # of all rows, if there is no such column
+    usage: str  # of all rows, without such a column
     wanted: set[str]
 
 
@@ -66,16 +66,16 @@ def read_csv(
     path : Path
     wanted : set of str
     emotions : EmotionCodes
-        What the codes mean. Without a column emotion None is returned in their place.
+        Meaning of the codes. Without a column emotion, None is returned instead.
     usage : str
-        Split of all rows, if there is no column Usage.
+        Split of all rows, without a column Usage.
 
     Raises
     ------
     ValueError
         If the file is damaged or is not FER-2013; names the row and the column.
     """
-    pixels = np.empty((_N_ROWS, N_PIXELS), dtype=np.uint8)  # memory comes as it is filled
+    pixels = np.empty((_N_ROWS, N_PIXELS), dtype=np.uint8)  # memory comes when it is filled
     codes: list[int] = []
     usages: list[str] = []
     with _open(path) as stream:
@@ -96,7 +96,7 @@ def read_csv(
 
 
 def _map_in_threads(function: Callable, items: Iterable) -> Iterator:
-    """Map in order, with few items under way: a long file is never held whole."""
+    """Map in order, with few items in progress: a long file is never in memory as a whole."""
     pending: deque = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         for item in items:
@@ -153,12 +153,12 @@ def _damaged(path: Path, error: Exception, where: str = "") -> ValueError:
 
 def _parse_block(block: tuple[_Form, int, bytes]) -> Rows:
     form, number, text = block
-    # The fast way says nothing about faults: it gives up, and the slow way names them.
+    # The fast parser only gives up on a fault; the slow one says what it is.
     rows = _parse_regular(form, text)
     if rows is None:
         rows = _parse_lines(form, number, text)
 
-    # Rows of other splits were checked too: a damaged file is damaged, whatever is asked of it.
+    # Rows of other splits are checked too: a damaged file is an error in any case.
     chosen = [usage in form.wanted for usage in rows.usages]
     if all(chosen):
         return rows
@@ -175,15 +175,15 @@ def _parser() -> NumberParser:
 
 
 def _parse_regular(form: _Form, text: bytes) -> Rows | None:
-    """Parse a block as a whole; None if anything in it is out of the ordinary.
+    """Parse a block as a whole; None if anything in it is not in the usual form.
 
-    Ordinary is: a code, then 2304 gray levels with one blank between two of them, and
-    the name of a split before or after these, with commas between; no other character.
+    The usual form is: a code, 2304 gray levels separated by single blanks, and the name of a split
+    before or after these, separated by commas; no other character.
     """
     if form.columns not in _REGULAR or len(text) > _LONGEST:
         return None
 
-    # All numbers at once: a row has one for its code and 2304 for its pixels, so that the numbers
+    # All numbers at once: a row has one for its code and 2304 for its pixels, so the numbers
     # of whole rows form a table. Rows of wrong lengths would shift it, which is seen below.
     numbers = _parser().parse(text)
     if numbers is None or len(numbers.ends) % (N_PIXELS + 1):
@@ -191,7 +191,7 @@ def _parse_regular(form: _Form, text: bytes) -> Rows | None:
     ends = numbers.ends.reshape(-1, N_PIXELS + 1)
     values = numbers.values.reshape(ends.shape)
 
-    # The few other characters are looked at row by row, each at its place.
+    # The few other characters are checked row by row, each at its position.
     usages, stop, n_other = [], -1, 0
     for code_end, first_end, last_end in ends[:, [0, 1, -1]].tolist():
         start, stop = stop + 1, text.find(b"\n", last_end)
@@ -207,8 +207,8 @@ def _parse_regular(form: _Form, text: bytes) -> Rows | None:
         usages.append(usage.decode())
         n_other += len(usage) + 3  # two commas and a line feed
 
-    # With these, the digits and one blank between two pixels the block is full: what is left
-    # over, or missing, is out of the ordinary, wherever it is.
+    # These, the digits and one blank between two pixels make up the whole block. If there are more
+    # or fewer characters, the block is not in the usual form.
     if (
         numbers.n_blanks != len(usages) * (N_PIXELS - 1)
         or numbers.n_digits + numbers.n_blanks + n_other != len(text)
@@ -219,7 +219,7 @@ def _parse_regular(form: _Form, text: bytes) -> Rows | None:
 
 
 def _parse_lines(form: _Form, first: int, text: bytes) -> Rows:
-    """Parse a block line by line: blanks and quotes may vary, faults are named."""
+    """Parse a block line by line: blanks and quotes may vary, and errors name the fault."""
     pixels, codes, usages = [], [], []
     lines = text.splitlines()
     if len(lines) > _MOST_LINES:  # a small packed file may hold millions, which take minutes

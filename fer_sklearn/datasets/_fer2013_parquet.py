@@ -1,4 +1,4 @@
-"""FER-2013 as a parquet file, which pandas reads where pyarrow is there."""
+"""FER-2013 as a parquet file, which pandas reads with pyarrow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._pixel_text import parse_pixels
 def read_parquet(
     path: Path, wanted: set[str], emotions: EmotionCodes, usage: str = ""
 ) -> tuple[np.ndarray, list[int] | None, np.ndarray]:
-    """Do what `read_csv` does, with a parquet file.
+    """Do what `read_csv` does, for a parquet file.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def _read_frame(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except ImportError as error:
         raise ImportError(f"To read {path} pandas needs pyarrow: pip install pyarrow.") from error
-    except Exception as error:  # pyarrow raises kinds of its own
+    except Exception as error:  # pyarrow raises its own kinds of errors
         raise ValueError(f"{path} is damaged or cut off: {error}. Get the file again.") from error
 
 

@@ -28,8 +28,9 @@ def load_ferplus(
 ):
     """Load FER-2013's images with the votes of FER+.
 
-    The rules are those of the authors: single votes for an emotion count as slips and are dropped.
-    Images that most annotators call unknown or no face are left out, and images without a winner.
+    The rules are those of the authors. A single vote for an emotion counts as a slip and is
+    dropped. Images that most annotators call unknown or no face are left out, and so are images
+    without a winner.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def load_ferplus(
     if classes not in (7, 8):
         raise ValueError(f"classes must be 7 or 8, got {classes!r}.")
     faces = load_fer2013(fer2013_path, usage=usage)
-    if "errors" in faces:  # of the folder form, whose order is another
+    if "errors" in faces:  # the folder form has a different order
         raise ValueError(
             f"{fer2013_path} holds images in folders, in another order than the votes. Expected "
             "fer2013.csv, the rows of the challenge in its order."
@@ -145,7 +146,7 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def by_majority(votes, n_emotions):
-    """Keep images for which more than half of the votes, slips aside, name one emotion.
+    """Keep images for which more than half of the votes, without slips, name one emotion.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ def by_majority(votes, n_emotions):
     -------
     chosen : ndarray of bool of shape (n,)
     shares : ndarray of float of shape (n, n_emotions)
-        Of the votes for emotions.
+        Shares of the votes for emotions.
     """
     votes = _without_slips(votes)
     top = votes.argmax(axis=1)
@@ -166,19 +167,20 @@ def by_majority(votes, n_emotions):
 
 
 def _by_distribution(votes, n_emotions):
-    """Up to three emotions make up more than half of the votes, slips aside."""
+    """Keep images for which up to three emotions have over half of the votes, without slips."""
     patterns, of_row = np.unique(_without_slips(votes), axis=0, return_inverse=True)
     leading = [_leading(pattern, n_emotions) for pattern in patterns.tolist()]
-    # NumPy 2.0 returns the rows' numbers as a column.
+    # NumPy 2.0 returns the row numbers as a column.
     kept = np.array(leading).reshape(-1, votes.shape[1])[of_row.reshape(-1)]
     return kept.any(axis=1), _shares(kept, n_emotions)
 
 
 def _leading(votes: list[float], n_emotions: int) -> list[float]:
-    """Return the votes of the emotions in the lead, 0 elsewhere; all 0 if there is no lead.
+    """Return the votes of the leading emotions, 0 elsewhere; all 0 if there are none.
 
-    As `_process_data` of the authors' ferplus.py does it: the most votes first, ties at once,
-    until three quarters of the votes or three emotions are reached, or unknown or no face.
+    This follows `_process_data` in the authors' ferplus.py: emotions are added by decreasing votes,
+    ties together, until three quarters of the votes or three emotions are reached, or until unknown
+    or no face comes next.
     """
     total, kept = sum(votes), [0.0] * len(votes)
     for value in sorted(set(votes), reverse=True):
@@ -192,7 +194,7 @@ def _leading(votes: list[float], n_emotions: int) -> list[float]:
 
 
 def _by_votes(votes, n_emotions):
-    """There is a vote for an emotion."""
+    """Keep images with a vote for an emotion."""
     return votes[:, :n_emotions].sum(axis=1) > 0, _shares(votes, n_emotions)
 
 

@@ -31,9 +31,9 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
     proportions are stretched. Photographs are rotated as their EXIF data say. Transparent parts
     become black; of an animation the first frame is used.
 
-    Of 16-bit images the upper eight bits are used. Integers of 32 bits count as 8 bits if the
-    largest is at most 255, else as 16 bits. Floats count as [0, 1] if the largest is at most 1,
-    else as [0, 255]. An image with values outside its range is listed in `errors`.
+    Of 16-bit images the upper eight bits are used. 32-bit integers count as 8 bits if the largest
+    is at most 255, otherwise as 16 bits. Floats count as [0, 1] if the largest is at most 1,
+    otherwise as [0, 255]. An image with values outside its range is listed in `errors`.
 
     Parameters
     ----------
@@ -44,8 +44,9 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
         Height and width of the result in pixels.
     out : str, path-like or None, default=None
         An ``.npy`` file to store the faces in, for datasets that are larger than the memory or that
-        are loaded again. A run that was stopped continues, and a finished file is opened at once,
-        if the images still have the same size and time of change. None keeps the faces in memory.
+        are loaded again. A run that was stopped is continued, and a finished file is opened at
+        once, if the images still have the same size and time of change. None keeps the faces in
+        memory.
     max_pixels : int or None, default=None
         Images with more pixels are not decoded: a small file may hold a huge image. The default,
         and the maximum, is Pillow's limit ``PIL.Image.MAX_IMAGE_PIXELS``, some 89 million. A
@@ -69,8 +70,8 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
             Path of each image.
         errors : DataFrame with columns filename, reason
             Everything that was left out: files that are not readable images, folders that cannot be
-            read, links to folders below the classes, which are not followed, links that lead
-            nowhere, and anything that is neither a file nor a folder.
+            read, links to folders below the classes, which are not followed, broken links, and
+            anything that is neither a file nor a folder.
 
     Raises
     ------
@@ -92,14 +93,14 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
 def files_of_classes(
     root: Path, loader: str = "load_image_folder"
 ) -> tuple[list[Path], list[str], list[tuple[Path, str]]]:
-    """Return all files of the classes, the class of each, and what cannot be looked at.
+    """Return all files of the classes, the class of each, and what cannot be read.
 
     Parameters
     ----------
     root : Path
         Folder whose sub-folders are the classes.
     loader : str
-        What reads it, for the errors.
+        Name of the calling loader, for the errors.
 
     Raises
     ------
@@ -128,8 +129,8 @@ def files_of_classes(
 def _refuse_splits(root: Path, found: dict[Path, Found], loader: str) -> None:
     """Raise if the sub-folders are splits, whose names would be mistaken for classes.
 
-    A class may be called train: the names count as splits only if all are splits, or if one of
-    them has folders inside.
+    A class may be called train. So the names count as splits only if all of them are names of
+    splits, or if one of them has folders inside.
     """
     splits = [folder for name in SPLIT_ORDER for folder in found if split_of(folder.name) == name]
     all_are = len(splits) == len(found)
@@ -150,7 +151,7 @@ def _make_bunch(
     reasons: list[str],
     problems: list[tuple[Path, str]],
 ) -> Bunch:
-    """Return the images that were read, and what became of everything else."""
+    """Return the Bunch of the images that were read and of the errors."""
     failed = [(file, reason) for file, reason in zip(files, reasons, strict=True) if reason]
     lost = [(str(path), reason) for path, reason in failed + problems]
     good = [at for at, reason in enumerate(reasons) if not reason]

@@ -1,4 +1,4 @@
-"""Image files -> gray faces of one size: in memory, or into a file that may be larger."""
+"""Image files -> gray faces of one size, in memory or in a file that may be larger than it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 
 from .._files import naming, replace_file, sync
 
-#: Files a task; also what is decoded twice, at most, when a run was stopped.
+#: Files per task, and the most that are decoded twice after a run was stopped.
 _BATCH = 256
-#: What sets an image upright, by its EXIF orientation.
+#: The transposition that turns an image upright, by its EXIF orientation.
 _TURNS: dict[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -29,14 +29,14 @@ _TURNS: dict[Any, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-#: Pixels that are converted to gray at once.
+#: Number of pixels that are converted to gray at a time.
 _STRIP = 2**20
-#: Room for the header of an .npy file, which is known at the end only.
+#: Room for the header of an .npy file, which is known only at the end.
 _HEADER = 128
 
 
 class Crop(NamedTuple):
-    """A part of an image, to be decoded in its place: a face in a photo."""
+    """A part of an image that is decoded instead of the whole, such as a face in a photo."""
 
     path: Path
     box: tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright image
@@ -45,7 +45,7 @@ class Crop(NamedTuple):
         return f"{self.path}[{','.join(map(str, self.box))}]"
 
     def stat(self) -> os.stat_result:
-        """Return the status of the file, as a path does."""
+        """Return the status of the file, like a path."""
         return self.path.stat()
 
 
@@ -58,13 +58,13 @@ class _Task(NamedTuple):
 
     @property
     def header(self) -> list[str]:
-        """Head of the list of files; another one means that they were decoded in another way."""
+        """Head of the list of files; if it differs, the files were decoded in a different way."""
         how = f"image_size={self.size}, max_pixels={self.max_pixels}"
         return ["filename", "reason", "bytes", "modified", how]
 
 
 def load_images(files, size: int, out: Path | None, **options) -> tuple[np.ndarray, list]:
-    """Decode files into memory or, with `out`, into that file; as `read_images`."""
+    """Decode files into memory or, with `out`, into that file; see `read_images`."""
     if out is None:
         return read_images(files, size, **options)
     return store_images(files, size, out, **options)
@@ -90,7 +90,7 @@ def read_images(
 
 
 def _pixel_limit(max_pixels: int | None) -> int | None:
-    """Return the smaller of both limits, to hand to processes in which Pillow's is another."""
+    """Return the smaller of both limits, for processes in which Pillow's limit may differ."""
     limits = [limit for limit in (max_pixels, Image.MAX_IMAGE_PIXELS) if limit is not None]
     return min(limits, default=None)
 
@@ -98,8 +98,8 @@ def _pixel_limit(max_pixels: int | None) -> int | None:
 def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, verbose: int = 0):
     """Decode files into ``out``, an .npy file; continue where a run was stopped.
 
-    Beside it lies a CSV of the files, each with its size and time, and the reasons why some are
-    left out. Until the end both have ``.part`` behind their names.
+    A CSV beside it lists the files, each with its size and time, and the reasons why some are left
+    out. Until both are complete, their names end in ``.part``.
 
     Returns
     -------
@@ -109,14 +109,14 @@ def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, v
     Raises
     ------
     ValueError
-        If the files there were decoded from other images, or from older ones of the same names,
-        or in another way, or are not ours.
+        If the existing files were decoded from other images, from older ones with the same names,
+        or in a different way, or are not from this function.
     """
     if out.suffix != ".npy":
         raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
     index = out.with_suffix(".csv")
     task = _Task(files, size, _pixel_limit(max_pixels))
-    # Before anything is decoded: a file that changes later must not pass for what was decoded.
+    # Before anything is decoded: a file that changes later must not count as the decoded one.
     stamps = [_stamp(file) for file in files]
     _finish_killed(out, index, task, stamps)
     if out.exists() or index.exists():
@@ -133,9 +133,9 @@ def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, v
 
 
 def _refuse_foreign(*parts: Path) -> None:
-    """Raise if something else has the name of an unfinished file, by which a later run finds it.
+    """Raise if something else has the name of an unfinished file.
 
-    To write through a link would change the file that it names.
+    Writing to a link would change the file that it points to.
     """
     for part in parts:
         if part.is_symlink() or (part.exists() and not part.is_file()):
@@ -146,21 +146,21 @@ def _refuse_foreign(*parts: Path) -> None:
 
 
 def _stamp(file: Path | Crop) -> tuple[str, str]:
-    """Return size and time of a file, by which another one under its name is told."""
+    """Return size and time of a file, which show that it was replaced."""
     try:
         status = file.stat()
-    except OSError:  # gone since the folder was listed: decoding says so
+    except OSError:  # deleted since the folder was listed: decoding reports it
         return "", ""
     return str(status.st_size), str(status.st_mtime_ns)
 
 
 def _part(path: Path) -> Path:
-    """Return where a file lies until it is whole."""
+    """Return the path of a file until it is complete."""
     return path.with_name(path.name + ".part")
 
 
 def _finish_killed(out: Path, index: Path, task: _Task, stamps) -> None:
-    """Do the last step of a run that was killed between its last two."""
+    """Do the last step of a run that was killed just before it."""
     if index.exists() and _part(out).exists() and not out.exists():
         _known(index, task, stamps)
         os.replace(_part(out), out)
@@ -169,16 +169,17 @@ def _finish_killed(out: Path, index: Path, task: _Task, stamps) -> None:
 def _continue(
     part: Path, part_index: Path, task: _Task, stamps, reasons: list[str], n_jobs, verbose: int
 ) -> list[str]:
-    """Decode what is not decoded yet, behind what is, and return the reasons of all files."""
+    """Append what is not decoded yet, and return the reasons of all files."""
     mode, done, reasons = "r+b" if reasons else "wb", len(reasons), [*reasons]
     rest = task._replace(files=task.files[done:])
     with part.open(mode) as raw, part_index.open("a", newline="", **_TEXT) as text:
-        # A kill may have left half a face, or faces that the list does not have.
+        # A kill may have left half a face, or faces that are not in the list.
         raw.truncate(_HEADER + reasons.count("") * task.size**2)
         raw.seek(0, os.SEEK_END)
         batches = _decoded(rest, n_jobs, verbose, done=done, total=len(task.files))
         for images, why in batches:
-            # The faces first: a list that has more than the file could not be continued.
+            # The faces first: a list with more entries than the file has faces could not be
+            # continued.
             raw.write(images.tobytes())
             raw.flush()
             csv.writer(text).writerows(_lines(task, stamps, why, start=len(reasons)))
@@ -189,7 +190,7 @@ def _continue(
 
 
 def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, list]:
-    """Open what an earlier run has left, if both files are there and fit together."""
+    """Open what an earlier run has left, if both files exist and fit together."""
     for here, lacking in ((out, index), (index, out)):
         if not lacking.exists():
             raise ValueError(
@@ -211,11 +212,11 @@ def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, li
 def _map(out: Path) -> np.ndarray:
     try:
         return np.load(out, mmap_mode="r")
-    except Exception as error:  # numpy raises several kinds
+    except Exception as error:  # NumPy raises several kinds of errors
         raise ValueError(f"{out} is damaged or cut off: {error}. {_AGAIN}") from error
 
 
-#: File names need not be text: what is none comes back as it was.
+#: File names need not be valid text: other bytes are kept.
 _TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 _AGAIN = "Delete the .csv and the .npy file to decode the images again, or choose another out."
 
@@ -227,7 +228,7 @@ def _lines(task: _Task, stamps, reasons: list[str], start: int = 0) -> Iterator[
 
 
 def _known(index: Path, task: _Task, stamps) -> list[str]:
-    """Return the reasons of all files from a list that is whole, and true to this day."""
+    """Return the reasons of all files from a complete list that still fits the files."""
     rows = _read_index(index, task)
     if len(rows) != len(task.files):
         raise ValueError(f"{index} lists {len(rows)} images, there are {len(task.files)}. {_AGAIN}")
@@ -241,7 +242,7 @@ def _known(index: Path, task: _Task, stamps) -> list[str]:
 
 
 def _known_in_part(index: Path, task: _Task, stamps) -> list[str]:
-    """Return the reasons of the files that were decoded before, up to one that has changed."""
+    """Return the reasons of the files decoded before, up to the first that has changed."""
     rows = _read_index(index, task) if index.exists() else []
     return [reason for _, reason, *_ in rows[: _first_changed(rows, stamps)]]
 
@@ -252,7 +253,7 @@ def _first_changed(rows: list[list[str]], stamps) -> int | None:
 
 
 def _read_index(index: Path, task: _Task) -> list[list[str]]:
-    """Return the lines of a list, if it is of these files, decoded in this way."""
+    """Return the lines of a list, if it lists these files, decoded in this way."""
     with index.open(newline="", **_TEXT) as file:
         text = file.read()
     text = text[: text.rfind("\n") + 1]  # the last line may be cut off
@@ -276,7 +277,7 @@ def _read_index(index: Path, task: _Task) -> list[list[str]]:
 
 
 def _write_index(index: Path, task: _Task, stamps, reasons: list[str]) -> None:
-    """Write the files decoded so far, without a line that was cut off."""
+    """Write the list of the files decoded so far, without a line that was cut off."""
     text = io.StringIO(newline="")
     csv.writer(text).writerow(task.header)
     csv.writer(text).writerows(_lines(task, stamps, reasons))
@@ -284,7 +285,7 @@ def _write_index(index: Path, task: _Task, stamps, reasons: list[str]) -> None:
 
 
 def _write_header(raw, shape: tuple[int, ...]) -> None:
-    """Write the header of an .npy file into the room at the start, and all of it to the disk."""
+    """Write the header of an .npy file into the room at its start, and flush it to the disk."""
     raw.seek(0)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(raw, header)
@@ -296,7 +297,7 @@ def _write_header(raw, shape: tuple[int, ...]) -> None:
 def _decoded(
     task: _Task, n_jobs, verbose: int, done: int = 0, total: int | None = None
 ) -> Iterator[tuple[np.ndarray, list]]:
-    """Yield the readable images and the reasons of one batch of files after the other."""
+    """Yield the readable images and the reasons of each batch of files."""
     files, how = task.files, (task.size, task.max_pixels)
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
@@ -313,7 +314,7 @@ def _read_batch(files, size: int, max_pixels: int | None) -> tuple[np.ndarray, l
         try:
             images.append(_read_gray(file, size, max_pixels))
             reasons.append("")
-        except Exception as error:  # Pillow raises many kinds, all mean: no image
+        except Exception as error:  # Pillow raises many kinds of errors; all mean: no image
             reasons.append(f"{type(error).__name__}: {error}")
     return np.array(images, dtype=np.uint8).reshape(-1, size, size), reasons
 
@@ -329,7 +330,7 @@ def _read_gray(file: Path | Crop, size: int, max_pixels: int | None) -> np.ndarr
         image.load()
         turn = turn_of(image)
         gray = _in_strips(image, gray_converter(image))
-    del image  # it may be large: before the next copy is made
+    del image  # it may be large: free it before the next copy
     if turn is not None:
         gray = gray.transpose(turn)
     if box is not None:
@@ -340,7 +341,7 @@ def _read_gray(file: Path | Crop, size: int, max_pixels: int | None) -> np.ndarr
 
 
 def _cut(gray: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Return what a box and an image have in common; boxes of detectors may reach beyond it."""
+    """Return the part of a box that lies in the image; boxes of detectors may reach beyond it."""
     (left, top, right, bottom), (width, height) = box, gray.size
     inside = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
@@ -349,7 +350,7 @@ def _cut(gray: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:
-    """Return what sets an image upright. Damaged EXIF data say nothing: it may be whole."""
+    """Return the transposition that turns an image upright. Damaged EXIF data are ignored."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # Pillow raises many kinds
@@ -357,7 +358,7 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
 
 
 def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Convert a large image strip by strip: what a conversion takes besides stays small."""
+    """Convert a large image strip by strip, so that temporary memory stays small."""
     width, height = image.size
     if width * height <= _STRIP:
         return convert(image)
@@ -369,7 +370,7 @@ def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]
 
 
 def gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """Return the function that makes 8-bit gray of an image of this mode, or of its strips."""
+    """Return the function that converts an image of this mode, or its strips, to 8-bit gray."""
     if image.mode.startswith("I"):  # Pillow's own conversion clips at 255
         deep = image.mode != "I" or _highest(image) > 255
         return partial(_from_levels, mode="I", white=65535 if deep else 255)
@@ -392,17 +393,17 @@ def _from_colours(image: Image.Image) -> Image.Image:
 
 
 def without_alpha(image: Image.Image) -> Image.Image:
-    """Return an image without a palette or an alpha channel that make parts of it see-through."""
+    """Return an image without a palette or an alpha channel that makes parts transparent."""
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-    if image.mode in ("RGBA", "LA", "La", "RGBa"):  # see-through parts become black, not noise
+    if image.mode in ("RGBA", "LA", "La", "RGBa"):  # transparent parts become black, not noise
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     return image
 
 
 def scaled(levels: np.ndarray, white: int) -> np.ndarray:
-    """Map [0, white] to bytes; of 16 bits the upper eight stay."""
+    """Map [0, white] to bytes; 16 bits keep their upper eight."""
     low, high = levels.min(), levels.max()
     if not 0 <= low <= high <= white:
         kind = "[0, 1] or [0, 255]" if levels.dtype.kind == "f" else "[0, 255] or [0, 65535]"

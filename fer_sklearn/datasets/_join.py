@@ -1,4 +1,4 @@
-"""Faces of several datasets in one, to train on."""
+"""The faces of several datasets, joined into one to train on."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def join_faces(sources, *, min_sources=1):
     Parameters
     ----------
     sources : dict of {str: Bunch}
-        What the loaders return, by a name of your own. Each needs `data`, uint8 of shape
-        (n, h, w), and `target`; `groups` and `usage` are used where there are some. The images
-        of all sources have one size, and the same emotion has the same name in all of them.
+        What the loaders return, by a name of your own. Each needs `data`, uint8 of shape (n, h, w),
+        and `target`; `groups` and `usage` are used if they exist. The images of all sources must
+        have the same size, and an emotion must have the same name in all of them.
     min_sources : int, default=1
-        Faces are left out if fewer sources have their label. A label that one source alone has can
-        be told by the looks of that source: 2 leaves such labels out.
+        Faces are left out if fewer sources have their label. A network can recognise a label that
+        only one source has by the looks of that source: 2 leaves such labels out.
 
     Returns
     -------
@@ -40,15 +40,15 @@ def join_faces(sources, *, min_sources=1):
         target : ndarray of str of shape (n,)
             Label of each face.
         target_names : list of str
-            The labels that there are, sorted.
+            The labels that occur, sorted.
         source : ndarray of str of shape (n,)
             Name of the source.
         groups : ndarray of int of shape (n,)
-            What has to be on one side of a split: the faces of one group of one source. A face
-            whose source has no groups is one of its own. Exact copies are in one group, whichever
-            sources they are from: FER+ has FER-2013's images.
+            Faces of one group belong on one side of a split. A group is one of a source; if a
+            source has no groups, each of its faces is a group. Exact copies are in one group,
+            whichever sources they are from: FER+ has FER-2013's images.
         usage : ndarray of str of shape (n,)
-            Split of each face; "" where the source has none.
+            Split of each face; "" if the source has none.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def join_faces(sources, *, min_sources=1):
 
 
 def _check(name, bunch) -> None:
-    """Raise if a source is not one that can be joined."""
+    """Raise if a source cannot be joined."""
     data, target = (getattr(bunch, part, None) for part in ("data", "target"))
     if data is None or target is None:
         raise ValueError(
@@ -125,7 +125,7 @@ def _check_shapes(sources: Mapping) -> None:
 
 
 def _groups(sources: Mapping) -> np.ndarray:
-    """Return what stays together: a group of one source, and exact copies of any."""
+    """Return the groups: those of each source, and exact copies of any source."""
     copies = exact_groups(*(bunch.data for bunch in sources.values()))
     pairs, start = [], 0
     for bunch in sources.values():

@@ -22,8 +22,8 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
 
     Every face is judged by a classifier that was trained on other folds. Confident learning
     (Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels",
-    2021) estimates from these probabilities how often each label is given for another,
-    and lists that many faces, those with the least probable labels.
+    2021) estimates from these probabilities how often each label is given instead of another, and
+    lists that many faces: those with the least probable labels.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     y : array-like of shape (n_samples,)
         Their labels.
     cv : int, splitter or iterable, default=5
-        An int is the number of folds, stratified, that keep `groups` together.
+        An int is the number of stratified folds, which keep `groups` together.
     groups : array-like of shape (n_samples,) or None, default=None
-        Faces with the same group stay in one fold. None: exact copies, which would give their label
-        away; your own splitter then gets no groups.
+        Faces of the same group stay in one fold. None groups exact copies, which would give their
+        label away; your own splitter then gets no groups.
     n_jobs : int or None, default=None
         Number of folds that are trained at the same time.
 
@@ -102,8 +102,8 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
 def _judge_all(estimator, X, y, labels, folds, n_jobs) -> np.ndarray:
     """Return the out-of-fold probabilities of all faces.
 
-    `cross_val_predict` would hand the estimator numbers in place of the labels, which
-    `class_weight` and pretrained weights go by.
+    `cross_val_predict` would pass numbers instead of the labels to the estimator, but
+    `class_weight` and pretrained weights need the labels.
     """
     judged = np.concatenate([test for _, test in folds])
     if not np.array_equal(np.sort(judged), np.arange(len(y))):

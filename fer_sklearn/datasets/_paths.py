@@ -1,11 +1,11 @@
-"""Paths as users write them, and files there that must not be read."""
+"""Paths as users write them, and files that must not be read."""
 
 from __future__ import annotations
 
 import stat
 from pathlib import Path
 
-#: What macOS adds to archives: files that are named as the images are, and are none.
+#: What macOS adds to archives: files named like the images, but without an image.
 _JUNK = "__MACOSX"
 _KINDS = {
     stat.S_ISDIR: "a folder",
@@ -20,24 +20,24 @@ def as_path(path) -> Path:
     """Return a path with the user's home in place of ``~``."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # there is no such user: it is a name that begins with ~
+    except RuntimeError:  # no such user: the name itself begins with ~
         return Path(path)
 
 
 def is_visible(name: str) -> bool:
-    """Tell whether a file or folder of this name is meant to be seen."""
+    """Tell whether a file or folder of this name is not hidden."""
     return not name.startswith(".") and name != _JUNK
 
 
 def check_file(path: Path) -> None:
-    """Raise if there is something else than a file, which a program might wait for endlessly.
+    """Raise if the path is not a file; a program might wait forever for something else.
 
     Raises
     ------
     FileNotFoundError
-        If there is nothing.
+        If nothing exists there.
     ValueError
-        Says what there is.
+        Says what exists there.
     """
     kind = kind_of(path.stat().st_mode)
     if kind != "a file":
@@ -45,7 +45,7 @@ def check_file(path: Path) -> None:
 
 
 def kind_of(mode: int) -> str:
-    """Return what a file's mode says it is: "a file", "a folder", "a FIFO", ..."""
+    """Return the kind of a file by its mode: "a file", "a folder", "a FIFO", ..."""
     if stat.S_ISREG(mode):
         return "a file"
     return next((kind for is_kind, kind in _KINDS.items() if is_kind(mode)), "of an unknown kind")

@@ -1,9 +1,9 @@
 """Decimal numbers in text -> uint8, for many rows at once.
 
-Parsing 75 million numbers one by one makes FER-2013's CSV slow to load. Here each numpy
-operation runs over a block of text: a number's value is computed at its last
-digit from the one to three digits that end there. The intermediate arrays are kept from
-block to block: getting fresh memory from the system costs more than the arithmetic.
+Parsing 75 million numbers one by one makes FER-2013's CSV slow to load. Here each NumPy operation
+runs over a block of text: the value of a number is computed at its last digit, from the one to
+three digits that end there. The intermediate arrays are reused for every block, because new memory
+from the system costs more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import NamedTuple
 import numpy as np
 
 _ZERO, _BLANK = np.uint8(ord("0")), np.uint8(ord(" "))
-#: Numbers that are whole but written as floats: 70.0
+#: Whole numbers that are written as floats: 70.0
 _ZEROS = re.compile(rb"(?<=[0-9])\.0*(?=\s|$)")
-_LONGEST_FACE = 2**16  # characters that are read at once; longer texts are read one by one
+_LONGEST_FACE = 2**16  # characters that are read together; longer texts are read one by one
 _thread = threading.local()
-_MARGIN = 3  # so that the first number may look three characters back
+_MARGIN = 3  # room to look back three characters from the first number
 
 
 class Numbers(NamedTuple):
     """The numbers of a text in their order."""
 
     values: np.ndarray  # uint8
-    ends: np.ndarray  # place of each one's last digit
+    ends: np.ndarray  # position of each one's last digit
     n_digits: int
     n_blanks: int
 
@@ -50,9 +50,9 @@ class NumberParser:
 
         chars[:_MARGIN] = chars[-1] = _BLANK
         chars[_MARGIN:-1] = np.frombuffer(text, dtype=np.uint8)
-        np.subtract(chars, _ZERO, out=digit)  # wraps round below "0": all else is above 9
+        np.subtract(chars, _ZERO, out=digit)  # wraps around below "0": everything else is above 9
         np.less_equal(digit, 9, out=is_digit.view(bool))
-        np.multiply(digit, is_digit, out=digit)  # what is no digit counts nothing
+        np.multiply(digit, is_digit, out=digit)  # other characters count as 0
 
         np.multiply(is_digit[2:-2], is_digit[3:-1], out=flag)
         np.multiply(digit[1:-3], flag, out=hundreds)
@@ -66,7 +66,7 @@ class NumberParser:
             return None
         np.multiply(hundreds, np.uint8(100), out=hundreds)
         np.add(value, hundreds, out=value)
-        np.less(value, hundreds, out=flag.view(bool))  # the sum has wrapped round above 255
+        np.less(value, hundreds, out=flag.view(bool))  # the sum has wrapped around above 255
         if flag.view(bool).any():
             return None
 
@@ -90,7 +90,7 @@ def read_levels(text: bytes) -> np.ndarray:
         Names the first that is not a whole number in 0..255.
     """
     n_points = text.count(b".")
-    if n_points and n_points == len(text.split()):  # all are floats: a single one is damage
+    if n_points and n_points == len(text.split()):  # all are floats; a single float is damage
         text = _ZEROS.sub(b"", text)
     numbers = _parser().parse(text) if len(text) <= _LONGEST_FACE else None
     if numbers is not None and numbers.n_digits + numbers.n_blanks == len(text):
@@ -108,7 +108,7 @@ def _parser() -> NumberParser:
 
 def _read_level(at: int, value: bytes) -> int:
     digits = value.lstrip(b"0")
-    # int() refuses thousands of digits in words of its own.
+    # int() refuses thousands of digits with its own message.
     if not value.isdigit() or len(digits) > 3 or int(digits or b"0") > 255:
         raise ValueError(f"value {at} is {shown(value)}, not a number in 0..255")
     return int(digits or b"0")
@@ -120,14 +120,14 @@ def shown(field: bytes) -> str:
 
 
 def parse_pixels(pixels):
-    """Read faces from text, as it is in the column ``pixels`` of ``fer2013.csv``.
+    """Read faces from text like that in the column ``pixels`` of ``fer2013.csv``.
 
     For tables that were read with pandas: ``X = parse_pixels(df["pixels"])``.
 
     Parameters
     ----------
     pixels : array-like of str of shape (n_samples,)
-        The gray levels of a face in each, 0 to 255, separated by blanks or commas. Sequences of
+        Each has the gray levels of a face, 0 to 255, separated by blanks or commas. Sequences of
         numbers work too.
 
     Returns
@@ -142,7 +142,7 @@ def parse_pixels(pixels):
 
     See Also
     --------
-    load_fer2013 : Reads the whole file, ten times as fast as pandas does.
+    load_fer2013 : Reads the whole file, ten times as fast as pandas.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def _side(levels: np.ndarray) -> int:
 
 
 def _read_face(row: int, text) -> np.ndarray:
-    """Return the levels of one face; its row is for the error."""
+    """Return the levels of one face; the row number is for the error."""
     if isinstance(text, str | bytes):
         raw = text.encode("utf-8", "replace") if isinstance(text, str) else text
         try:
@@ -189,7 +189,7 @@ def _read_face(row: int, text) -> np.ndarray:
             raise ValueError(f"Row {row} of pixels: {error}.") from None
     levels = np.asarray(text)
     if levels.ndim == 1 and levels.dtype.kind in "uif":
-        with np.errstate(invalid="ignore"):  # what is not a number is not equal to its byte
+        with np.errstate(invalid="ignore"):  # NaN is not equal to its byte
             as_bytes = levels.astype(np.uint8)
         if np.array_equal(as_bytes, levels):
             return as_bytes

@@ -35,7 +35,7 @@ class FaceReport:
     exact_duplicates : DataFrame with columns row, group
         Faces that are the same to the pixel.
     near_duplicates : DataFrame with columns row, copy_of, correlation, mirrored
-        Pairs that look alike and are not the same to the pixel.
+        Pairs that look alike but are not the same to the pixel.
     contradictions : DataFrame with columns row, group
         Copies, exact or near, whose labels differ.
     leaks : DataFrame with columns row, group
@@ -88,7 +88,7 @@ class FaceReport:
         finding : str, default="near_duplicates"
             Or "blank", "exact_duplicates", "contradictions", "leaks".
         n_examples : int, default=12
-            Faces of "blank", pairs of the others.
+            Number of faces of "blank", or of pairs of the others.
         ax : matplotlib Axes or None, default=None
             None makes a figure.
 
@@ -99,7 +99,7 @@ class FaceReport:
         Raises
         ------
         ValueError
-            If there is no such finding.
+            If the finding is unknown.
         """
         if finding not in _TITLES:
             raise ValueError(f"Unknown finding {finding!r}. Known: {', '.join(_TITLES)}.")
@@ -138,7 +138,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pix
     split : array-like of shape (n_samples,) or None, default=None
         Name of the split of each face, to find copies between splits.
     near : bool, default=True
-        Whether to look for near copies: other contrast or compression, slightly other crop,
+        Whether to look for near copies: different contrast or compression, slightly different crop,
         mirrored.
     min_correlation : float, default=0.95
         What counts as a near copy: correlation of the two faces, shrunk to 16 x 16.
@@ -197,7 +197,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pix
 
 
 def _count(groups) -> np.ndarray:
-    """Members of the group of each face."""
+    """Return the size of the group of each face."""
     return np.bincount(groups)[groups]
 
 

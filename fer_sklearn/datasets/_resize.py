@@ -14,8 +14,8 @@ from .._images import refuse_colour, to_gray
 def resize_faces(X, image_size=48):
     """Resize faces, gray or RGB, to gray ones of one size.
 
-    As in `load_image_folder`: first converted to gray (ITU-R 601 luma), then resized, antialiased
-    (Lanczos). Images of other proportions are stretched.
+    As in `load_image_folder`, they are converted to gray (ITU-R 601 luma) and then resized,
+    antialiased (Lanczos). Images with other proportions are stretched.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def resize_faces(X, image_size=48):
     Returns
     -------
     faces : ndarray of shape (n, height, width)
-        uint8 if X is, else float32. The values of each face stay between its smallest and largest
-        value before.
+        uint8 if X is uint8, otherwise float32. The values of each face stay within its former
+        range.
 
     Raises
     ------

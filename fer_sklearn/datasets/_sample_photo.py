@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.utils import Bunch
 
 _FOLDER = files("fer_sklearn") / "datasets" / "photo"
-#: What `find_faces` finds: x, y, width, height. A test compares them.
+#: What `find_faces` finds: x, y, width, height. A test compares the two.
 _BOX = (104.65, 65.1, 112.15, 112.15)
 _DESCR = """\
 NASA's portrait of the astronaut Eileen Collins
@@ -45,7 +45,7 @@ def load_sample_photo():
 
     See Also
     --------
-    fer_sklearn.photos.find_faces : What has found and cropped the face.
+    fer_sklearn.photos.find_faces : Found and cropped this face.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-#: Each name, in lower case and without separators, and the split that it means.
+#: Each name, in lower case and without separators, with the split that it means.
 _NAMES = {
     "train": "Training",
     "training": "Training",
@@ -22,24 +22,24 @@ SPLIT_ORDER = tuple(dict.fromkeys(_NAMES.values()))
 
 
 def split_of(name: str) -> str | None:
-    """Return the split that a folder or a file of this name holds; None if it names no split.
+    """Return the split in a folder or a file of this name; None if it is not a split's name.
 
     Case and separators do not matter: Train, PUBLIC_TEST and "private test" are known.
     """
     return _NAMES.get(re.sub(r"[\s_.-]+", "", name).lower())
 
 
-#: Splits that "Test" asks for: a folder or file called test may be either of the challenge's.
+#: Splits that "Test" means: a folder or file called test may be either of the challenge's.
 _TESTS = {"PublicTest", "PrivateTest", "Test"}
 
 
 def split_names(usage) -> list[str]:
-    """Return the names that a parameter `usage` lists.
+    """Return the names in a parameter `usage`.
 
     Raises
     ------
     ValueError
-        If one of them is unknown, or there is none.
+        If one of them is unknown, or the list is empty.
     """
     known = (*SPLIT_ORDER, "all")
     names = [usage] if isinstance(usage, str) else list(usage)
@@ -51,5 +51,5 @@ def split_names(usage) -> list[str]:
 
 
 def meant_by(name: str) -> set[str]:
-    """Return the splits that one of `usage` asks for."""
+    """Return the splits that a name in `usage` means."""
     return {"all": {*SPLIT_ORDER, ""}, "Test": _TESTS}.get(name, {name})

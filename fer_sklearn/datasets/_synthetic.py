@@ -52,8 +52,8 @@ def make_faces(
 ):
     """Draw faces that show the seven expressions of FER-2013.
 
-    Brows, eyes, nose wrinkles and mouth move as an expression moves them; shape of the head, pose,
-    skin, hair and light vary at random. Use them to try things out without a download, and for
+    Brows, eyes, nose wrinkles and mouth move as in real expressions; shape of the head, pose, skin,
+    hair and light vary at random. Use these faces to try things out without a download, and for
     tests: a small CNN is clearly better at them than a linear model.
 
     Parameters
@@ -63,12 +63,12 @@ def make_faces(
     image_size : int, default=48
         Height and width in pixels, at least 16.
     noise : float, default=0.5
-        How much expressions overlap: scales the random movements added to those of the
-        expression, how weak an expression may be, and the grain of the picture. At 0
-        each expression is full and clean; at 1 people would argue about some.
+        How much expressions overlap. It scales the random movements that are added to those of the
+        expression, how weak an expression may be, and the grain of the picture. At 0 each
+        expression is strong and clean; at 1 people would disagree about some.
     class_balance : {"uniform", "fer2013"} or array-like of shape (7,), default="uniform"
-        Shares of the classes, in the order of FER-2013's codes: equal, those of
-        FER-2013's Training split (1.5 % disgust), or the caller's.
+        Shares of the classes: equal, those of FER-2013's Training split (1.5 % disgust), or your
+        own in the order of FER-2013's codes.
     random_state : int, RandomState instance or None, default=None
         The same int draws the same faces.
     return_X_y : bool, default=False
@@ -117,7 +117,7 @@ def make_faces(
 
 
 def _draw_classes(n_samples, class_balance, rng) -> np.ndarray:
-    """Class codes in shares as exact as whole numbers allow, shuffled."""
+    """Return shuffled class codes whose shares are as exact as whole numbers allow."""
     n_classes = len(FER2013_NAMES)
     named = {"uniform": np.ones(n_classes), "fer2013": _FER2013_COUNTS}
     if isinstance(class_balance, str) and class_balance not in named:
@@ -192,7 +192,7 @@ def _coordinates(n, size, rng):
     dx, dy = across - _column(rng.normal(0, 0.06, n)), down - _column(rng.normal(0.05, 0.06, n))
     cos, sin = np.cos(angle), np.sin(angle)
     x, y = (cos * dx + sin * dy) / zoom, (cos * dy - sin * dx) / zoom
-    turn = _column(rng.normal(0, 0.15, n))  # the head turns: its far half shrinks
+    turn = _column(rng.normal(0, 0.15, n))  # the head turns: its far half becomes narrower
     return x + turn * (1 - np.minimum(x**2, 1)), y, 0.6 / size / zoom
 
 
@@ -253,7 +253,7 @@ def _draw_mouth(pen, x, y, move, rng):
     half = np.clip(_uniform(rng, x, 0.24, 0.3) + move["mouth_width"], 0.1, 0.5)
     opening = np.clip(move["mouth_open"], 0, 0.4)
     along = np.clip(x / half, -1, 1)
-    # Corners go up in a smile; the upper lip alone goes up, on one side, in disgust.
+    # A smile raises the corners; disgust raises only the upper lip, on one side.
     line = middle + move["mouth_curve"] * (0.4 - along**2)
     arch = np.sqrt(np.clip(1 - along**2, 0, 1))
     lifted = np.clip(move["lip_raise"], 0, 0.3) * np.exp(-((along - 0.4) ** 2) / 0.2)

@@ -1,4 +1,4 @@
-"""A CSV, compressed or not -> a stream of its bytes, with a limit on its decompressed size."""
+"""A CSV, compressed or not -> a stream of its bytes, with a limit on the decompressed size."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import IO, Any, BinaryIO
 
 from ._paths import check_file, is_visible
 
-#: Text of faces shrinks to a third or less; much less than a hundredth is an attack, or damage.
+#: Text of faces shrinks to a third or less; less than a hundredth is an attack or damage.
 _MAX_RATIO = 100
-_FREE = 2**24  # bytes that a file of any size may unpack to
+_FREE = 2**24  # bytes that are allowed for a file of any size
 _BUFFER = 2**18
 _UNPACKERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-#: What packed files begin with, whatever they are called.
+#: The first bytes of packed files, whatever their names are.
 _MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\0": ".xz", b"BZh": ".bz2", b"PK\3\4": ".zip"}
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
@@ -33,14 +33,14 @@ class DamageError(Exception):
 def open_packed(path: Path, names: tuple[str, ...]) -> Iterator[io.BufferedReader]:
     """Open a CSV as bytes: plain, .gz, .xz, .bz2, .zip or .tar, itself packed or not.
 
-    Of several CSV files in an archive the one is taken that is called as one of `names`.
+    If an archive has several CSV files, the one whose name is in `names` is used.
 
     Raises
     ------
     ValueError
-        If there is no file at `path`, or not one such CSV in the archive.
+        If there is no file at `path`, or not exactly one such CSV in the archive.
     DamageError
-        If it cannot be unpacked; also by the stream, wherever the damage is.
+        If it cannot be unpacked; the stream raises it too, where the damage is.
     """
     check_file(path)
     with path.open("rb") as raw, ExitStack() as stack:
@@ -59,13 +59,13 @@ def open_packed(path: Path, names: tuple[str, ...]) -> Iterator[io.BufferedReade
 
 
 def _packing(path: Path, head: bytes) -> str:
-    """Return the ending that a file should have, by its first bytes, else the one that it has."""
+    """Return the ending that fits the file's first bytes, otherwise the ending that it has."""
     found = (ending for magic, ending in _MAGIC.items() if head.startswith(magic))
     return next(found, path.suffix.lower())
 
 
 class _Guarded(io.RawIOBase):
-    """A stream that reports any error as damage, and stops when it gets too long."""
+    """A stream that reports any error as damage, and stops when it becomes too long."""
 
     def __init__(self, source, limit: int) -> None:
         self._source, self._left, self._limit = source, limit, limit
@@ -82,7 +82,7 @@ class _Guarded(io.RawIOBase):
             content = self._source.read(len(buffer))
         except DamageError:
             raise
-        except Exception as error:  # the unpackers raise a dozen kinds
+        except Exception as error:  # the unpackers raise a dozen kinds of errors
             raise DamageError(str(error) or type(error).__name__) from error
         self._left -= len(content)
         if self._left < 0:
@@ -123,7 +123,7 @@ def _any_error_is_damage() -> Iterator[None]:
         yield
     except DamageError:
         raise
-    except Exception as error:  # zipfile and tarfile raise a dozen kinds
+    except Exception as error:  # zipfile and tarfile raise a dozen kinds of errors
         raise DamageError(str(error) or type(error).__name__) from error
 
 

@@ -18,13 +18,13 @@ class Found(NamedTuple):
 
 
 def list_folder(folder: Path, *, follow: bool = False) -> Found:
-    """Return what lies in a folder, without hidden entries; sorted.
+    """Return the content of a folder, sorted, without hidden entries.
 
     Parameters
     ----------
     folder : Path
     follow : bool
-        Whether links to folders are folders. Links to files are files.
+        Whether links to folders count as folders. Links to files count as files.
 
     Raises
     ------
@@ -40,12 +40,12 @@ def list_folder(folder: Path, *, follow: bool = False) -> Found:
 
 
 def walk(folder: Path) -> Found:
-    """Return all files below a folder, sorted; what cannot be read is among the problems.
+    """Return all files below a folder, sorted; the problems list what cannot be read.
 
-    Links to folders are not followed: they may lead back, or out of the data set.
+    Links to folders are not followed: they may lead back, or out of the dataset.
     """
     found, waiting = Found([], [folder], []), [folder]
-    while waiting:  # not by recursion: folders may be deeper than Python's stack
+    while waiting:  # no recursion: folders may be deeper than Python's stack
         here = waiting.pop()
         try:
             inside = list_folder(here)
@@ -72,7 +72,7 @@ def _sort_in(entry: os.DirEntry, found: Found, follow: bool) -> None:
             link = "a link to " if entry.is_symlink() else ""
             kind = kind_of(entry.stat().st_mode)
             found.problems.append((path, f"{link}{kind}, which is not an image file"))
-    except OSError as error:  # a link that leads nowhere, a folder that may be listed only
+    except OSError as error:  # a broken link, or a folder that may only be listed
         found.problems.append((path, _say(error)))
 
 

@@ -1,4 +1,4 @@
-"""The network with its normaliser, and its predictions; without skorch."""
+"""The network with its normaliser, and how it predicts; without skorch."""
 
 from ._face_model import Blend, FaceModel
 from ._faces import Faces, Targets

@@ -20,7 +20,7 @@ class Blend:
     Parameters
     ----------
     share : float
-        How much of each face stays, in [0.5, 1].
+        Share of each face that stays, in [0.5, 1].
     """
 
     share: float
@@ -50,7 +50,7 @@ class FaceModel(nn.Module):
         Low precision that the network trains in; None is float32. Normalisation and
         augmentation stay in float32: in bfloat16 a warp would miss by a tenth of a pixel.
     plain : bool
-        Whether layers that hide parts of the face rest, and faces are not mixed.
+        Whether mixup and the layers that hide parts of the face are switched off.
     """
 
     autocast: torch.dtype | None = None
@@ -64,12 +64,12 @@ class FaceModel(nn.Module):
         self.frozen: list[nn.Module] = []
 
     def freeze(self, n_stages: int) -> None:
-        """Keep the first stages of the network as they are, their batch norm included.
+        """Keep the first stages of the network unchanged, including their batch norm.
 
         Raises
         ------
         ValueError
-            If the network has fewer, or does not say what its stages are.
+            If the network has fewer stages, or does not say what its stages are.
         """
         stages = getattr(self.network, "stages", [])
         if n_stages > len(stages):
@@ -89,7 +89,7 @@ class FaceModel(nn.Module):
         return self
 
     def rest(self, plain: bool) -> None:
-        """Set `plain`, for the epochs to come."""
+        """Set `plain` for the following epochs."""
         self.plain = plain
         layer: Any  # a RandomLayer
         for layer in self.augment:
@@ -100,7 +100,7 @@ class FaceModel(nn.Module):
         return self.answers(self.view(x, blend), self.autocast if self.training else None)
 
     def view(self, x: Tensor, blend: Blend | None = None) -> Tensor:
-        """Return the faces as the network sees them, (B, 1, H, W) -> same."""
+        """Return the faces as the network gets them, (B, 1, H, W) -> same."""
         x = self.augment(self.normalize(x))
         if blend is not None:
             x = blend.faces(x)
@@ -110,6 +110,6 @@ class FaceModel(nn.Module):
         """Return the logits, computed in low precision if one is given, -> (B, n_classes)."""
         if low is None:
             return self.network(view).float()
-        # No cache: it would outlast the step if somebody's autocast is around all of them.
+        # No cache: inside a user's own autocast it would outlive the step.
         with torch.autocast(view.device.type, dtype=low, cache_enabled=False):
             return self.network(view).float()

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from .._images import to_unit
 
-#: Faces that are copied to a GPU at once.
+#: Number of faces that are copied to a GPU at a time.
 _PIECE = 1024
 
 
@@ -26,7 +26,7 @@ class Targets(NamedTuple):
     weights : Tensor of float32 of shape (B,) or None
         Factors of the loss.
     shares : Tensor of float32 of shape (B, n_classes) or None
-        How much of each class the face shows; None: all of its code's.
+        Share of each class that the face shows; None: only the class of its code.
     """
 
     codes: Tensor
@@ -35,16 +35,16 @@ class Targets(NamedTuple):
 
     @classmethod
     def of(cls, targets: Tensor | Targets) -> Targets:
-        """Return `targets`, or those that have nothing but these codes."""
+        """Return `targets`; codes alone become targets without weights and shares."""
         return targets if isinstance(targets, Targets) else cls(targets)
 
 
 class Faces(Dataset):
     """Faces and, for training, their targets, ready to be cut into batches.
 
-    The pixels stay in the caller's array, a memory map included, and every batch is a copy
-    of its rows. Only faces with targets, which are seen in every epoch, are kept as a whole in
-    a GPU's memory, in their original type (uint8: 66 MB for FER-2013).
+    The pixels stay in the caller's array, which may be a memory map, and every batch is a copy of
+    its rows. Only faces with targets, which are used in every epoch, are copied as a whole to a
+    GPU's memory, in their original type (uint8: 66 MB for FER-2013).
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class Faces(Dataset):
     index : ndarray of int or None
         The rows to use; None uses all.
     shares : ndarray of float32 of shape (n, n_classes) or None
-        How much of each class a face shows.
+        Share of each class that a face shows.
     pixel_range : tuple of (float, float) or None
-        Black and white; None takes the values as they are.
+        Values of black and white; None leaves the values unchanged.
     device : torch.device
-        Where the batches are wanted.
+        Device of the batches.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Faces(Dataset):
 
     @property
     def X(self) -> Dataset:  # noqa: N802, skorch's name
-        """What skorch's scoring callbacks hand back to the net."""
+        """The faces; skorch's scoring callbacks pass this to the net."""
         return self
 
     def __len__(self) -> int:
@@ -98,15 +98,15 @@ class Faces(Dataset):
     def pieces(self, order: np.ndarray, n_pieces: int) -> Sequence[np.ndarray | Tensor]:
         """Cut an order of the faces evenly, for `pixels` and `targets`.
 
-        Where the faces lie in a GPU's memory, so does the order, moved as a whole: the host would
-        wait for the GPU at every batch.
+        If the faces are in a GPU's memory, the order is moved there as a whole. Otherwise the host
+        would wait for the GPU at every batch.
         """
         if not isinstance(self.images, Tensor):
             return np.array_split(order, n_pieces)
         return torch.as_tensor(order, device=self.device).tensor_split(n_pieces)
 
     def pixels(self, index: np.ndarray | Tensor) -> Tensor:
-        """Cut the faces at `index` out, (B, 1, h, w): uint8, or float32 in [0, 1]."""
+        """Return the faces at `index`, (B, 1, h, w): uint8, or float32 in [0, 1]."""
         if isinstance(self.images, Tensor):
             batch = self.images[torch.as_tensor(index, device=self.device)]
         else:
@@ -114,7 +114,7 @@ class Faces(Dataset):
         return batch.unsqueeze(1)
 
     def targets(self, index: np.ndarray | Tensor) -> Tensor | Targets:
-        """Cut the targets at `index` out: codes alone, as skorch's callbacks know them, or more."""
+        """Return the targets at `index`: the codes, as skorch's callbacks expect, or `Targets`."""
         at = torch.as_tensor(index, device=self.device)
         if self.weights is None and self.shares is None:
             return self.y[at]
@@ -125,7 +125,7 @@ class Faces(Dataset):
         return torch.from_numpy(to_unit(self.images[self.index[index]], self.pixel_range))
 
     def _moved(self) -> Tensor:
-        """Copy all faces to the device, in pieces: the host need not hold them twice."""
+        """Copy all faces to the device, in pieces, so that the host does not hold them twice."""
         like = self._cut(slice(1))
         moved = torch.empty((len(self), *like.shape[1:]), dtype=like.dtype, device=self.device)
         for start in range(0, len(self), _PIECE):

@@ -22,14 +22,14 @@ from ._views import VIEWS, Views, ask, mean
 
 @dataclass(frozen=True)
 class Recipe:
-    """Description of the network; weights fit if the recipes are equal.
+    """Description of a network; weights fit all networks of an equal recipe.
 
     Attributes
     ----------
     network : str, nn.Module class or callable
-        A name from `fer_sklearn.networks.NETWORKS`, or what to call.
+        A name from `fer_sklearn.networks.NETWORKS`, or a callable that builds the network.
     params : dict
-        What the network is built with, beside the next two.
+        Parameters of the network, besides the next two.
     n_classes : int
         Number of logits.
     image_shape : tuple of (int, int)
@@ -42,7 +42,7 @@ class Recipe:
     image_shape: tuple[int, int]
 
     def __post_init__(self) -> None:
-        # A list of widths is not equal to a tuple of the same, and JSON knows no arrays.
+        # Lists and tuples of the same widths are not equal, and JSON has no arrays.
         object.__setattr__(self, "params", _plain_widths(self.params))
 
     def build(
@@ -53,9 +53,9 @@ class Recipe:
         Parameters
         ----------
         normalizer : FaceNormalizer or None
-            Fitted; None: the faces come normalised.
+            Fitted; None: the faces are already normalised.
         augment : nn.Sequential or None
-            Layers that act in training; None: none.
+            Layers that act in training only.
         """
         network = build_network(
             self.network, n_classes=self.n_classes, image_shape=self.image_shape, **self.params
@@ -73,22 +73,22 @@ class FacePredictor:
     recipe : Recipe
         What `model` was built from.
     normalizer : FaceNormalizer or None
-        Fitted; None: the faces come normalised.
+        Fitted; None: the faces are already normalised.
     model : FaceModel
         On `device`, in eval mode.
     device : torch.device
     mirrored : bool
         Whether it was trained on mirrored faces too.
     views : str or None
-        What of each face is looked at: "auto" or a name of `VIEWS`.
+        Views of each face to predict: "auto" or a name from `VIEWS`.
     usual_views : str or None
-        What "auto" stands for. If it is "auto" too, that is "flip" if `mirrored`, else None.
+        What "auto" means. If this is "auto" too, it means "flip" if `mirrored`, else None.
     low : torch.dtype or None
         Low precision that logits are computed in; None is float32.
     adjustment : ndarray of shape (n_classes,) or float
-        Taken off the logits.
+        Subtracted from the logits.
     known : dict
-        What `ask` has found out about the model's kernels.
+        What `ask` has learned about the model's kernels.
     """
 
     recipe: Recipe
@@ -114,7 +114,7 @@ class FacePredictor:
         mirrored: bool,
         usual_views: str | None = "auto",
     ) -> FacePredictor:
-        """Build one to train, its weights drawn from `seed`, and take it to `device`."""
+        """Build a predictor to train, with weights drawn from `seed`, and move it to `device`."""
         model = build_seeded(lambda: recipe.build(normalizer, augment), seed, device)
         model = _on_device(model, device)
         return cls(recipe, normalizer, model, device, mirrored, usual_views=usual_views)
@@ -130,7 +130,7 @@ class FacePredictor:
         mirrored: bool,
         usual_views: str | None = "auto",
     ) -> FacePredictor:
-        """Build one to ask, with weights that were stored, and take it to `device`."""
+        """Build a predictor with weights that were stored, and move it to `device`."""
         model = build_aside(lambda: recipe.build(normalizer))
         model = _on_device(model, device).eval()
         predictor = cls(recipe, normalizer, model, device, mirrored, usual_views=usual_views)
@@ -140,7 +140,7 @@ class FacePredictor:
     def asked(
         self, *, views: str | None, precision: str, adjustment: np.ndarray | float
     ) -> FacePredictor:
-        """Return the same network, asked in the way that these parameters say."""
+        """Return a predictor of the same network with these settings."""
         low = torch.bfloat16 if precision == "bfloat16" else None
         return replace(self, views=views, low=low, adjustment=adjustment)
 
@@ -149,14 +149,14 @@ class FacePredictor:
         return replace(self, model=_on_device(copy.deepcopy(self.model), device), device=device)
 
     def faces(self, rows: np.ndarray, values: PixelValues | None = None, **targets) -> Faces:
-        """Return faces that the network can be asked about, or trained on.
+        """Return the faces in the form that prediction and training take.
 
         Parameters
         ----------
         rows : ndarray of shape (n, n_pixels)
             Validated.
         values : PixelValues or None
-            What is known of their values; None measures them.
+            What is known about their values; None measures them.
         **targets
             Of `Faces`.
         """
@@ -174,18 +174,18 @@ class FacePredictor:
         return logits.astype(np.float64) - self.adjustment
 
     def features(self, faces: Faces) -> np.ndarray:
-        """Return what the last linear layer gets, (n, n_features) in float32.
+        """Return the input of the last linear layer, (n, n_features) in float32.
 
         The features of several views are averaged.
         """
-        # A copy: hooks on the model itself would also see what other threads predict.
+        # A copy: hooks on the model itself would also see the predictions of other threads.
         model = copy.deepcopy(self.model)
         model.network.set_submodule(_last_linear(model.network)[0], nn.Identity())
         return ask(model, faces, self.chosen_views, merge=mean, known=self.known)
 
     @property
     def chosen_views(self) -> Views:
-        """The views that "auto" stands for, or those stated."""
+        """The views that "auto" means, or those that were chosen."""
         return VIEWS[self.name_of_views]
 
     @property
@@ -196,7 +196,7 @@ class FacePredictor:
 
     @property
     def stated_views(self) -> str | None:
-        """The name of the views, "auto" if nobody has stated any."""
+        """The name of the views, "auto" if none were chosen."""
         return self.usual_views if self.views == "auto" else self.views
 
     @property
@@ -205,7 +205,7 @@ class FacePredictor:
         return self._last_layer()[1].in_features
 
     def weights(self, temperature: float = 1.0) -> dict[str, np.ndarray]:
-        """Return the state of the network by name, its logits divided by `temperature`."""
+        """Return the state of the network by name; `temperature` divides its logits."""
         state = self.model.network.state_dict()
         weights = {name: tensor.cpu().numpy() for name, tensor in state.items()}
         if temperature != 1:
@@ -214,8 +214,8 @@ class FacePredictor:
         return weights
 
     def put(self, weights: dict[str, np.ndarray]) -> None:
-        """Give the network these weights, copied."""
-        # Arrays that may be written to are taken as they are: loading copies them once.
+        """Copy these weights into the network."""
+        # Writable arrays need no copy here: loading copies them once.
         state = {
             name: torch.from_numpy(array)
             if array.flags.writeable
@@ -225,12 +225,12 @@ class FacePredictor:
         self.model.network.load_state_dict(state)
 
     def weights_of_last_layer(self) -> list[str]:
-        """Return the names, in the network's state, of what has a row for each class."""
+        """Return the names of those arrays of the network's state that have a row per class."""
         name, layer = self._last_layer()
         return [f"{name}.{part}" for part in layer.state_dict()]
 
     def _last_layer(self) -> tuple[str, nn.Linear]:
-        """Return the name of the layer that answers with the logits, and the layer."""
+        """Return the name of the layer that computes the logits, and the layer."""
         name, layer = _last_linear(self.model.network)
         if layer.out_features != self.recipe.n_classes:
             raise ValueError(
@@ -243,7 +243,7 @@ class FacePredictor:
 
 
 def _on_device(model: FaceModel, device: torch.device) -> FaceModel:
-    # torch's types of `to` lack the memory format.
+    # torch's type hints of `to` lack the memory format.
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

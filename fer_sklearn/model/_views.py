@@ -1,4 +1,4 @@
-"""Views of a face, and predictions that are averaged over them."""
+"""Views of a face, and predictions averaged over them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._faces import Faces
 
 @dataclass(frozen=True)
 class Shift:
-    """The face shifted by whole steps of a 24th of the side; the edge is repeated."""
+    """The face, shifted by multiples of a 24th of its side; the edge is repeated."""
 
     down: int = 0
     right: int = 0
@@ -37,7 +37,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class Warp:
-    """The face enlarged by a factor or rotated by degrees, as training warps faces."""
+    """The face, enlarged by a factor or rotated by degrees, as training warps faces."""
 
     scale: float = 1.0
     rotation: float = 0.0
@@ -52,7 +52,7 @@ class Warp:
 
 @dataclass(frozen=True)
 class Blur:
-    """The face softened by a Gaussian; `sigma` is in pixels of a face of 48 x 48."""
+    """The face, blurred by a Gaussian; `sigma` is in pixels of a face of 48 x 48."""
 
     sigma: float
 
@@ -69,7 +69,7 @@ class Blur:
 
 
 def as_floats(faces: Tensor) -> Tensor:
-    """Return bytes as numbers in [0, 1]; floats as they are."""
+    """Return bytes as numbers in [0, 1]; floats unchanged."""
     return faces / 255 if faces.dtype == torch.uint8 else faces
 
 
@@ -90,7 +90,7 @@ class Views:
     looks : tuple of callable
         Each makes a view of a batch, (B, 1, H, W) -> same.
     mirror : bool
-        Whether the mirror image of each is looked at too.
+        Whether the mirror image of each is predicted too.
     """
 
     looks: tuple[Callable[[Tensor], Tensor], ...]
@@ -123,17 +123,17 @@ VIEWS = {
     "ten-crop": Views((Shift(), *_CORNERS)),
 }
 
-#: Rows a batch: for few faces, and for many.
+#: Rows per batch: for few faces, and for many.
 _ROWS = {"cpu": (4, 64)}
 _ROWS_ELSEWHERE = (256, 256)
-#: Faces that are drawn to see which small batches give the same bits; not for larger batches.
+#: Number of random faces that test which small batches give the same bits; not for larger ones.
 _PROBES = 4
 #: Seconds after which a progress bar appears.
 _PATIENCE = 3.0
 
 
 def mean_log_probability(logits: Tensor) -> Tensor:
-    """Make one answer of those to several views, (n_views, B, n_classes) -> (B, n_classes)."""
+    """Merge the logits of several views, (n_views, B, n_classes) -> (B, n_classes)."""
     return logits.log_softmax(2).mean(0)
 
 
@@ -152,14 +152,14 @@ def ask(
     known: dict | None = None,
     verbose: int = 0,
 ) -> np.ndarray:
-    """Return what the model answers to each face, (n, n_outputs) in float32.
+    """Return the output of the model for each face, (n, n_outputs) in float32.
 
-    A face's answer must not depend on the faces beside it, but the kernels that a
-    batch size selects may differ in the seventh digit. So a batch of few rows decides what a
-    face's bits are. A larger batch is used where there are faces enough, if it gives the first of
-    them the same bits; what is left over at the end fills up the smallest batch that does. On a
-    CPU each batch is computed by one thread, several batches side by side: threads that share a
-    batch wait for each other.
+    The output for a face must not depend on the other faces, but different batch sizes select
+    different kernels, which may differ in the seventh digit. So the bits of a face are defined as
+    those that a batch of few rows gives. If there are enough faces, a larger batch is used,
+    provided that it gives the first of them the same bits. The remaining faces fill up the smallest
+    batch that gives the same bits. On a CPU each batch is computed by one thread, and several
+    batches in parallel, because threads that share a batch wait for each other.
 
     Parameters
     ----------
@@ -167,22 +167,22 @@ def ask(
         In eval mode.
     faces : Faces
     views : Views
-        What of each face is looked at.
+        Views of each face to predict.
     low : torch.dtype or None
         Low precision to multiply in; None is float32.
     merge : callable
-        What makes one answer of those to several views.
+        Merges the outputs of several views.
     known : dict or None
-        Of this model: the smallest batch that gives the same bits; looked up, and filled in.
+        Cache of this model: the smallest batch that gives the same bits.
     verbose : int
-        Above 0: a progress bar if it takes longer than a few seconds.
+        Above 0 shows a progress bar if it takes longer than a few seconds.
     """
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
     few, many = (max(1, n // len(views)) for n in rows)
     look = partial(_look, model, views, low, merge)
 
     def answer(start: int, size: int) -> Tensor:
-        # The last face fills the batch up; its surplus answers are cut off.
+        # The last face is repeated to fill the batch; the surplus outputs are cut off.
         index = np.minimum(np.arange(start, start + size), len(faces) - 1)
         return look(faces.pixels(index))[: len(faces) - start].cpu()
 
@@ -207,7 +207,7 @@ def ask(
 def _look(
     model: nn.Module, views: Views, low: torch.dtype | None, merge: Callable, pixels: Tensor
 ) -> Tensor:
-    """Return what the model answers to the views of a batch, merged."""
+    """Return the merged outputs of the model for the views of a batch."""
     device = pixels.device
     chosen: dict[str, Any] = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
     with torch.inference_mode(), undisturbed(device), threads_for(0, device):
@@ -219,7 +219,7 @@ def _look(
 
 
 def _least_agreeing(look: Callable[[Tensor], Tensor], faces: Faces, few: int) -> int:
-    """Return the smallest batch that gives drawn faces the same bits as one of few rows."""
+    """Return the smallest batch that gives random faces the same bits as one of few rows."""
     generator = torch.Generator("cpu").manual_seed(0)
     shape = (_PROBES - _PROBES % few, *faces.pixels(np.array([0])).shape[1:])
     options: dict[str, Any] = {"generator": generator, "dtype": torch.float32, "device": "cpu"}
@@ -233,7 +233,7 @@ def _least_agreeing(look: Callable[[Tensor], Tensor], faces: Faces, few: int) ->
 
 
 def _batches(start: int, stop: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield where batches start, and their size: the largest there are faces for, or the least."""
+    """Yield the start of each batch and its size: the largest that can be filled, or the least."""
     while start < stop:
         size = next((size for size in sizes if size <= stop - start), sizes[-1])
         yield start, size
@@ -246,7 +246,7 @@ def _side_by_side(
     device: torch.device,
     bar: tqdm,
 ) -> list[Tensor]:
-    """Return the answers to all batches; on a CPU as many at a time as torch has threads."""
+    """Return the outputs of all batches; on a CPU as many at a time as torch has threads."""
     answers = []
     workers = min(len(batches), torch.get_num_threads()) if device.type == "cpu" else 1
     with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:

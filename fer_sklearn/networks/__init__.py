@@ -49,19 +49,19 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "resnet": ResNet,
     "vit": ViT,
 }
-#: The names that every process knows.
+#: The built-in names, which every process knows.
 _SHIPPED = frozenset(NETWORKS)
-#: Names of networks that came with a pickle and could not be restored, and why.
+#: Names of networks in pickles that could not be restored, and the reasons.
 _LOST: dict[str, str] = {}
-#: Of these it is known that they answer with logits.
+#: Networks that are known to return logits.
 _OWN = tuple(NETWORKS.values())
 
 
 def register_network(name: str, network: Callable[..., nn.Module]) -> None:
     """Make `network` known to ``FERClassifier(network=name)``.
 
-    A pickled classifier stores the name: register the network before loading it. The search sends
-    registered networks to its workers.
+    A pickled classifier stores only the name: register the network before you load it.
+    `FERSearchCV` sends registered networks to its workers.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def register_network(name: str, network: Callable[..., nn.Module]) -> None:
 class CarriedNetwork:
     """A registered network inside a pickle, for a process that may not know its name.
 
-    Unpickling registers it, unless the name is known already. A function of an importable module is
-    sent by its name, a function of a script or notebook by its code.
+    Unpickling registers it, unless the name is already known. A function of an importable module is
+    pickled by name, a function of a script or notebook by its code.
 
     Parameters
     ----------
@@ -95,17 +95,17 @@ class CarriedNetwork:
         self.name = name
 
     def __reduce__(self) -> tuple:
-        # Bytes of their own: the plain pickle module cannot write a function of a script.
+        # As bytes, because the plain pickle module cannot write a function of a script.
         return _arrive, (self.name, _pack(NETWORKS[self.name]))
 
 
 def carried_networks(*names) -> list[CarriedNetwork]:
-    """Return the networks that were added with `register_network`, to be sent elsewhere.
+    """Return the networks that were added with `register_network`, for another process.
 
     Parameters
     ----------
     *names : str or other
-        Which ones; anything that does not name such a network is ignored. Without names: all.
+        Which ones; anything that does not name such a network is ignored. No names: all.
     """
     added = [name for name in NETWORKS if name not in _SHIPPED]
     return [CarriedNetwork(name) for name in added if not names or name in names]
@@ -122,9 +122,9 @@ def _pack(factory: Callable[..., nn.Module]) -> bytes | str:
 def _arrive(name: str, packed: bytes | str) -> CarriedNetwork:
     if name not in NETWORKS:
         try:
-            # It came in a pickle that was trusted. A text, the reason why there is none, raises.
+            # The user trusts the pickle that it is from. A text (why there is none) raises here.
             NETWORKS[name] = pickle.loads(packed)  # type: ignore[arg-type]  # noqa: S301
-        except Exception as error:  # its module is not there, say: told when it is asked for
+        except Exception as error:  # for example, its module is missing: reported on use
             _LOST[name] = packed if isinstance(packed, str) else f"{type(error).__name__}: {error}"
     return CarriedNetwork(name)
 
@@ -136,12 +136,12 @@ def build_network(
     image_shape: tuple[int, int],
     **params,
 ) -> nn.Module:
-    """Build a network and check that it answers with logits.
+    """Build a network and check that it returns logits.
 
     Parameters
     ----------
     network : str, nn.Module class or callable
-        A name from `NETWORKS`, or what to call.
+        A name from `NETWORKS`, or a callable that builds the network.
     n_classes : int
         Number of logits.
     image_shape : tuple of (int, int)
@@ -159,11 +159,11 @@ def build_network(
         If the name is unknown, a layer has no weights, or the network does not return logits
         (B, n_classes).
     TypeError
-        If `network` is an instance, does not take these parameters, or returns no module.
+        If `network` is an instance, does not take these parameters, or does not return a module.
     """
     factory = _look_up(network)
     module = _call(factory, n_classes, image_shape, params)
-    if factory in _OWN:  # a face would cost memory by its size, which a file may state
+    if factory in _OWN:  # faces may be of any size that a file states, and would take memory
         _check_layers(module, network)
         return module.eval()
     logits = _try_out(module, network, image_shape)
@@ -186,22 +186,23 @@ def state_shapes(
     n_tensors: int,
     n_weights: int,
 ) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """Return shape and dtype of each array of a network's state, without making the arrays.
+    """Return shape and dtype of each array of a network's state, without allocating them.
 
     Parameters
     ----------
     network : str
         A name from `NETWORKS`.
     params : dict
-        What it is built with.
+        Its parameters.
     n_classes, image_shape : as in `build_network`
     n_tensors, n_weights : int
-        Arrays and numbers that there are to fill it; a network that needs far more is not built.
+        Arrays and numbers in the file; a network that needs far more is not built.
 
     Raises
     ------
     ValueError
-        If the name is unknown, the network takes no such parameters, or it needs far more.
+        If the name is unknown, the network does not take these parameters, or needs far more
+        weights.
     """
     factory = _look_up(network)
 
@@ -285,7 +286,7 @@ def _call(
 def _try_out(
     module: nn.Module, network: str | Callable[..., nn.Module], image_shape: tuple[int, int]
 ) -> torch.Tensor:
-    """Return what the network makes of two black faces."""
+    """Return the output of the network for two black faces."""
     faces = torch.zeros(2, 1, *image_shape)
     try:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Transformer layers on maps: a token is a place of the map, and the map keeps its shape."""
+"""Transformer layers on maps: each position of the map is a token, and the map keeps its shape."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ._layers import Dropout
 class Hidden(nn.Linear):
     """Linear layer between hidden features; it starts at the scale of its inputs.
 
-    Muon orthogonalises the steps of its weights, as it does those of filters, and leaves other
-    linear layers (embeddings, the head) to Adam.
+    Muon orthogonalises the steps of its weights, as it does for filters. Adam moves all other
+    linear layers (embeddings, the head).
     """
 
     def __init__(self, inputs: int, outputs: int, *, zero: bool = False) -> None:
@@ -23,7 +23,7 @@ class Hidden(nn.Linear):
 
 
 class DropPath(Dropout):
-    """Leave the faces of a random share out of a layer: stochastic depth (Huang et al., 2016)."""
+    """Let a random share of the faces skip a layer: stochastic depth (Huang et al., 2016)."""
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C) -> same
         if not self.training or not self.p:
@@ -53,10 +53,10 @@ class Attention(nn.Module):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return the values, weighed by how well keys match queries, (B, heads, N, D) -> same.
+    """Return the values, weighted by how well keys match queries, (B, heads, N, D) -> same.
 
-    Torch's fused attention is for GPUs: on a CPU its backward pass takes five times as long in
-    bfloat16 as these three operations.
+    Torch's fused attention is meant for GPUs: on a CPU, its backward pass in bfloat16 takes five
+    times as long as these three operations.
     """
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value)
@@ -65,16 +65,16 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class TransformerLayer(nn.Module):
-    """x + attention of x, + two fully connected layers of that; norms come first.
+    """Attention and two fully connected layers, each added to its input after a layer norm.
 
-    Both branches start as nothing, so that a fresh layer passes its input on.
+    Both branches return 0 at first, so a fresh layer passes its input on.
 
     Parameters
     ----------
     width : int
         Channels.
     heads : int
-        Parallel attentions.
+        Attention heads.
     dropout : float
         Share of the hidden features that is dropped between the fully connected layers.
     drop_path : float
@@ -105,15 +105,15 @@ class TransformerLayer(nn.Module):
 def transformer_layers(
     width: int, depth: int, heads: int, dropout: float, drop_path: float
 ) -> list[TransformerLayer]:
-    """Return layers of which each skips a little more faces than the one before.
+    """Return layers; each lets slightly more faces skip it than the one before.
 
     Parameters
     ----------
     width, heads : as in `TransformerLayer`
     depth : int
-        How many layers.
+        Number of layers.
     dropout : float
-        Of the network; within the layers it is half of it.
+        Dropout of the network; the layers use half of it.
     drop_path : float
         Of the last layer.
     """
@@ -122,7 +122,7 @@ def transformer_layers(
 
 
 class Positions(nn.Module):
-    """Add learned features of each place."""
+    """Add learned features of each position."""
 
     def __init__(self, channels: int, height: int, width: int) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Positions(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """Average over the places, weighed by a learned score of each (Hassani et al., 2021)."""
+    """Average over the positions, weighted by a learned score of each (Hassani et al., 2021)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The shapes of a network's weights, found without making the weights."""
+"""The shapes of a network's weights, found without allocating the weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.overrides import TorchFunctionMode
 
 
 class _Bounded(TorchFunctionMode):
-    """Stops the building of a network that is larger than it may be.
+    """Stops building a network that is too large.
 
-    Layers make their weights by `torch.empty`, whose results are counted.
+    Layers create their weights with `torch.empty`, whose results are counted.
 
     Parameters
     ----------
     n_tensors, n_weights : int
-        How many there may be.
+        The largest numbers allowed.
     """
 
     def __init__(self, n_tensors: int, n_weights: int) -> None:
@@ -46,14 +46,14 @@ class _TooLargeError(Exception):
 def find_shapes(
     build: Callable[[], nn.Module], n_tensors: int, n_weights: int
 ) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """Return shape and dtype of each entry of the state of the network that `build` returns.
+    """Return shape and dtype of each entry in the state of the network that `build` returns.
 
     Parameters
     ----------
     build : callable
     n_tensors, n_weights : int
-        Building stops where there are clearly more: at more than twice as many tensors, or
-        four times as many weights, for what a network needs but does not store.
+        Building stops if there are clearly more: more than twice as many tensors, or four times as
+        many weights. The margin is for what a network needs but does not store.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def find_shapes(
                 state = build().state_dict()
         except _TooLargeError:
             raise
-        except Exception:  # a user's network may have to look at values: build it really
+        except Exception:  # a user's network may need real values: build it normally
             with torch.random.fork_rng(devices=[]), _Bounded(*bounds):
                 state = build().state_dict()
     except _TooLargeError:

@@ -20,8 +20,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class Dropout(nn.Module):
     """Dropout that draws from its own generator, not from torch's global one.
 
-    Trainings in several threads share the global generator; their results would
-    depend on which thread comes first.
+    Trainings in several threads share the global generator, so their results would depend on
+    which thread comes first.
     """
 
     generator: torch.Generator | None = None
@@ -45,8 +45,8 @@ class Dropout(nn.Module):
 class SpaceToDepth(nn.Module):
     """Fold 2 x 2 pixels into four channels; an odd side is padded.
 
-    Halves the resolution without losing a pixel: at full resolution the layers that
-    touch every pixel cost more than the convolutions.
+    This halves the resolution without losing a pixel. At full resolution, layers that touch every
+    pixel would cost more than the convolutions.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, 4, H / 2, W / 2)
@@ -59,7 +59,7 @@ class SpaceToDepth(nn.Module):
 class Head(nn.Sequential):
     """The last layers, up to the logits, which always run in float32.
 
-    bfloat16 keeps three digits: faces would tie, and small probabilities would be lost.
+    bfloat16 has three digits: faces would tie, and small probabilities would be lost.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,14 +83,14 @@ class Logits(nn.Linear):
 
 
 def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
-    """3 x 3 convolution that starts by passing its input on.
+    """3 x 3 convolution that passes its input on at first.
 
-    Its first filters are the identity (Jordan, 2024): a fresh network loses less of
-    the image on the way, and learns sooner.
+    Its first filters are the identity (Jordan, 2024): a fresh network loses less of the image on
+    the way, and learns faster.
     """
     conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
     same = min(channels_in, channels_out)
-    with torch.no_grad():  # as nn.init.dirac_, which takes a step a channel
+    with torch.no_grad():  # like nn.init.dirac_, which loops over channels
         conv.weight[:same].zero_()
         conv.weight[:same, :same, 1, 1].diagonal().fill_(1)
     return conv
@@ -104,7 +104,7 @@ def conv_block(
 ) -> nn.Sequential:
     """3 x 3 convolution, pooling if there is any, batch norm, activation.
 
-    Pooling stands before the batch norm, which then has a quarter of the work.
+    Pooling comes before batch norm, which then has a quarter of the work.
     """
     layers = [conv3x3(channels_in, channels_out), pool, nn.BatchNorm2d(channels_out)]
     return nn.Sequential(*(layer for layer in layers if layer), make_activation(activation))
@@ -116,7 +116,7 @@ def make_activation(name: str) -> nn.Module:
     Raises
     ------
     ValueError
-        If there is none.
+        If the name is unknown.
     """
     if name not in ACTIVATIONS:
         raise ValueError(f"Unknown activation {name!r}. Known: {', '.join(ACTIVATIONS)}.")

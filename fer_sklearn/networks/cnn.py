@@ -24,7 +24,7 @@ class CNN(nn.Module):
     widths : sequence of int, default=(32, 64, 128)
         Channels of each block; a block ends in max-pooling, which halves the sides.
     depth : int, default=2
-        Convolutions a block.
+        Convolutions per block.
     dropout : float, default=0.4
         Share of activations dropped before each fully connected layer.
     hidden_units : sequence of int, default=(256,)

@@ -12,11 +12,11 @@ from .resnet import Residual
 
 
 class Hybrid(nn.Module):
-    """Convolution stages, then transformer layers on what the last of them gives.
+    """Convolution stages, then transformer layers on the output of the last stage.
 
-    Small data want convolutions first: they know that neighbouring pixels belong together, which
-    attention would have to learn (CoAtNet, Dai et al., 2021; Xiao et al., 2021). At 48 x 48 pixels
-    the default has 36 tokens, and takes about a third longer to train than "resnet".
+    On small datasets it helps to begin with convolutions: they know that neighbouring pixels belong
+    together, which attention would have to learn (CoAtNet, Dai et al., 2021; Xiao et al., 2021). At
+    48 x 48 pixels the default has 36 tokens, and takes about a third longer to train than "resnet".
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Hybrid(nn.Module):
     depth : int, default=4
         Transformer layers.
     heads : int, default=8
-        Parallel attentions of a layer; they share the last of `widths` evenly.
+        Attention heads per layer; they share the last of `widths` evenly.
     dropout : float, default=0.2
         Share of features dropped before the last linear layer, and half of it within the
         transformer.
@@ -38,7 +38,7 @@ class Hybrid(nn.Module):
         Share of the faces that skip a branch of the last transformer layer; evenly less in
         earlier ones (stochastic depth).
     activation : {"gelu", "silu", "relu"}, default="gelu"
-        What follows each batch norm.
+        The activation after each batch norm.
     """
 
     def __init__(

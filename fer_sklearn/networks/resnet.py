@@ -49,12 +49,12 @@ class ResNet(nn.Module):
     widths : sequence of int, default=(64, 128, 256)
         Channels of each stage; each stage after the first halves the sides.
     depth : int, default=1
-        Residual units a stage, two convolutions each.
+        Residual units per stage, with two convolutions each.
     dropout : float, default=0.2
         Share of features dropped before the linear layer.
     activation : {"gelu", "silu", "relu"}, default="gelu"
-        What follows each batch norm. The smooth ones (Hendrycks and Gimpel, 2016; Elfwing et
-        al., 2018) take a fifth to a third more time than ReLU.
+        The activation after each batch norm. The smooth ones (Hendrycks and Gimpel, 2016; Elfwing
+        et al., 2018) take a fifth to a third more time than ReLU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The plain vision transformer, small: what attention does without convolutions."""
+"""A small plain vision transformer: attention without convolutions."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Patches(nn.Module):
 class ViT(nn.Module):
     """Patches of pixels as tokens, then transformer layers (Dosovitskiy et al., 2021).
 
-    A reference for "hybrid": on data as small as FER-2013 it is expected to stay behind networks
-    with convolutions, which need not learn that neighbouring pixels belong together.
+    A reference for "hybrid". On a dataset as small as FER-2013 it is expected to be less accurate
+    than networks with convolutions, which need not learn that neighbouring pixels belong together.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class ViT(nn.Module):
     depth : int, default=6
         Transformer layers.
     heads : int, default=4
-        Parallel attentions of a layer; they share the channels evenly.
+        Attention heads per layer; they share the channels evenly.
     patch_size : int, default=6
         Side of a patch in pixels.
     dropout : float, default=0.2

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .._extras import import_pyplot
 
-#: Okabe and Ito's colours (2008), which colour-blind readers tell apart too.
+#: Okabe and Ito's colours (2008), which colour-blind readers can distinguish.
 BLUE, VERMILLION, GRAY = "#0072B2", "#D55E00", "#999999"
 COLORS = (BLUE, VERMILLION, "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
-#: The first two mixed with white, for large areas on which lines are to be seen.
+#: The first two mixed with white, for large areas behind lines.
 PALE_BLUE, PALE_VERMILLION = "#AACFE5", "#EDB68C"
 
 
@@ -19,7 +19,7 @@ def new_axes(display, ax, figsize):
 
 
 def new_grid(display, ax, shape, figsize, *, sharex=False, **ratios):
-    """Return an array of axes of this shape, in a new figure or in the place of `ax`."""
+    """Return an array of axes of this shape, in a new figure or instead of `ax`."""
     plt = _pyplot(display)
     if ax is None:
         grid = plt.figure(figsize=figsize, layout="constrained").add_gridspec(*shape, **ratios)
@@ -46,5 +46,5 @@ def bare(ax):
 
 
 def gray_scale(images) -> dict:
-    """Return how `imshow` draws all these faces on one scale."""
+    """Return the arguments with which `imshow` draws all these faces on one scale."""
     return {"cmap": "gray", "vmin": images.min(), "vmax": images.max()}

@@ -12,7 +12,7 @@ from ..embedding import FaceEmbedder
 from ._axes import COLORS, bare, new_axes
 
 _MARKERS = "os^DvPX*"
-#: t-SNE's input: more principal components hold little but noise.
+#: Input of t-SNE; more principal components hold little but noise.
 _N_COMPONENTS = 50
 
 

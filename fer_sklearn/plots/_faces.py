@@ -17,9 +17,9 @@ _SELECT = ("worst", "unsure", "random", "per-class")
 class FaceGridDisplay:
     """Faces with prediction, confidence and label.
 
-    Create one with `from_estimator` or `from_predictions`, which choose the faces. A right
-    answer has a tick and a thin blue frame, a wrong one a cross, a thick red frame and the label;
-    if labels are unknown, frames are thin and gray.
+    Create one with `from_estimator` or `from_predictions`, which choose the faces. A correct
+    prediction has a tick and a thin blue frame. A wrong one has a cross, a thick red frame and the
+    label. If labels are unknown, frames are thin and gray.
 
     .. versionchanged:: 0.2
        Labels may be unknown.
@@ -130,18 +130,18 @@ class FaceGridDisplay:
         confidence : array-like of shape (n_samples,)
             Probability of the prediction, in [0, 1].
         select : {"worst", "unsure", "random", "per-class"} or None, default=None
-            - "worst": wrong ones, the most confident first.
+            - "worst": wrong predictions, the most confident first.
             - "unsure": the least confident first.
             - "random": any.
             - "per-class": any, equally many of each label and sorted by it; of each prediction
               if labels are unknown.
             - None: "worst", or "unsure" if labels are unknown.
         n_faces : int, default=24
-            Faces to draw at most.
+            Largest number of faces to draw.
         random_state : int, RandomState instance or None, default=None
             Draws "random" and "per-class".
         ax : matplotlib Axes or None, default=None
-            Its place is taken by the grid; None makes a figure.
+            The grid replaces it; None makes a figure.
         n_columns : int, default=8
 
         Returns
@@ -181,7 +181,7 @@ class FaceGridDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Its place is taken by the grid; None makes a figure.
+            The grid replaces it; None makes a figure.
         n_columns : int, default=8
 
         Returns
@@ -267,7 +267,7 @@ class AugmentationDisplay:
         Parameters
         ----------
         estimator : FaceAugmenter or FERClassifier
-            The augmenter, or the classifier whose training augments; neither need be fitted.
+            The augmenter, or a classifier with one; neither needs to be fitted.
         X : array-like, shaped as in `FERClassifier.fit`
             Faces, a row of the grid for each.
         n_draws : int, default=8
@@ -275,7 +275,7 @@ class AugmentationDisplay:
         random_state : int, RandomState instance or None, default=None
             Draws them.
         ax : matplotlib Axes or None, default=None
-            Its place is taken by the grid; None makes a figure.
+            The grid replaces it; None makes a figure.
 
         Returns
         -------
@@ -294,12 +294,12 @@ class AugmentationDisplay:
         return cls(images, draws.reshape(len(images), n_draws, *images.shape[1:])).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw each face and, right of it, its augmentations.
+        """Draw each face and, to its right, its augmentations.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Its place is taken by the grid; None makes a figure.
+            The grid replaces it; None makes a figure.
 
         Returns
         -------
@@ -320,8 +320,8 @@ class AugmentationDisplay:
 
 
 def _in_gray_range(images, normalize) -> np.ndarray:
-    """Return faces in the units that augmentation works in."""
-    if isinstance(normalize, str):  # "upstream": they come in them
+    """Return faces in the units of augmentation."""
+    if isinstance(normalize, str):  # "upstream": already in these units
         return images.astype(np.float32)
     pixel_range = "auto" if normalize is None else normalize.pixel_range
     return FaceNormalizer("scale", pixel_range=pixel_range).fit_transform(images)

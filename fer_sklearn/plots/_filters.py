@@ -12,8 +12,8 @@ from ._axes import bare, new_axes
 class FilterDisplay:
     """The filters of a network's first convolution.
 
-    Create one with `from_estimator`. Red pixels raise a filter's answer, blue ones lower it;
-    each filter is drawn on the scale of its own largest weight.
+    Create one with `from_estimator`. Red pixels raise the output of a filter, blue ones lower it.
+    Each filter is drawn on the scale of its own largest weight.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class FilterDisplay:
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         cmap : str, default="RdBu_r"
-            Best a diverging one.
+            Preferably a diverging one.
 
         Returns
         -------

@@ -7,7 +7,7 @@ import numpy as np
 from ..metrics import calibration_bins, expected_calibration_error
 from ._axes import BLUE, GRAY, PALE_BLUE, PALE_VERMILLION, new_grid
 
-#: Digits of the size of the counts that fit side by side into the figure's width.
+#: Number of digits, in the size of the counts, that fit into the width of the figure.
 _DIGITS_IN_A_ROW = 50
 
 
@@ -15,9 +15,9 @@ class ReliabilityDisplay:
     """Accuracy against confidence (Guo et al., "On calibration of modern neural networks", 2017).
 
     Faces are binned by the largest of their probabilities. If a classifier is calibrated, its
-    accuracy in each bin equals its confidence. The gap between the two is marked: where it lies
-    below the dashed line, the classifier is too confident; above it, not confident enough. The
-    number of faces is written above each bin of the lower axes: a bin of a few faces says little.
+    accuracy in each bin equals its confidence. The gap between the two is marked. Below the dashed
+    line the classifier is too confident, above it not confident enough. The lower axes show the
+    number of faces in each bin: a bin of a few faces says little.
     Create one with `from_estimator` or `from_predictions`.
 
     .. versionchanged:: 0.2
@@ -26,7 +26,7 @@ class ReliabilityDisplay:
     Parameters
     ----------
     accuracy, confidence : array-like of shape (n_bins,)
-        Share of right answers and mean confidence in each bin of [0, 1]; NaN for a bin
+        Share of correct predictions and mean confidence in each bin of [0, 1]; NaN for a bin
         without faces.
     faces : array-like of shape (n_bins,)
         Number of faces in each bin.
@@ -74,7 +74,7 @@ class ReliabilityDisplay:
         n_bins : int, default=15
             Bins of equal width over [0, 1].
         ax : matplotlib Axes or None, default=None
-            Its place is taken by two axes; None makes a figure.
+            Two axes replace it; None makes a figure.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class ReliabilityDisplay:
         n_bins : int, default=15
             Bins of equal width over [0, 1].
         ax : matplotlib Axes or None, default=None
-            Its place is taken by two axes; None makes a figure.
+            Two axes replace it; None makes a figure.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class ReliabilityDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Its place is taken by two axes; None makes a figure.
+            Two axes replace it; None makes a figure.
 
         Returns
         -------
@@ -150,7 +150,7 @@ class ReliabilityDisplay:
             left, self.faces, 1 / len(self.faces), align="edge", color=GRAY, edgecolor="white"
         )
         counts = [str(n) if n else "" for n in self.faces]
-        # Bins are narrow: where a number is wider than its bin, it stands upright.
+        # Bins are narrow: a number that is wider than its bin is written vertically.
         upright = max(map(len, counts)) * len(counts) > _DIGITS_IN_A_ROW
         ax.bar_label(bars, counts, size=8, padding=1, rotation=90 if upright else 0)
         ax.margins(y=0.6 if upright else 0.3)

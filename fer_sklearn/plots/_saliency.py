@@ -1,4 +1,4 @@
-"""Which part of a face speaks for which expression."""
+"""Heat maps of the parts of a face that speak for an expression."""
 
 from __future__ import annotations
 
@@ -86,10 +86,9 @@ class SaliencyDisplay:
         X : array-like, shaped as in `FERClassifier.fit`
             Faces.
         target : label, array-like of shape (n_samples,) or None, default=None
-            The expression to explain, one for all faces or one for each. None: the predicted
-            ones.
+            The expression to explain: one for all faces, or one for each. None: the predicted ones.
         y : array-like of shape (n_samples,) or None, default=None
-            Labels of the faces, to be shown; None if they are unknown.
+            Labels of the faces, which are shown; None if they are unknown.
         method, patch_size, stride
             As in `fer_sklearn.explain.saliency_map`.
         kind, n_faces, ax
@@ -119,9 +118,9 @@ class SaliencyDisplay:
             - "faces": a row for each face, without and with its map.
             - "mean": the mean map of each expression over its mean face.
         n_faces : int, default=6
-            Rows of "faces" at most; the first faces are taken.
+            Largest number of rows for "faces"; they show the first faces.
         ax : matplotlib Axes or None, default=None
-            Its place is taken by the grid; None makes a figure.
+            The grid replaces it; None makes a figure.
 
         Returns
         -------
@@ -170,7 +169,7 @@ class SaliencyDisplay:
             ax.set_title(f"{kind} {target}\n{_count(chosen.sum())}", size=9)
 
     def _kind_of_targets(self):
-        """Return what to write before a target: whether all of them are predictions, or labels."""
+        """Return the word before the targets, which says whether they are predictions or labels."""
         for kind, values in {"prediction:": self.y_pred, "label:": self.y_true}.items():
             if values is not None and np.array_equal(values, self.targets):
                 return kind
@@ -181,7 +180,7 @@ class SaliencyDisplay:
         return self.maps.min() < 0
 
     def _lay_over(self, ax, image, heat, scale):
-        """Draw a face and its map, the more opaque the stronger."""
+        """Draw a face and its map over it; strong values are more opaque."""
         strongest = heat.flat[np.abs(heat).argmax()]
         heat = heat / max(abs(strongest), 1e-12)
         cmap, low = ("RdBu_r", -1) if self._signed else ("Reds", 0)

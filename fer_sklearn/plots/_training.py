@@ -22,8 +22,7 @@ class TrainingCurvesDisplay:
     ----------
     history : dict of {str: sequence of float}
         `FERClassifier.history_`: "train_accuracy", "train_loss", "learning_rate" and, if there
-        were validation faces, "valid_accuracy" and "valid_loss"; one value an epoch, NaN if it
-        had none.
+        were validation faces, "valid_accuracy" and "valid_loss"; one value per epoch, or NaN.
 
     Attributes
     ----------
@@ -56,7 +55,7 @@ class TrainingCurvesDisplay:
         estimator : FERClassifier
             Fitted.
         ax : matplotlib Axes or None, default=None
-            Its place is taken by three axes; None makes a figure.
+            Three axes replace it; None makes a figure.
 
         Returns
         -------
@@ -65,7 +64,7 @@ class TrainingCurvesDisplay:
         Raises
         ------
         ValueError
-            If the classifier has not been trained, but comes from `from_pretrained`.
+            If the classifier comes from `from_pretrained` and has not been trained since.
         """
         check_is_fitted(estimator)
         if not estimator.history_:
@@ -81,7 +80,7 @@ class TrainingCurvesDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Its place is taken by three axes; None makes a figure.
+            Three axes replace it; None makes a figure.
 
         Returns
         -------

@@ -13,19 +13,19 @@ from ..model import Faces, Targets
 class Batches:
     """Iterate over `dataset` in batches, in a new order every time if `rng` is given.
 
-    An epoch is split evenly: no batch is much smaller than the others, so batch norm
-    never sees a remainder of one face (a batch of 2 takes it as a third face).
+    An epoch is split evenly: no batch is much smaller than the others. So batch norm never sees a
+    batch of a single face; with `batch_size` 2, a face that is left over joins a batch of 2.
 
     Parameters
     ----------
     dataset : Faces
     batch_size : int
-        Largest number of faces a batch.
+        Largest number of faces in a batch.
     rng : numpy Generator or None, default=None
         Shuffles; None keeps the order of the rows.
     oversample : bool, default=False
         Repeat the faces of the smaller classes until each class is as large as the
-        largest; which ones are repeated once more than others changes every epoch.
+        largest. Some are repeated once more than others; which ones changes every epoch.
     """
 
     def __init__(

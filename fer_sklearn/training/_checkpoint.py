@@ -1,8 +1,8 @@
-"""A file from which a killed fit continues, to the same result as without the kill.
+"""A file from which a killed fit continues and ends with the same result.
 
-The first line names the format, the second is the SHA-256 of what follows: a file of torch that
-holds tensors and plain values only, so that reading it runs no code. Otherwise a bit that has
-changed on the disk would silently lead to another network.
+The first line names the format, the second is the SHA-256 of what follows: a torch file that holds
+only tensors and plain values, so that reading it runs no code. Without the hash, a bit that flipped
+on the disk would silently lead to a different network.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .._state import fingerprint
 from ..model import FacePredictor
 from ._net import OwnCallback
 
-#: 1 and 2 were files of torch that could run code: they are not read any more.
+#: Formats 1 and 2 were torch files that could run code; they are no longer read.
 _FORMAT = 3
 _TITLE = b"fer_sklearn checkpoint, format "
 _KEYS = {
@@ -36,7 +36,7 @@ _KEYS = {
     "callbacks",
 }
 _WAY_OUT = "Delete it to start from the first epoch, or choose another path."
-#: Parameters of the classifier that a fit does not depend on.
+#: Parameters of the classifier that do not change the result of a fit.
 _SILENT = {"verbose", "callbacks", "checkpoint", "predict_augment", "logit_adjustment"}
 
 
@@ -51,7 +51,7 @@ class Checkpoint(OwnCallback):
     ----------
     path : Path
     fingerprint : str
-        Of the data and the parameters; another fit's file is refused.
+        Of the data and the parameters; the file of another fit is refused.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -59,12 +59,12 @@ class Checkpoint(OwnCallback):
         self.fingerprint = fingerprint
 
     def load(self) -> dict | None:
-        """Return what the last run of the same fit has left; None if there was none.
+        """Return what the last run of the same fit stored; None if there is no file.
 
         Raises
         ------
         ValueError
-            If the file is damaged, of another fit, of another format, or no checkpoint.
+            If the file is damaged, is from another fit, has another format, or is not a checkpoint.
         OSError
             If it could not be written after the first epoch.
         """
@@ -85,12 +85,12 @@ class Checkpoint(OwnCallback):
         return state
 
     def restore(self, net: Any, state: dict) -> None:
-        """Put `net`, whose training has just begun, where the last run was.
+        """Restore the state of the last run in `net`, whose training has just begun.
 
         Raises
         ------
         ValueError
-            If that cannot be done: the callbacks are others.
+            If the callbacks are different ones.
         """
         callbacks = _deciding(net)
         stored, here = ([name for name, _ in state["callbacks"]], list(map(_name_of, callbacks)))
@@ -143,7 +143,7 @@ class Checkpoint(OwnCallback):
         replace_file(self.path, b"\n".join([title, _digest(content), content]))
 
     def remove(self) -> None:
-        """Delete the file, and what a kill in mid-write has left: the fit has come to its end."""
+        """Delete the file, and what was left by a kill in mid-write: the fit is finished."""
         remove_file(self.path)
 
     def _check_title(self, title: bytes) -> None:
@@ -175,7 +175,7 @@ class Checkpoint(OwnCallback):
         return ValueError(f"{self.path} is not a checkpoint that can be read ({why}). {_WAY_OUT}")
 
     def _plain(self, value: Any, where: str) -> Any:
-        """Return a value of somebody's callback as the file can hold it; numpy's as Python's."""
+        """Return a value of a user's callback in a form that can be stored; NumPy's as Python's."""
         if isinstance(value, np.generic):
             value = value.item()
         if type(value) in (type(None), bool, int, float, str, bytes, torch.Tensor):
@@ -209,21 +209,21 @@ def checkpoint_of(
     file: Any,
     teachers: Sequence[FacePredictor] = (),
 ) -> Checkpoint | None:
-    """Return what writes and reads the checkpoint of a fit; None if it has none.
+    """Return the object that writes and reads the checkpoint of a fit; None if it has none.
 
     Parameters
     ----------
     classifier : FERClassifier
     X : array-like
-        As it came: a memory map is not read twice.
+        As passed by the user: a memory map is not read twice.
     data : TrainingFaces
-        What was made of it and of the labels.
+        The checked faces and labels.
     validation : tuple
-        X_val and y_val as they came.
+        X_val and y_val as passed by the user.
     file : Pretrained or None
-        What the weights come from.
+        The file that the weights come from.
     teachers : sequence of FacePredictor
-        Whose answers are learned.
+        Networks whose predictions are learned.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def checkpoint_of(
 
 
 def _deciding(net: Any) -> list[Callback]:
-    """Return the callbacks that decide how training continues, the user's included."""
+    """Return the callbacks that decide how training continues, including those of the user."""
     return [
         callback
         for _, callback in net.callbacks_

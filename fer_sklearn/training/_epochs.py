@@ -12,7 +12,7 @@ from ._schedules import SCHEDULES
 
 
 class TellEpochs(OwnCallback):
-    """Tells functions that an epoch begins and that it has ended.
+    """Calls functions at the beginning and at the end of each epoch.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ class TellEpochs(OwnCallback):
 
 
 class PlainEnd(OwnCallback):
-    """Lets the last epochs see whole, unmixed faces, as prediction will.
+    """Shows whole, unmixed faces in the last epochs, as prediction does.
 
     Parameters
     ----------
     epochs : int
         Length of the training.
     share : float
-        Part of the epochs, at the end, that is plain: one of them at least.
+        Share of the epochs, at the end, that is plain; at least one epoch.
     """
 
     def __init__(self, epochs: int, share: float) -> None:
@@ -87,7 +87,7 @@ class MoveRate(OwnCallback, LRScheduler):
 
 
 def move_rate(schedule: str, *, peak: float, epochs: int, steps: int) -> MoveRate:
-    """Return the callback that moves the learning rate.
+    """Return the callback that changes the learning rate.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def move_rate(schedule: str, *, peak: float, epochs: int, steps: int) -> MoveRat
     peak : float
         Learning rate.
     epochs, steps : int
-        Length of the training, and batches an epoch.
+        Length of the training, and batches per epoch.
     """
     policy, options, _ = SCHEDULES[schedule]
-    # One step more than there are: the scheduler is also asked after the last batch.
+    # One step more than there are batches: the scheduler also steps after the last one.
     return MoveRate(policy, event_name=None, **options(peak, epochs, epochs * steps + 1))

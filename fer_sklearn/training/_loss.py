@@ -14,16 +14,16 @@ from ._teachers import Teachers
 
 
 class FaceLoss(nn.Module):
-    """Cross-entropy of a batch: of labels or shares, smoothed, weighted, blended, taught.
+    """Cross-entropy of a batch, with smoothing, weights, mixup, soft labels and teachers.
 
     Parameters
     ----------
     label_smoothing : float
         Share of each target that is spread over all classes.
     teachers : Teachers or None
-        Whose answers are learned beside the targets.
+        Networks whose predictions are learned in addition to the targets.
     teacher_weight : float
-        Share of the loss that is the divergence from the teachers' answers.
+        Share of the loss that is the divergence from the teachers' predictions.
     low : torch.dtype or None
         Low precision that the teachers multiply in.
     """
@@ -49,7 +49,7 @@ class FaceLoss(nn.Module):
         blend: Blend | None = None,
         view: Tensor | None = None,
     ) -> Tensor:
-        """Return the loss; only of a `view` in training can the teachers be asked."""
+        """Return the loss; the teachers need the `view`, which only training passes."""
         loss = self._blended(partial(self._mean, logits), targets, blend)
         if self.teachers is None or view is None:
             return loss
@@ -77,5 +77,5 @@ class FaceLoss(nn.Module):
 
 
 def _weighted_mean(losses: Tensor, targets: Targets) -> Tensor:
-    """Weights have mean 1 over the training data, not over the batch: so no weighted mean."""
+    """Weights have mean 1 over the training data, not over the batch: divide by its size."""
     return losses.mean() if targets.weights is None else (losses * targets.weights).mean()

@@ -1,4 +1,4 @@
-"""Muon, in the form that suits small convolutional networks with batch norm."""
+"""Muon, in a form that suits small convolutional networks with batch norm."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _BETAS = (0.9, 0.99)
 
 
 class Muon(Optimizer):
-    """Steps of equal size in all directions for filters and hidden matrices, Adam for the rest.
+    """Muon for filters and hidden matrices, Adam for the rest.
 
-    The momentum of each convolution's filters is orthogonalised: directions that the
-    gradient seldom shows count as much as those that dominate it. Filters are held
-    at unit norm, where batch norm lets only their direction matter, so a step's size is
-    relative and there is nothing for weight decay to do. So is the momentum of the matrices of a
-    transformer, which keep their norm and are decayed.
+    The momentum of each convolution's filters is orthogonalised: a step has the same size in all
+    directions, also in those that are rare in the gradient. Filters are kept at unit norm. Batch
+    norm makes only their direction matter, so the size of a step is relative, and weight decay
+    would have no effect. The momentum of the matrices of a transformer is orthogonalised too, but
+    these are not normalised, and they are decayed.
 
     Parameters
     ----------
     params : iterable of Parameter, or of groups of them
-        Those of four dimensions are filters; the others are left to Adam, unless their group is
+        Those with four dimensions are filters. Adam moves the others, unless their group is
         `hidden`.
     lr : float, default=0.03
         Relative size of a step.
     momentum : float, default=0.9
-        Of the filters, in Nesterov's form.
+        Nesterov momentum of the filters.
     weight_decay : float, default=0
-        Decoupled, of all matrices but filters.
+        Decoupled weight decay of all matrices except filters.
     adam_factor : float, default=0.1
         Adam's learning rate as a fraction of `lr`.
     hidden : bool, default=False
@@ -84,16 +84,16 @@ class Muon(Optimizer):
         return loss
 
     def _step_matrices(self, moved: list[tuple[Tensor, dict]]) -> None:
-        """Turn all filters and hidden matrices, those of one size together."""
+        """Take Muon's step for all filters and hidden matrices, those of the same size together."""
         directions = orthogonalize([self._ahead(*pair) for pair in moved])
         for (part, group), direction in zip(moved, directions, strict=True):
             if part.ndim == 4:
-                # Behind batch norm only the direction of a filter counts; unit norm makes steps
+                # After batch norm only the direction of a filter counts; unit norm makes steps
                 # relative.
                 part.mul_(len(part) ** 0.5 / part.norm().clamp_min(1e-12))
                 part.add_(_as_filters(direction, part), alpha=-group["lr"])
             else:
-                # Where there are more outputs than inputs each output moves by less otherwise.
+                # Otherwise each output would move by less if there are more outputs than inputs.
                 longer = max(1.0, part.shape[0] / part.shape[1]) ** 0.5
                 part.mul_(1 - group["lr"] * group["weight_decay"])
                 part.add_(direction, alpha=-group["lr"] * longer)
@@ -101,18 +101,18 @@ class Muon(Optimizer):
     def _ahead(self, part: Tensor, group: dict) -> Tensor:
         """Return the gradient as it would be after the momentum's next step (Nesterov), a matrix.
 
-        Of filters it has one row each: rare directions of the gradient get a full step too.
+        A filter becomes one row of the matrix.
         """
         state = self.state[part]
         if not state:
             state["momentum"] = torch.zeros_like(part)
-        gradient: Any = part.grad  # a step is taken of parameters that have one
+        gradient: Any = part.grad  # only parameters that have a gradient come here
         momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
         ahead = gradient.add(momentum, alpha=group["momentum"])
         return _as_matrix(ahead) if part.ndim == 4 else ahead
 
     def _step_adam(self, parameters: list[Tensor], group: dict) -> None:
-        """Take Adam's step for all parameters at once: a GPU waits for single ones."""
+        """Take Adam's step for all parameters at once: one by one they would keep a GPU waiting."""
         if not parameters:
             return
         gradients: list[Any] = [parameter.grad for parameter in parameters]
@@ -124,15 +124,15 @@ class Muon(Optimizer):
                 state["square"] = torch.zeros_like(parameter)
             state["step"] += 1
         means, squares = ([state[name] for state in states] for name in ("mean", "square"))
-        # One learning rate, moved by one schedule, serves both kinds of parameters.
+        # One learning rate and one schedule serve both kinds of parameters.
         rate = group["lr"] * group["adam_factor"]
-        # Decay pulls matrices alone: shrunken biases and batch norm would only lose fit.
+        # Only matrices are decayed: smaller biases and batch norm would only fit worse.
         matrices = [parameter for parameter in parameters if parameter.ndim > 1]
         if matrices and group["weight_decay"]:
             torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
         torch._foreach_lerp_(means, gradients, 1 - _BETAS[0])
         torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - _BETAS[1])
-        # Both averages began at zero, which the first steps have to make up for.
+        # Both averages begin at zero, which has to be corrected in the first steps.
         lacking = [[1 - beta ** state["step"] for state in states] for beta in _BETAS]
         roots = torch._foreach_sqrt(torch._foreach_div(squares, lacking[1]))
         torch._foreach_add_(roots, 1e-8)
@@ -146,7 +146,7 @@ def _is_matrix(parameter: Tensor, group: dict) -> bool:
 
 
 def _as_matrix(filters: Tensor) -> Tensor:
-    """Return one row a filter, without a copy of filters that are laid out channels last."""
+    """Return a row per filter, without a copy if the filters are stored channels last."""
     return filters.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -157,16 +157,16 @@ def _as_filters(matrix: Tensor, like: Tensor) -> Tensor:
 
 
 def orthogonalize(matrices: Sequence[Tensor], steps: int = 3) -> list[Tensor]:
-    """Bring the singular values of each matrix near 1, by Newton and Schulz's iteration.
+    """Bring the singular values of each matrix near 1, by the Newton-Schulz iteration.
 
     Three steps lift most of them to between .6 and 1.2; directions a hundred times weaker
     than the strongest stay near .1. More steps lift those too and cost time.
 
-    Every step multiplies the matrix X by a polynomial of X X^T, so the steps are gathered in
-    the small square space of X X^T, and X itself is multiplied only once. Spaces of one size are
-    multiplied together.
+    Every step multiplies the matrix X by a polynomial of X X^T. So the product of the steps is
+    computed as a matrix of the size of X X^T, and X itself is multiplied only once. Matrices of the
+    same size are multiplied together.
     """
-    # The square space is as large as the shorter side.
+    # X X^T is as large as the shorter side.
     wide = [m.T if m.shape[0] > m.shape[1] else m for m in matrices]
     # The iteration converges for singular values of at most 1.
     wide = [m / m.norm().clamp_min(1e-7) for m in wide]
@@ -179,7 +179,7 @@ def orthogonalize(matrices: Sequence[Tensor], steps: int = 3) -> list[Tensor]:
 
 
 def _products(squares: Tensor, steps: int) -> Tensor:
-    """Return what the iteration multiplies each X by, (n, side, side) of X X^T -> same."""
+    """Return the matrix by which the iteration multiplies X, (n, side, side) of X X^T -> same."""
     identity = torch.eye(squares.shape[-1], dtype=squares.dtype, device=squares.device)
     a, b, c = _QUINTIC
     products = identity

@@ -30,29 +30,28 @@ class OwnCallback(Callback):
 class FaceNet(NeuralNetClassifier):
     """A skorch classifier over `Faces`.
 
-    It differs from its parent in five things: batches are cut by index, faces may be
-    mixed, an epoch's loss and accuracy are summed on the device and read once, a callback's
-    request to stop is distinguished from the user's Ctrl-C, and training on a single face raises a
-    clear error.
+    It differs from its parent in five points. Batches are selected by index. Faces may be mixed.
+    Loss and accuracy of an epoch are summed on the device and read once. A callback's request to
+    stop is distinguished from the user's Ctrl-C. Training on a single face raises a clear error.
 
     Parameters
     ----------
     module : FaceModel
-        Built and on its device.
+        Already built, and on its device.
     rng : numpy Generator
         Shuffles the epochs.
     generator : torch.Generator
-        What augmentation and dropout draw from.
+        Random numbers of augmentation and dropout.
     oversample : bool
         See `Batches`.
     mixup : float
-        Both parameters of the Beta distribution that says how much of each face stays when
-        a batch is blended with itself, moved on by one (Zhang et al., 2018); 0 blends none.
+        Each batch is blended with itself, shifted by one face (Zhang et al., 2018). Both parameters
+        of the Beta distribution of the share that stays of each face; 0 disables blending.
     **kwargs
         Of `skorch.NeuralNetClassifier`.
     """
 
-    #: Faces a batch of validation, on a CPU and elsewhere.
+    #: Faces in a validation batch, on a CPU and elsewhere.
     validation_batch_sizes = (64, 1024)
 
     def __init__(
@@ -69,7 +68,7 @@ class FaceNet(NeuralNetClassifier):
         self.generator = generator
         self.oversample = oversample
         self.mixup = mixup
-        # Of the logits: skorch's scoring callbacks ask for probabilities.
+        # Makes probabilities of logits, which skorch's scoring callbacks need.
         super().__init__(module, **{"predict_nonlinearity": _softmax, **kwargs})
 
     def __deepcopy__(self, memo: dict) -> FaceNet:
@@ -81,10 +80,10 @@ class FaceNet(NeuralNetClassifier):
 
     @property
     def _default_callbacks(self) -> list:
-        return []  # what they record is recorded in run_single_epoch
+        return []  # run_single_epoch records what they would record
 
     def get_iterator(self, dataset: Faces, training: bool = False) -> Batches:
-        """Cut `dataset` into batches; shuffled, and oversampled if asked for, in training."""
+        """Cut `dataset` into batches; in training shuffled and, if asked for, oversampled."""
         if training:
             return Batches(dataset, self.batch_size, self.rng, self.oversample)
         return Batches(dataset, self.validation_batch_sizes[dataset.device.type != "cpu"])
@@ -113,7 +112,7 @@ class FaceNet(NeuralNetClassifier):
         Raises
         ------
         ValueError
-            Also if batch norm cannot do with one face alone, or a step is too large for float32.
+            Also if batch norm cannot work with a single face, or a step is too large for float32.
         """
         try:
             return super().train_step(batch, **fit_params)
@@ -131,7 +130,7 @@ class FaceNet(NeuralNetClassifier):
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor | Targets, X: Any = None, training: bool = False
     ) -> Tensor:
-        """Compute the loss of a batch, validation's too."""
+        """Compute the loss of a batch, in training and in validation."""
         return self.criterion_(y_pred, Targets.of(y_true))
 
     def run_single_epoch(
@@ -141,13 +140,13 @@ class FaceNet(NeuralNetClassifier):
         if iterator is None:
             return
         start = time.perf_counter()
-        loss: Any = 0  # tensors from the first batch on: reading them waits for the device
+        loss: Any = 0  # tensors after the first batch: reading them would wait for the device
         hits: Any = 0
         n_faces = 0
         for batch in iterator:
             faces, targets = unpack_data(batch)
             codes = Targets.of(targets).codes
-            told = {"batch": (faces, codes), "training": training}  # as callbacks know batches
+            told = {"batch": (faces, codes), "training": training}  # the form callbacks expect
             self.notify("on_batch_begin", **told)
             step = step_fn(batch, **fit_params)
             loss = loss + step["loss"].detach() * len(faces)
@@ -164,7 +163,7 @@ class FaceNet(NeuralNetClassifier):
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
 
     def _record(self, name: str, score: float, sign: int = 1) -> None:
-        """Record a score of the epoch, and whether it is the best yet, as skorch's own nets do."""
+        """Record a score of the epoch, and whether it is the best so far, as skorch does."""
         before = [sign * row[name] for row in self.history[:-1]]
         self.history.record(name, score)
         self.history.record(f"{name}_best", sign * score > max(before, default=-math.inf))
@@ -183,8 +182,9 @@ class FaceNet(NeuralNetClassifier):
     def notify(self, method_name: str, **kwargs) -> None:
         """Tell all callbacks; one that raises KeyboardInterrupt at an epoch's end stops the fit.
 
-        That is skorch's convention for stopping early. Ours do not follow it: while they
-        work, a checkpoint's writing included, a KeyboardInterrupt is the user's Ctrl-C.
+        That is skorch's convention for early stopping. The callbacks of this package do not follow
+        it: while they run, for example while a checkpoint is written, a KeyboardInterrupt is the
+        user's Ctrl-C.
         """
         if method_name != "on_epoch_end":
             super().notify(method_name, **kwargs)
@@ -205,12 +205,12 @@ class FaceNet(NeuralNetClassifier):
 
 
 def check_monitors(net: FaceNet) -> None:
-    """Raise if a callback is to follow a score of validation faces, and there are none.
+    """Raise if a callback monitors a score of validation faces, but there are none.
 
     Raises
     ------
     ValueError
-        Names the callback, and how to come by such faces.
+        Names the callback, and how to get such faces.
     """
     for _, callback in net.callbacks_:
         monitor = getattr(callback, "monitor", None)

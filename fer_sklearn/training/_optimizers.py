@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from ..networks import Hidden
 from ._muon import Muon
 
-#: The usual learning rate of a network that is trained already, over that of a fresh one.
+#: Usual learning rate for a pretrained network, divided by that for a fresh one.
 FINE_TUNING_RATE = 0.2
 
 
@@ -21,7 +21,7 @@ class OptimizerChoice(NamedTuple):
     optimizer: type[Optimizer]
     learning_rate: float
     options: dict
-    #: Whether torch has it as one fused kernel on a CPU and on CUDA.
+    #: Whether torch has a fused kernel for it on a CPU and on CUDA.
     can_fuse: bool = True
 
 
@@ -35,13 +35,13 @@ OPTIMIZERS = {
 
 
 def usual_learning_rate(optimizer: str, *, fine_tuning: bool) -> float:
-    """Return the learning rate where none is stated."""
+    """Return the learning rate to use if none is given."""
     rate = OPTIMIZERS[optimizer].learning_rate
     return rate * FINE_TUNING_RATE if fine_tuning else rate
 
 
 def optimizer_kwargs(name: str, device: torch.device, model: nn.Module) -> dict:
-    """Return skorch's arguments for the optimiser; its fastest form on the device."""
+    """Return skorch's arguments for the optimiser, in its fastest form on the device."""
     choice = OPTIMIZERS[name]
     options = dict(choice.options)
     if choice.can_fuse:
@@ -53,6 +53,6 @@ def optimizer_kwargs(name: str, device: torch.device, model: nn.Module) -> dict:
 
 
 def hidden_matrices(model: nn.Module) -> list[tuple[str, dict]]:
-    """Return skorch's groups of the matrices that Muon orthogonalises, one a matrix."""
+    """Return a skorch parameter group for each matrix that Muon orthogonalises."""
     layers = [name for name, layer in model.named_modules() if isinstance(layer, Hidden)]
     return [(f"{name}.weight", {"hidden": True}) for name in layers]

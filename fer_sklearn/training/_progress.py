@@ -18,9 +18,9 @@ class Progress(OwnCallback):
     n_batches : int
         Training batches of an epoch.
     epochs, done : int
-        Epochs of the whole fit, and how many of them an earlier run has done.
+        Epochs of the whole fit, and how many of them an earlier run has finished.
     lines : bool
-        Also write one line an epoch.
+        Also write a line for each epoch.
     """
 
     _refresh_seconds = 0.5  # reading a loss waits for the device, so do it rarely
@@ -67,6 +67,6 @@ class Progress(OwnCallback):
             self.bar_.write(f"{self.bar_.desc}{text}, {row['dur']:.1f} s")
 
     def close(self) -> None:
-        """Leave the bar as it stands, whichever way the fit ended."""
+        """Leave the bar as it is, however the fit ended."""
         if hasattr(self, "bar_"):
             self.bar_.close()

@@ -25,7 +25,7 @@ from ._optimizers import optimizer_kwargs, usual_learning_rate
 from ._progress import Progress
 from ._teachers import Teachers
 
-#: What the net records for callbacks alone.
+#: What the net records only for callbacks.
 _NOT_TOLD = {
     *("epoch", "train_batch_count", "valid_batch_count"),
     *(f"{part}_{score}_best" for part in ("train", "valid") for score in ("loss", "acc")),
@@ -61,7 +61,7 @@ class Settings:
 
     @classmethod
     def from_params(cls, params: dict, *, n_faces: int, **others) -> Settings:
-        """Take the parameters of a classifier; what it leaves open is settled here.
+        """Take the parameters of a classifier, and fill in those that it leaves open.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class Settings:
         n_faces : int
             Faces to train on.
         **others
-            Fields that are not parameters, or are settled already: "device", "seed".
+            Fields that are not parameters, or are already decided: "device", "seed".
         """
         batch_size, rate = params["batch_size"], params["learning_rate"]
         if batch_size == "auto":  # 20 steps an epoch, if they are not tiny
@@ -91,7 +91,7 @@ class Settings:
         return cls(**{**named, **settled})
 
     def for_one_epoch(self) -> Settings:
-        """Return the settings of `partial_fit`: nothing that depends on the epochs to come."""
+        """Return the settings of `partial_fit`: nothing that depends on later epochs."""
         return replace(self, max_epochs=1, schedule=None, plain_fraction=0.0, patience=None)
 
 
@@ -108,7 +108,7 @@ class Trainer:
     net : FaceNet or None
         One that has trained the predictor's model before; None makes one.
     teachers : sequence of FacePredictor
-        Trained networks whose answers are learned beside the targets.
+        Trained networks whose predictions are learned in addition to the targets.
     """
 
     def __init__(
@@ -125,15 +125,15 @@ class Trainer:
         self.net = _make_net(predictor, settings, teachers) if net is None else net
 
     def ready(self) -> FacePredictor:
-        """Return the predictor as it is by now, in eval mode; further training changes it."""
+        """Return the predictor as it is now, in eval mode; further training changes it."""
         self._trained.model.eval()
         return self._trained
 
     def continued(self, settings: Settings, data: Any) -> Trainer | None:
-        """Return a copy that continues, its optimiser's state included.
+        """Return a copy that continues, including the state of its optimiser.
 
-        The copy is trained, so that this trainer stays as it is if the training fails. None if a
-        parameter of the training has changed: then a new optimiser has to start.
+        The copy is trained, so this trainer stays unchanged if the training fails. Return None if a
+        parameter of the training has changed, because that requires a new optimiser.
         """
         if (settings, data.augmenter.get_params()) != self._made_from:
             return None
@@ -155,18 +155,18 @@ class Trainer:
         valid : TrainingFaces or None
             Faces to validate on after every epoch.
         callbacks : sequence of skorch callbacks
-            Told beside those of the settings.
+            Called in addition to those of the settings.
 
         Raises
         ------
         KeyboardInterrupt
             On Ctrl-C; the model is then half trained.
         ValueError
-            If the loss is no longer finite, or a callback monitors a score that is not there.
+            If the loss is no longer finite, or a callback monitors a score that does not exist.
         """
         faces = train.for_network(self._trained)
         valid = None if valid is None else valid.for_network(self._trained)
-        # A run that was killed has left its state; this one trains the epochs that remain.
+        # Continue a run that was killed from its stored state: train the remaining epochs.
         checkpoint = self.settings.checkpoint
         state = checkpoint.load() if checkpoint else None
         done = len(state["history"]) if state else 0
@@ -184,7 +184,7 @@ class Trainer:
         self._end(faces)
 
     def _begin(self, faces: Faces, valid: Faces | None, callbacks: Sequence, done: int) -> Progress:
-        """Give the net its callbacks and validation faces, from which skorch takes them."""
+        """Give the net its callbacks and validation faces; skorch takes them from there."""
         net = self.net
         steps = len(net.get_iterator(faces, training=True))
         progress = Progress(steps, self.settings.max_epochs, done, self.settings.verbose > 1)
@@ -197,15 +197,15 @@ class Trainer:
         return progress
 
     def _resume(self, checkpoint: Checkpoint, faces: Faces, state: dict) -> None:
-        """Put the net where the checkpoint was written."""
+        """Restore the net as it was when the checkpoint was written."""
         checkpoint.restore(self.net, state)
         for _, callback in self.net.callbacks_:
             if isinstance(callback, EpochScoring | BatchScoring):
-                callback.on_train_begin(self.net, X=faces, y=None)  # reads the best so far
+                callback.on_train_begin(self.net, X=faces, y=None)  # it reads the best score so far
 
     @torch.inference_mode()
     def _check_answers(self, faces: Faces) -> None:
-        """Raise if the last step, whose loss nobody has seen, has ruined the weights."""
+        """Raise if the last step, whose loss was not computed, has ruined the weights."""
         some = faces.pixels(np.arange(min(len(faces), 16)))
         if not self.ready().model(some).isfinite().all():
             raise ValueError(
@@ -217,23 +217,23 @@ class Trainer:
     def _end(self, faces: Faces) -> None:
         net, history = self.net, self.net.history
         net.notify("on_train_end", X=faces, y=None)
-        # skorch's Checkpoint(load_best=True) takes the history of the best epoch back too.
+        # skorch's Checkpoint(load_best=True) also resets the history to the best epoch.
         net.history = history
-        # A kept net is copied, and callbacks need not be copyable.
+        # A net that is kept will be copied, and callbacks need not be copyable.
         net.callbacks = net.callbacks_ = []
         if self.settings.checkpoint:
             self.settings.checkpoint.remove()
 
     def _work(self, faces: Faces) -> float:
-        """Return what a batch costs: faces times pixels times weights."""
+        """Return the cost of a batch: faces times pixels times weights."""
         n_weights = sum(weights.numel() for weights in self.net.module_.parameters())
         n_pixels = math.prod(self._trained.recipe.image_shape)
         return min(self.net.batch_size, len(faces)) * n_pixels * n_weights
 
     def epochs(self) -> dict[str, list]:
-        """Return what the last `train` recorded, a list of one value an epoch under each name.
+        """Return what the last `train` recorded: for each name a list with one value per epoch.
 
-        Numbers, bools and texts that callbacks recorded are among it, NaN in epochs that lack them.
+        Numbers, bools and texts that callbacks recorded are included; NaN fills epochs without one.
         """
         names = {
             "train_loss": "train_loss",
@@ -254,7 +254,7 @@ class Trainer:
         }
 
     def _callbacks(self, steps: int, progress: Progress, others: Sequence[Callback]) -> list:
-        """Return all callbacks in their order: the checkpoint, last, stores what the rest did."""
+        """Return all callbacks in order; the checkpoint is last, to store what the others did."""
         settings, callbacks = self.settings, []
         if settings.schedule is not None:
             peak, epochs = settings.learning_rate, settings.max_epochs
@@ -274,7 +274,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of the history as a pickle and a table hold it well."""
+    """Return a value of the history in a form that suits pickles and tables."""
     if isinstance(value, np.generic):
         return value.item()
     return value if _is_plain(value) else np.nan
@@ -283,7 +283,7 @@ def _plain(value: Any) -> Any:
 def _make_net(
     predictor: FacePredictor, settings: Settings, teachers: Sequence[FacePredictor]
 ) -> FaceNet:
-    """Build a net, with a fresh optimiser, that trains the predictor's model in place."""
+    """Build a net with a fresh optimiser that trains the predictor's model in place."""
     model, device = predictor.model, settings.device
     model.freeze(settings.freeze)
     model.autocast = _autocast_dtype(settings.precision, device)
@@ -313,10 +313,10 @@ def _make_net(
 
 
 def _give_generator(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Let the layers draw from `generator` whose class has an attribute of this name."""
+    """Set `generator` in all layers whose class has an attribute of this name."""
     for layer in model.modules():
         if hasattr(type(layer), "generator"):
-            layer.generator = generator  # type: ignore[assignment]  # no tensor, as others are
+            layer.generator = generator  # type: ignore[assignment]  # not a tensor
 
 
 def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:

@@ -14,15 +14,15 @@ from torch.optim.lr_scheduler import (
 
 
 class Schedule(NamedTuple):
-    """How the learning rate moves.
+    """How the learning rate changes.
 
     Attributes
     ----------
     policy : class
         Of `torch.optim.lr_scheduler`.
     options : callable
-        Called as ``options(peak, epochs, steps)``, the last being the number of steps of the
-        whole training; returns arguments of `skorch.callbacks.LRScheduler`.
+        Called as ``options(peak, epochs, steps)``, where `steps` is that of the whole training.
+        Returns arguments for `skorch.callbacks.LRScheduler`.
     needs_validation : bool
         Whether it follows validation accuracy.
     """

@@ -11,24 +11,25 @@ from torch import Tensor
 from ..model import FaceModel, FacePredictor
 from ..normalize import FaceNormalizer, Normalize
 
-#: Methods of `FaceNormalizer` that can be undone once an image has been augmented.
+#: Methods of `FaceNormalizer` that can be undone after an image was augmented.
 _AFFINE = {"scale", "dataset"}
 
 
 class Teachers:
     """Trained networks, one of which predicts each batch (Beyer et al., 2022).
 
-    They see each face as the student does: augmented, and blended with another. This is not a
-    module, since a criterion moves its modules to another device and sets them to training mode.
+    They see each face as the student does: augmented, and blended with another. This class is not a
+    module, because skorch would move a module of the criterion to another device and set it to
+    training mode.
 
     Parameters
     ----------
     predictors : sequence of FacePredictor
-        Trained. They are left as they are.
+        Trained networks, which are not changed.
     student : FacePredictor
-        Its normaliser and its device decide how they are asked.
+        Its normaliser and its device decide how the teachers are called.
     rng : numpy Generator
-        Draws which one answers.
+        Chooses the teacher of each batch.
 
     Raises
     ------
@@ -50,12 +51,12 @@ class Teachers:
 
     @torch.no_grad()
     def log_probabilities(self, view: Tensor, low: torch.dtype | None) -> Tensor:
-        """Return what one teacher answers, (B, 1, H, W) -> (B, n_classes).
+        """Return the predictions of one teacher, (B, 1, H, W) -> (B, n_classes).
 
         Parameters
         ----------
         view : Tensor
-            As the student's network sees it.
+            Faces as the student's network sees them.
         low : torch.dtype or None
             Low precision to multiply in; None is float32.
         """
@@ -67,12 +68,12 @@ class Teachers:
 def renormalizer(
     student: FaceNormalizer | None, teacher: FaceNormalizer | None
 ) -> Callable[[Tensor], Tensor]:
-    """Return what turns a view that the student has normalised into one for the teacher.
+    """Return a function that turns a view normalised for the student into one for the teacher.
 
     Raises
     ------
     ValueError
-        If there is nothing that does.
+        If that is impossible.
     """
     ways = [None if part is None else part.method for part in (student, teacher)]
     if ways[0] == ways[1] and ways[0] not in _AFFINE:
@@ -92,7 +93,7 @@ def _words(method: str | None) -> str:
 
 
 def _model(predictor: FacePredictor, device: torch.device) -> FaceModel:
-    """Return the teacher's model on the student's device: itself, or a copy of it."""
+    """Return the teacher's model on the student's device: the model itself or a copy."""
     if predictor.device == device:
         return predictor.model
     return predictor.moved(device).model

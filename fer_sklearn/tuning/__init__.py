@@ -1,4 +1,4 @@
-"""Tuning: a table of what to search, and a search that Optuna drives.
+"""Tuning: a table of parameters to search, and a search that Optuna drives.
 
 `search_space` also works with scikit-learn's searches and in your own objective.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @cache
 def this_machine() -> str:
-    """Return a name of what process numbers belong to: this boot and, in a container, its own."""
+    """Return a name of the set of process numbers: this boot and, in a container, its own set."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}:{os.readlink('/proc/self/ns/pid')}"
@@ -19,8 +19,8 @@ def this_machine() -> str:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process of this machine runs."""
-    if os.name == "nt":  # there a signal of 0 would end the process
+    """Tell whether a process of this machine is running."""
+    if os.name == "nt":  # on Windows signal 0 would end the process
         return True
     try:
         os.kill(pid, 0)

@@ -25,8 +25,8 @@ _TITLES = {
 def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> dict:
     """Plot the results of a study; needs matplotlib (``pip install "fer-sklearn[plot]"``).
 
-    The scores carry the name of what was scored: "accuracy", or the `scoring` of the search;
-    "score" if that is a function, or if a study of Optuna does not name its metric.
+    The axes are labelled with the name of the score: "accuracy", or the `scoring` of the search. It
+    is "score" if `scoring` is a function, or if a study of Optuna does not name its metric.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
         raise ValueError(f"Unknown kinds {sorted(unknown)}. Known: {', '.join(_PLOTS)}.")
     score = _score_name(study)
     study = getattr(study, "study_", study)
-    # Optuna sets a style for all figures to come: the context takes it back.
+    # Optuna sets a style for all later figures: the context resets it.
     with warnings.catch_warnings(), plt.rc_context():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # Optuna's default from 5.0 on; the one before fails where all scores are equal.
+        # Optuna's default since 5.0; the earlier one fails if all scores are equal.
         options = {"importance": {"evaluator": PedAnovaImportanceEvaluator()}}
         axes = {
             kind: getattr(plots, _PLOTS[kind])(study, target_name=score, **options.get(kind, {}))
@@ -74,7 +74,7 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
 
 def _score_name(study) -> str:
     """Return what the values of a study are."""
-    if hasattr(study, "scoring"):  # a search; an estimator's own score is its accuracy
+    if hasattr(study, "scoring"):  # a search; the default score of a classifier is accuracy
         scoring = "accuracy" if study.scoring is None else study.scoring
         return scoring if isinstance(scoring, str) else "score"
     return (study.metric_names or ["score"])[0]
@@ -87,15 +87,15 @@ def _tidy_history(axes, title):
 
 
 def _tidy_importance(axes, title):
-    """Let names of parameters fit, which Optuna lets run over the edge."""
-    axes[0].set_title(title, loc="left")  # where Optuna's is
+    """Make the names of parameters fit; Optuna lets them run over the edge."""
+    axes[0].set_title(title, loc="left")  # where Optuna puts it
     axes[0].set(xlabel="importance", ylabel="")
-    axes[0].get_legend().remove()  # it names the one colour that there is
+    axes[0].get_legend().remove()  # a legend of a single colour
     axes[0].figure.set_layout_engine("constrained")
 
 
 def _tidy_parallel(axes, title):
-    """Likewise; twin axes know no layout engine."""
+    """Likewise; layout engines do not support twin axes."""
     axes[0].set_title(title, y=1.03)
     figure = axes[0].figure
     figure.set_size_inches(2 + len(figure.axes), 5.5)
@@ -103,7 +103,7 @@ def _tidy_parallel(axes, title):
 
 
 def _tidy_slices(axes, title):
-    """Give each axis a few ticks that do not run into each other, and long names several lines."""
+    """Give each axis a few ticks that do not overlap, and break long names into lines."""
     from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     figure = axes[0].figure
@@ -114,7 +114,7 @@ def _tidy_slices(axes, title):
         ax.set_xlabel(ax.get_xlabel().replace("__", "__\n"))
         points = ax.collections[0].get_offsets()[:, 0]
         if ax.get_xscale() == "log":
-            # In full: a range below a decade has hardly a power of ten to put a tick at.
+            # In full: a range of less than a decade contains hardly any power of ten.
             ax.xaxis.set_major_locator(FixedLocator(_log_ticks(*ax.get_xlim())))
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             ax.xaxis.set_minor_formatter(NullFormatter())
@@ -126,7 +126,7 @@ def _tidy_slices(axes, title):
 
 
 def _log_ticks(low, high, most=4) -> list:
-    """Return round numbers within the range, at most so many."""
+    """Return a limited number of round numbers within the range."""
     from matplotlib.ticker import MaxNLocator
 
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)

@@ -13,7 +13,7 @@ from ._trials import ERROR, FOLDS, N_FAILED, draw
 
 
 def make_cv_results(trials, space, n_splits: int) -> dict:
-    """Return a row for each trial that is over, in the order of their numbers."""
+    """Return a row for each finished trial, in the order of their numbers."""
     trials = [trial for trial in trials if trial.state.is_finished()]
     params = [_params(space, trial) for trial in trials]
     folds = np.full((len(trials), n_splits, 3), np.nan)
@@ -40,7 +40,7 @@ def make_cv_results(trials, space, n_splits: int) -> dict:
 
 
 def best_index(results: dict, trials) -> int:
-    """Return the row of the best score, the first of equals.
+    """Return the row of the best score; of equal scores the first.
 
     Raises
     ------

@@ -40,7 +40,7 @@ from ._study import SeededSampler, WorstQuarterPruner, in_memory, open_study, qu
 from ._trials import Task, open_and_work, reports_epochs, work
 from ._workers import counted_trials
 
-#: Parameters of an estimator that leave its scores as they are.
+#: Parameters of an estimator that do not change its scores.
 _ASIDE = {"callbacks", "checkpoint", "device", "n_jobs", "verbose"}
 #: Backends of joblib whose workers see this machine's temporary files.
 _LOCAL = {"LokyBackend", "MultiprocessingBackend", "SequentialBackend", "ThreadingBackend"}
@@ -60,15 +60,15 @@ class FERSearchCV(BaseSearchCV):
         Usually a `FERClassifier`; any estimator works, without reports by epoch.
     space : SearchSpace, dict, callable or None, default=None
         What to search: a dict of Optuna distributions by parameter, a function that draws the
-        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``, or
-        the space of the network if that is "hybrid" or "vit". For a pretrained network it leaves
-        out the network's shape and takes a fifth of the learning rates. It leaves out augmentation
-        that `augment` disables. For a `FERClassifier` in a Pipeline it has the names of the
+        parameters of a trial, or a `SearchSpace`. None is ``search_space("fast")``, or the space of
+        the network if that is "hybrid" or "vit". This default leaves out augmentation that
+        `augment` disables. For a pretrained network it leaves out the network's shape and divides
+        the learning rates by five. For a `FERClassifier` in a Pipeline it uses the names of the
         Pipeline. A function must draw the same values again from a finished trial; it may raise
         `optuna.TrialPruned`.
     n_trials : int or None, default=20
-        Total number of trials of the study, those of earlier runs and other processes included.
-        None: until `timeout`.
+        Total number of trials of the study, including those of earlier runs and other processes.
+        None continues until `timeout`.
     timeout : float or None, default=None
         Seconds after which no new trial begins.
     cv : int, splitter, iterable or "hold-out", default="hold-out"
@@ -77,14 +77,14 @@ class FERSearchCV(BaseSearchCV):
     scoring : str, callable or None, default=None
         As in `GridSearchCV`, one metric; None is the estimator's `score`.
     sampler : optuna sampler or None, default=None
-        None is TPE, seeded by `random_state` and the rank of the trial among those that count.
-        Another is copied. In a search that continues it starts from the beginning, and each of
+        None is TPE, seeded by `random_state` and the rank of the trial among those that count. Any
+        other sampler is copied. If a search is continued, it starts from the beginning, and each of
         several workers seeds its own copy.
     pruner : optuna pruner or None, default=None
         None prunes a trial that is among the worst quarter of the finished ones at the same epoch
-        or fold, once 5 have finished, but not in the first third of the epochs: before a one-cycle
-        schedule is at its peak, scores say little about the end, and they are noisy until late.
-        ``optuna.pruners.NopPruner()`` never prunes.
+        or fold. It begins after 5 finished trials, and not in the first third of the epochs: before
+        a one-cycle schedule reaches its peak, scores say little about the end, and they are noisy
+        until late. ``optuna.pruners.NopPruner()`` never prunes.
     storage : str, path-like, optuna storage or None, default=None
         Where the study is stored: a journal file (``runs/study.log``), a URL
         (``sqlite:///study.db``) or Optuna's object. A search that was stopped continues from there,
@@ -96,7 +96,7 @@ class FERSearchCV(BaseSearchCV):
         Workers, each with its own trials, through joblib; as in `GridSearchCV`,
         ``joblib.parallel_config`` decides where. Workers on other machines need a `storage`
         that all of them can reach. If a process is killed, the other workers end too; the search
-        restarts them, twice at most.
+        restarts them, at most twice.
     refit : bool, default=True
         Whether to fit `best_estimator_` on all faces.
     error_score : "raise" or float, default=nan
@@ -203,9 +203,9 @@ class FERSearchCV(BaseSearchCV):
         y : array-like of shape (n_samples,)
             Labels.
         **params
-            As in `GridSearchCV`: ``groups`` is passed to the splitter, so that faces of one
-            group stay on one side, the rest to the estimator's `fit`, or whatever metadata
-            routing says; arrays of n_samples values, as `sample_weight`, are cut as X is.
+            As in `GridSearchCV`: ``groups`` is passed to the splitter, so that faces of one group
+            stay on one side; the rest goes to the estimator's `fit`, unless metadata routing says
+            otherwise. Arrays of n_samples values, such as `sample_weight`, are split like X.
 
         Returns
         -------
@@ -220,7 +220,7 @@ class FERSearchCV(BaseSearchCV):
         TypeError
             If a value of the dict `space` is not an Optuna distribution.
         OSError
-            If the storage cannot be written: before any training, unless the disk gets full later.
+            If the storage cannot be written: before any training, unless the disk fills up later.
         """
         self._validate_params()
         if self.n_trials is None and self.timeout is None:
@@ -258,7 +258,7 @@ class FERSearchCV(BaseSearchCV):
         return self
 
     def get_metadata_routing(self):
-        """Return who asks for which metadata, as of `GridSearchCV`."""
+        """Return the metadata routing, as `GridSearchCV` does."""
         with_splitter = copy.copy(self)
         with_splitter.cv = self._given_cv()
         return super(FERSearchCV, with_splitter).get_metadata_routing()
@@ -288,7 +288,7 @@ class FERSearchCV(BaseSearchCV):
         )
 
     def _settle_space(self, base):
-        """Return the space to search, its names and ranges checked."""
+        """Check the names and ranges of the space to search, and return it."""
         if isinstance(self.space, Mapping):
             check_ranges(self.space)
         space = usual_space(base) if self.space is None else self.space
@@ -334,7 +334,7 @@ class FERSearchCV(BaseSearchCV):
         return study
 
     def _fingerprint(self, task) -> str:
-        """Return what tells this search from others whose scores mean something else."""
+        """Return what distinguishes this search from others whose scores mean something else."""
         space = vars(task.space) if isinstance(task.space, SearchSpace) else task.space
         data = task.X, task.y, task.splits, task.fit_params, task.score_params
         return fingerprint([task.base, self.scoring, space], _ASIDE, data)
@@ -373,7 +373,7 @@ class FERSearchCV(BaseSearchCV):
 
 
 def _shared_storage(folder):
-    """Return a journal in `folder`, which the workers on this machine share."""
+    """Return a journal in `folder` that the workers on this machine share."""
     backend = type(get_active_backend()[0]).__name__
     if backend not in _LOCAL:
         raise ValueError(
@@ -385,7 +385,7 @@ def _shared_storage(folder):
 
 
 def _refuse_processes() -> None:
-    """Raise if workers are processes: each would work on a copy of a storage in memory."""
+    """Raise if workers are processes: each would have its own copy of a storage in memory."""
     if not getattr(get_active_backend()[0], "supports_sharedmem", False):
         raise ValueError(
             "storage is an InMemoryStorage: every worker process would have its own copy. "

@@ -12,7 +12,7 @@ from scipy.stats import loguniform, randint, uniform
 
 Range = CategoricalDistribution | FloatDistribution | IntDistribution
 
-#: A learning rate means something else under each optimiser: {optimizer: range}.
+#: Learning rates of different optimisers have different scales: {optimizer: range}.
 _RATES = {
     "muon": FloatDistribution(0.01, 0.1, log=True),
     "adamw": FloatDistribution(5e-4, 1e-2, log=True),
@@ -48,7 +48,8 @@ _ACCURATE: dict[str, Range] = {
     "plain_fraction": FloatDistribution(0.0, 0.3),
     "augment__erase": FloatDistribution(0.0, 1.0),
 }
-#: Eight heads, the default, share each of the last widths. SGD suits no transformer.
+#: Each of the last widths is a multiple of eight, the default number of heads. SGD does not suit
+#: transformers.
 _HYBRID: dict[str, Range] = {
     **_ACCURATE,
     "widths": CategoricalDistribution(("32-64-128", "48-96-192", "64-128-256")),
@@ -70,7 +71,7 @@ _REPORT: dict[str, Range] = {
     "class_balance": CategoricalDistribution((None, "oversample")),
     **_AUGMENT,
 }
-#: {preset: ranges, and whose learning rates are searched if "optimizer" is not}
+#: {preset: (ranges, optimiser whose learning rates are searched if "optimizer" is not)}
 _TABLES = {
     "fast": (_FAST, "muon"),
     "accurate": (_ACCURATE, "muon"),
@@ -88,15 +89,15 @@ class SearchSpace:
     Parameters
     ----------
     ranges : dict of {str: optuna distribution}
-        Names as `set_params` takes them. Categories of "widths" are written "64-128-256",
-        since Optuna stores plain values only; they come out as tuples.
+        Names as `set_params` takes them. Categories of "widths" are written "64-128-256", because
+        Optuna stores only plain values; they are converted to tuples.
     learning_rates : dict of {str: FloatDistribution} or None, default=None
         Range of "learning_rate" under each "optimizer".
     optimizer : str, default="muon"
-        Whose learning rates are searched if "optimizer" is not.
+        The optimiser whose learning rates are searched if "optimizer" is not.
     """
 
-    #: What the names of the classifier's parameters begin with: ``classify__`` within a Pipeline.
+    #: Prefix of the classifier's parameters: ``classify__`` within a Pipeline.
     prefix = ""
 
     def __init__(
@@ -112,7 +113,7 @@ class SearchSpace:
 
     @property
     def names(self) -> list[str]:
-        """The parameters searched."""
+        """The parameters that are searched."""
         return [*self.ranges, *([self._rate] if self.learning_rates else [])]
 
     def __call__(self, trial) -> dict:
@@ -135,7 +136,7 @@ class SearchSpace:
         return self.params(drawn)
 
     def params(self, drawn: Mapping) -> dict:
-        """Return what `set_params` takes for what Optuna stored, as ``study.best_params``.
+        """Convert what Optuna stored, such as ``study.best_params``, for `set_params`.
 
         Parameters
         ----------
@@ -149,7 +150,7 @@ class SearchSpace:
         return {name.split("[")[0]: plain(name, value) for name, value in drawn.items()}
 
     def only(self, *names: str) -> SearchSpace:
-        """Return the space of these parameters alone.
+        """Return the space of only these parameters.
 
         Raises
         ------
@@ -176,7 +177,7 @@ class SearchSpace:
         return self._with(optimizer=optimizer)
 
     def for_step(self, step: str, augment: str | None = None) -> SearchSpace:
-        """Return the space of a classifier that is part of another estimator, as of a Pipeline.
+        """Return the space of a classifier that is part of another estimator, such as a Pipeline.
 
         Parameters
         ----------
@@ -203,7 +204,7 @@ class SearchSpace:
         return self._with(ranges=ranges, prefix=f"{step}__{self.prefix}")
 
     def with_rates_times(self, factor: float) -> SearchSpace:
-        """Return the space with all learning rates times `factor`, as for fine-tuning."""
+        """Return the space with all learning rates multiplied by `factor`, as for fine-tuning."""
         rates = self.learning_rates and {
             name: FloatDistribution(range_.low * factor, range_.high * factor, log=range_.log)
             for name, range_ in self.learning_rates.items()
@@ -213,9 +214,9 @@ class SearchSpace:
     def distributions(self) -> dict[str, Range]:
         """Return Optuna's distributions by parameter, without the optimiser.
 
-        For ``study.ask(fixed_distributions=...)``; `params` makes parameters of what the trial
-        has then. Calling the space is more: it searches the optimiser with a learning rate
-        to match.
+        They are for ``study.ask(fixed_distributions=...)``; `params` then converts what the trial
+        has drawn. Calling the space does more: it searches the optimiser together with its learning
+        rate.
         """
         table = {name: range_ for name, range_ in self.ranges.items() if name != self._chooser}
         if self.learning_rates:
@@ -232,7 +233,7 @@ class SearchSpace:
         Parameters
         ----------
         n_values : int, default=3
-            Number of values of each range. A grid over many parameters gets huge: see `only`.
+            Number of values in each range. A grid over many parameters becomes huge: see `only`.
         """
         return self._tables(lambda name, range_: _to_values(name, range_, n_values))
 
@@ -265,7 +266,7 @@ class SearchSpace:
     def _tables(self, convert) -> list[dict]:
         chooser, rate = self._chooser, self._rate
         common = {n: convert(n, r) for n, r in self.ranges.items() if n != chooser}
-        optimizers: Any = self.ranges.get(chooser)  # choices, as no other range has names
+        optimizers: Any = self.ranges.get(chooser)  # choices: no other range has names
         if not self.learning_rates:
             return [{**common, **({chooser: list(optimizers.choices)} if optimizers else {})}]
         if optimizers is None:
@@ -295,7 +296,7 @@ def search_space(preset: str = "fast") -> SearchSpace:
     Raises
     ------
     ValueError
-        If there is no such preset.
+        If the preset is unknown.
 
     Examples
     --------
@@ -365,7 +366,7 @@ def _steps(range_) -> np.ndarray:
 
 
 def _snapped(value: float, range_) -> int | float:
-    """Return the value of the range that is next to `value`."""
+    """Return the value of the range that is nearest to `value`."""
     if range_.step is not None:
         value = range_.low + round((value - range_.low) / range_.step) * range_.step
     return int(value) if isinstance(range_, IntDistribution) else float(f"{value:.6g}")

@@ -15,23 +15,23 @@ from ..normalize import FaceNormalizer
 from ..training import FINE_TUNING_RATE
 from ._space import SearchSpace, search_space
 
-#: Networks with a space of their own name: their layers are not those of the other ones.
+#: Networks with their own space, of the same name, because their layers differ from the others.
 _WITH_A_SPACE = ("hybrid", "vit")
 
 
 def parts_of(estimator, kind: type) -> dict[str, Any]:
-    """Return the parts of this class by the parameter that holds them; "" is the whole."""
+    """Return the parts of this class by the parameter that holds them; "" is the estimator."""
     parts = {"": estimator, **estimator.get_params()}
     return {name: part for name, part in parts.items() if isinstance(part, kind)}
 
 
 def usual_space(estimator) -> SearchSpace:
-    """Return the space of its network without what an estimator has fixed or leaves to others.
+    """Return the space of an estimator's network, without what it has fixed or leaves to others.
 
     Raises
     ------
     ValueError
-        If the estimator has no `FERClassifier`, or several.
+        If the estimator contains no `FERClassifier`, or several.
     """
     classifiers = parts_of(estimator, FERClassifier)
     if len(classifiers) != 1:
@@ -54,13 +54,13 @@ def usual_space(estimator) -> SearchSpace:
 
 
 def _augmenter_of(estimator, step: str, classifier: FERClassifier) -> str | None:
-    """Return the parameter that holds the augmenter whose strengths count; None if none does."""
+    """Return the parameter that holds the augmenter whose strengths count, or None."""
     own = f"{step}__augment" if step else "augment"
     if isinstance(classifier.augment, FaceAugmenter):
         return own
     if classifier.augment == "off":
         return None
-    # The faces have the settings of the step that they went through last.
+    # The faces carry the settings of the last step that they went through.
     steps = [name for name in parts_of(estimator, FaceAugmenter) if name]
     if steps:
         return steps[-1]
@@ -79,7 +79,7 @@ def check_ranges(space: Mapping) -> None:
 
 
 def names_of(space: Mapping | Callable) -> list[str]:
-    """Return the names that a space draws; a function says them only when it draws."""
+    """Return the names that a space draws; those of a function are known only when it draws."""
     if isinstance(space, SearchSpace):
         return space.names
     return list(space) if isinstance(space, Mapping) else []
@@ -88,7 +88,7 @@ def names_of(space: Mapping | Callable) -> list[str]:
 def check_names(space: Mapping | Callable, estimator) -> None:
     """Raise if a name of the space is not a parameter of the estimator."""
     names, known = names_of(space), _known(estimator)
-    # A part that is searched itself may bring parameters that the present one lacks.
+    # If a part itself is searched, it may have parameters that the present one lacks.
     replaced = tuple(f"{name}__" for name in names)
     unknown = [
         name
@@ -108,7 +108,7 @@ def check_names(space: Mapping | Callable, estimator) -> None:
 
 
 def _known(estimator) -> list[str]:
-    """Return all parameters, those of parts that are None too, which `set_params` makes."""
+    """Return all parameters, including those of parts that are None, which `set_params` creates."""
     full = clone(estimator)
     for classifier in parts_of(full, FERClassifier).values():
         for part, usual in {"augment": FaceAugmenter(), "normalize": FaceNormalizer()}.items():

@@ -10,14 +10,14 @@ from ..datasets import duplicate_groups
 
 
 class HoldOut(GroupsConsumerMixin):
-    """One split: a part of the faces to validate on, none of which has a copy among the rest.
+    """A single split; no face of the validation part has a copy in the rest.
 
     Parameters
     ----------
     test_size : float, default=0.1
-        Part of the faces to validate on, at most half; rounded to one part of a whole number.
+        Share of the faces to validate on, at most half; rounded to 1 / n with a whole number n.
     random_state : int or None, default=0
-        Decides which faces.
+        Decides which faces are chosen.
 
     Raises
     ------
@@ -35,15 +35,15 @@ class HoldOut(GroupsConsumerMixin):
         return f"HoldOut(test_size={self.test_size}, random_state={self.random_state})"
 
     def split(self, X, y, groups=None):
-        """Yield one pair of row numbers: to train on and to validate on.
+        """Yield one pair of row numbers: those to train on and those to validate on.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
-            Labels; their shares are kept as far as groups allow.
+            Labels; the shares of the classes are kept as far as groups allow.
         groups : array-like of shape (n_samples,) or None, default=None
-            What must stay together; None: exact copies.
+            Faces of one group stay together; None: exact copies stay together.
         """
         groups = duplicate_groups(X) if groups is None else groups
         folds = StratifiedGroupKFold(

@@ -21,15 +21,15 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from ._machine import runs, this_machine
 
-#: Seconds after which a wait for a journal's lock is told, and after which the lock is broken.
+#: Seconds of waiting for a journal's lock before a warning, and before the lock is broken.
 TOLD, BROKEN = 3.0, 30.0
-#: Longest pauses, in seconds, between attempts to open a database that others create.
+#: Longest pauses, in seconds, between attempts to open a database that others are creating.
 PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
-#: How every record of a journal begins.
+#: The beginning of every record of a journal.
 _RECORD = b'{"op_code":'
-#: Codes of errors that say that there is no room: on the disk, for this user, for this file.
+#: Error codes for a lack of room: on the disk, for this user, for this file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-#: What databases say of tables and rows that another process is just creating.
+#: Words in errors about tables and rows that another process is creating at this moment.
 _RACE = re.compile("already exists|locked|unique|duplicate", re.IGNORECASE)
 
 
@@ -37,18 +37,18 @@ class StorageError(OSError):
     """The journal of a study cannot be written."""
 
 
-#: Errors of a storage, which say nothing of the trial that meets them.
+#: Errors of a storage. They say nothing about the trial in which they occur.
 FAULTS = (StorageError, StorageInternalError)
 
 
 def open_storage(storage) -> BaseStorage | str | None:
-    """Return what Optuna takes: a path becomes a journal file; a URL or an object stays.
+    """Return a storage for Optuna: a path becomes a journal file; URLs and objects stay.
 
     Raises
     ------
     ValueError
-        If it is a path of another kind than ``.log`` or ``.journal``, or the file there is
-        damaged or no journal.
+        If the path does not end in ``.log`` or ``.journal``, or the file is damaged or is not a
+        journal.
     OSError
         If the file cannot be written.
     """
@@ -67,7 +67,7 @@ def open_storage(storage) -> BaseStorage | str | None:
 
 @contextmanager
 def faults_named(storage):
-    """Let errors of a database in the block say which one it is.
+    """Add the name of the database to its errors in the block.
 
     Raises
     ------
@@ -81,9 +81,10 @@ def faults_named(storage):
 
 
 def patiently(create: Callable[[], optuna.Study], url: str) -> optuna.Study:
-    """Create a study in a database, again if others create its tables at this moment.
+    """Create a study in a database; try again if others are creating its tables at this moment.
 
-    Optuna looks for each table and then creates it; who does so in between fails.
+    Optuna looks for each table and then creates it. It fails if another process creates the table
+    in between.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def patiently(create: Callable[[], optuna.Study], url: str) -> optuna.Study:
             longest = next(pauses, None)
             if longest is None or not _is_race(error):
                 raise _out_of_reach(url, error) from error
-        # Random, or those that met once would meet again.
+        # Random, or processes that collided once would collide again.
         time.sleep(np.random.default_rng().uniform(longest / 2, longest))
 
 
@@ -115,23 +116,23 @@ def _out_of_reach(storage, error: Exception) -> OSError:
 
 
 def _shown(storage) -> str:
-    """Return what an error says of a storage: no password."""
+    """Return the storage as errors show it, without a password."""
     shown = storage if isinstance(storage, str) else type(storage).__name__
     shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", shown)
     return f"storage={shown!r}"
 
 
 def _is_race(error: Exception) -> bool:
-    # Optuna asserts that the version of the tables is there, which is written last.
+    # Optuna asserts that the version of the tables exists, but it is written last.
     return isinstance(error, AssertionError) or bool(_RACE.search(f"{error} {error.__cause__}"))
 
 
 class JournalLock(JournalFileOpenLock):
-    """The lock of a journal; its holder finds and leaves complete lines.
+    """The lock of a journal; while it is held, the file has only complete lines.
 
-    A full disk or a crash may leave half a record at the end. The next record would be appended
-    to that half, and no process could read the file any more. Optuna's own lock also waits
-    silently, and for ever if it is a link that leads nowhere.
+    A full disk or a crash may leave half a record at the end. The next record would be appended to
+    that half, and no process could read the file any more. Optuna's own lock also waits silently,
+    and forever if it is a broken link.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ class JournalLock(JournalFileOpenLock):
         self._own: tuple[int, int] | None = None
 
     def acquire(self) -> bool:
-        """Wait for the lock, take it, and cut off half a line that is there."""
+        """Wait for the lock, take it, and remove half a line at the end of the file."""
         while not self._take():
             self._wait()
         try:
@@ -157,7 +158,7 @@ class JournalLock(JournalFileOpenLock):
         return True
 
     def release(self) -> None:
-        """Cut off half a line of one's own, and give the lock back, unless others broke it."""
+        """Remove half a line of this process and release the lock, unless others broke it."""
         if self._mark() != self._own:
             return
         try:
@@ -170,18 +171,18 @@ class JournalLock(JournalFileOpenLock):
             file = os.open(self.lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return False
-        with suppress(OSError):  # on a full disk it stays empty, and others wait longer for it
+        with suppress(OSError):  # on a full disk it stays empty, and others wait longer
             os.write(file, f"{this_machine()} {os.getpid()}".encode())
         os.close(file)
         self._own = self._mark()
         return True
 
     def _wait(self) -> None:
-        """Wait while the same lock is there; break it when its holder is dead, or must be."""
+        """Wait while the same lock exists; break it if its holder is dead or it takes too long."""
         start, mark, told, pause = time.monotonic(), self._mark(), False, 0.001
         while mark is not None and self._mark() == mark:
             waited = time.monotonic() - start
-            # A holder writes the lock first and has it for milliseconds: a second look is enough.
+            # Holders write the lock first and keep it for milliseconds: a second look is enough.
             if waited > BROKEN or (waited > 0.1 and self._holder_is_dead()):
                 self._break(mark)
                 return
@@ -192,19 +193,19 @@ class JournalLock(JournalFileOpenLock):
             pause = min(2 * pause, 0.2)
 
     def _holder_is_dead(self) -> bool:
-        """Tell whether the lock is of a process of this machine that runs no more."""
+        """Tell whether the lock is of a process of this machine that has ended."""
         try:
             machine, _, pid = Path(self.lock).read_text().rpartition(" ")
-        except (OSError, UnicodeDecodeError):  # released by now, or a link of an older version
+        except (OSError, UnicodeDecodeError):  # already released, or a link of an older version
             return False
         return machine == this_machine() and pid.isdecimal() and not runs(int(pid))
 
     def _break(self, mark: tuple[int, int]) -> None:
-        if self._mark() == mark:  # else others were faster, and this is their lock
+        if self._mark() == mark:  # otherwise others were faster, and this is their lock
             Path(self.lock).unlink(missing_ok=True)
 
     def _mark(self) -> tuple[int, int] | None:
-        """Return what tells this lock file from later ones of this name."""
+        """Return what distinguishes this lock file from later ones of the same name."""
         try:
             status = os.lstat(self.lock)
         except FileNotFoundError:
@@ -252,7 +253,7 @@ class Journal(JournalFileBackend):
 
 
 def cut_half_line(path: str) -> int:
-    """Cut off what is behind the last line feed of a file; return how many bytes it was."""
+    """Remove everything after the last line feed of a file; return the number of bytes."""
     with open(path, "rb+") as file:
         end = file.seek(0, os.SEEK_END)
         if not end:
@@ -270,7 +271,7 @@ def _open_journal(storage) -> JournalStorage:
     path = Path(storage).expanduser().absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     backend = Journal(path, storage)
-    # First: of a file that is no journal nothing must be cut off.
+    # First: a file that is not a journal must not be changed.
     _check_records(path, storage)
     try:
         return JournalStorage(backend)
@@ -305,7 +306,7 @@ def _no_journal(storage, why: str) -> ValueError:
 
 
 def _unwritable(storage, error: OSError) -> OSError:
-    """Return the error that names the storage and, if that is short, the room on its disk."""
+    """Return an error that names the storage and, if its disk is nearly full, the free space."""
     where = f" ({error.filename})" if error.filename else ""
     message = f"storage={str(storage)!r} cannot be written: {error.strerror or error}{where}."
     if error.errno in _FULL:

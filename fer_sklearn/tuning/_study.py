@@ -16,12 +16,12 @@ from ._workers import WORKER, counted_trials, free_draw
 
 
 def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.Study:
-    """Create the study, or open the one that is there.
+    """Create the study, or open the existing one.
 
     Raises
     ------
     ValueError
-        If the study that is there is one of another search.
+        If the existing study belongs to another search.
     OSError
         If the storage cannot be written.
     """
@@ -42,7 +42,7 @@ def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.
 
 
 def _check_study(study: optuna.Study, fingerprint: str) -> None:
-    """Sign a new study; raise if it is one whose scores mean something else."""
+    """Sign a new study; raise if the scores of an existing one mean something else."""
     way_out = "Set a study_name of its own, or delete the storage to start again."
     if study.directions != [StudyDirection.MAXIMIZE]:
         found = ", ".join(direction.name.lower() for direction in study.directions)
@@ -50,7 +50,8 @@ def _check_study(study: optuna.Study, fingerprint: str) -> None:
             f"The study {study.study_name!r} in this storage has the directions [{found}]: "
             f"FERSearchCV maximises one score. {way_out}"
         )
-    # The trials first: a search that begins beside this one signs the study before its trials.
+    # Read the trials first: a search that starts at the same time signs the study before its
+    # trials.
     trials = counted_trials(study)
     known = study.user_attrs.get("fingerprint")
     if known not in (None, fingerprint):
@@ -72,7 +73,7 @@ def _check_study(study: optuna.Study, fingerprint: str) -> None:
 
 
 def _is_foreign(trial: FrozenTrial, signed: bool) -> bool:
-    """Tell whether no search made this trial; one that has just begun may not be signed yet."""
+    """Tell whether no search made this trial; one that has just begun may still be unsigned."""
     if WORKER in trial.user_attrs or trial.state == TrialState.WAITING:
         return False
     return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or not signed
@@ -89,7 +90,7 @@ def in_memory(study: optuna.Study) -> optuna.Study:
 
 @contextmanager
 def quiet():
-    """Keep Optuna from reporting every study and trial: results and warnings say it too."""
+    """Stop Optuna from logging every study and trial: results and warnings say the same."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(verbosity, optuna.logging.ERROR))
     try:
@@ -99,10 +100,10 @@ def quiet():
 
 
 class SeededSampler(BaseSampler):
-    """TPE whose draws depend only on the seed and on the number of the draw in the study.
+    """TPE whose draws depend only on the seed and the number of the draw in the study.
 
     So a study that was stopped continues as if it had not been stopped, and processes that share a
-    study and a seed do not draw the same points.
+    study and a seed draw different points.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ class SeededSampler(BaseSampler):
         self._inner: dict[int, BaseSampler] = {}
 
     def draw_of(self, number: int) -> int:
-        """Return which draw the trial of this number has."""
+        """Return the number of the draw that this trial has."""
         return self._draws[number]
 
     def before_trial(self, study, trial):
@@ -139,15 +140,15 @@ class SeededSampler(BaseSampler):
 class WorstQuarterPruner(BasePruner):
     """Prune trials that are among the worst quarter of the finished ones at the same step.
 
-    Optuna's `PercentilePruner` uses the best value of a trial so far, so that one lucky epoch hides
-    a bad mean over folds.
+    Optuna's `PercentilePruner` uses the best value of a trial so far, so one lucky epoch hides a
+    bad mean over folds.
 
     Parameters
     ----------
     n_warm_up : int, default=0
-        Steps before which no trial is ended.
+        No trial is pruned before this step.
     n_startup : int, default=5
-        Trials that have to be finished first.
+        Number of trials that have to be finished first.
     """
 
     def __init__(self, n_warm_up: int = 0, n_startup: int = 5) -> None:

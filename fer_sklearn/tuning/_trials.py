@@ -26,7 +26,7 @@ from ._storage import FAULTS, faults_named
 from ._study import open_study, quiet
 from ._workers import Worker, counted_trials
 
-#: Attribute of a trial: its scores and seconds, fold by fold.
+#: Attribute of a trial: its scores and seconds, by fold.
 FOLDS = "folds"
 #: Attributes of a trial: why it failed, and how many of its folds did.
 ERROR, N_FAILED = "error", "failed_folds"
@@ -46,13 +46,13 @@ class Task:
     score_params: dict
     by_epoch: bool
     error_score: str | float
-    networks: list = field(default_factory=list)  # their arrival in a worker registers them
+    networks: list = field(default_factory=list)  # unpickling in a worker registers them
     search: object = None
     context: object = None
 
 
 def reports_epochs(estimator) -> bool:
-    """Tell whether validation faces leave the fit of `estimator` as it is.
+    """Tell whether validation faces do not influence the fit of `estimator`.
 
     With early stopping or the plateau schedule they would decide when it ends.
     """
@@ -62,7 +62,7 @@ def reports_epochs(estimator) -> bool:
 
 
 def draw(space, trial) -> dict:
-    """Return the parameters of a trial, which may be one that is over."""
+    """Return the parameters of a trial, which may be a finished one."""
     if isinstance(space, Mapping):
         drawn = {name: suggest(trial, name, range_) for name, range_ in space.items()}
         return {name: plain(name, value) for name, value in drawn.items()}
@@ -70,15 +70,15 @@ def draw(space, trial) -> dict:
 
 
 def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
-    """Be one of several workers."""
-    opening["sampler"].reseed_rng()  # or all would draw the same
-    # In a process of its own Optuna has not been told to be quiet yet.
+    """Work as one of several workers."""
+    opening["sampler"].reseed_rng()  # otherwise all would draw the same
+    # In a new process, Optuna's logging is still on.
     with quiet(), faults_named(storage):
         work(task, open_study(storage, **opening), n_trials, ends, verbose)
 
 
 def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
-    """Take trials until the study has enough, or until the time `ends`."""
+    """Run trials until the study has enough, or until the time `ends`."""
     worker = Worker(study, n_trials, ends)
     catch = () if task.error_score == "raise" else (Exception,)
     with Progress(study, n_trials, verbose) as progress, worker.alive():
@@ -91,20 +91,20 @@ def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
                 if not worker.lost_its_trial():
                     _raise_fault_behind(error)
                     raise
-            # One may pass, as a database that is busy; a second is no accident.
+            # A single fault may be temporary, such as a busy database; a second in a row is not.
             if len(worker.faults) > 1:
                 raise worker.faults[-1]
             progress.update()
 
 
 def _raise_fault_behind(error: Exception) -> None:
-    """Raise the fault of the storage that Optuna hides, which then asserts that a trial ended."""
+    """Raise the fault of the storage behind Optuna's assertion that a trial has ended."""
     if isinstance(error, AssertionError) and isinstance(error.__context__, FAULTS):
         raise error.__context__
 
 
 class Progress:
-    """One bar: trials done of those to do; trial, fold, epoch and the best score beside it."""
+    """A bar of the finished trials; trial, fold, epoch and the best score beside it."""
 
     def __init__(self, study: optuna.Study, n_trials: int | None, verbose: int) -> None:
         self.study = study
@@ -119,12 +119,12 @@ class Progress:
         self.bar.close()
 
     def show(self, **where) -> None:
-        """Say where the trial is."""
+        """Show the current fold and epoch."""
         if not self.bar.disable:
             self.bar.set_postfix(where | self._best())
 
     def update(self) -> None:
-        """Count the trials that are over, those of other workers too."""
+        """Count the finished trials, including those of other workers."""
         if not self.bar.disable:
             self.bar.n = sum(trial.state.is_finished() for trial in counted_trials(self.study))
             self.bar.set_postfix(self._best())
@@ -135,14 +135,14 @@ class Progress:
 
 
 def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Trial) -> float:
-    """Run a trial, if it is still wanted; say what its end means for the study."""
+    """Run a trial, if it is still needed; return its score, or raise what its end means."""
     n_splits = len(task.splits)
     try:
         if not worker.claim(trial):
             raise optuna.TrialPruned
         with subtask(task.context, "trial", task.search, max_subtasks=n_splits) as context:
             score = _evaluate(task, trial, progress, context)
-    # What lies with the storage or the user says nothing of the parameters: another trial is due.
+    # Faults of the storage and interrupts say nothing about the parameters: another trial is due.
     except FAULTS as error:
         worker.faults.append(error)
         with suppress(Exception):
@@ -163,7 +163,7 @@ def _objective(task: Task, worker: Worker, progress: Progress, trial: optuna.Tri
 
 
 def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
-    """Keep with the trial why it failed, and warn."""
+    """Store the reason of the failure with the trial, and warn."""
     reason = f"{type(error).__name__}: {error}"
     trial.set_user_attr(ERROR, reason)
     if task.error_score != "raise":
@@ -172,22 +172,22 @@ def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
 
 
 def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> float:
-    """Return the mean score over the folds; report it after each of them."""
+    """Return the mean score over the folds; report it after each fold."""
     params = draw(task.space, trial)
     epochs = getattr(task.base, "max_epochs", 1)
     scores: list[float] = []
     for fold, (train, valid) in enumerate(task.splits):
         progress.show(trial=trial.number, fold=f"{fold + 1}/{len(task.splits)}")
-        # A drawn value may be an estimator: each fold gets its own, fitted by no other.
+        # A drawn value may be an estimator: each fold gets its own unfitted clone.
         estimator = clone(task.base).set_params(**clone(params, safe=False))
 
-        # Steps have to mean the same in all trials: epochs are reported where all have as many.
+        # Steps must mean the same in all trials: epochs are reported only if all have as many.
         by_epoch = fold == 0 and "max_epochs" not in params and reports_epochs(estimator)
         tell = _teller(trial, progress) if by_epoch and task.by_epoch else None
         with subtask(context, "fold", task.search, runs=estimator):
             scores.append(_score_fold(task, estimator, train, valid, trial, tell))
 
-        # Steps of folds follow those of epochs. After the last no time is left to save.
+        # Steps of folds follow those of epochs. After the last fold, pruning saves no time.
         trial.report(float(np.mean(scores)), epochs + fold)
         if fold + 1 < len(task.splits) and trial.should_prune():
             raise optuna.TrialPruned
@@ -195,7 +195,7 @@ def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> f
 
 
 def _teller(trial: optuna.Trial, progress: Progress) -> Callable:
-    """Return what is done after each epoch of the first fold."""
+    """Return the function that is called after each epoch of the first fold."""
 
     def tell(net) -> None:
         epoch, accuracy = len(net.history), net.history[-1, "valid_acc"]
@@ -215,9 +215,9 @@ def _score_fold(
     trial: optuna.Trial,
     tell: Callable | None,
 ) -> float:
-    """Return the score of one fold, and keep it and its seconds with the trial.
+    """Return the score of one fold, and store it and its seconds with the trial.
 
-    A fit that fails raises, or has the score `error_score` if that is a number.
+    A fit that fails raises, or scores `error_score` if that is a number.
     """
     clock = [time.perf_counter()]
     try:
@@ -225,14 +225,14 @@ def _score_fold(
     except (optuna.TrialPruned, *FAULTS):
         raise
     except Exception as error:
-        # Without a number for this fold the mean would be one over other folds: the trial fails.
+        # Without a number for this fold the mean would be over fewer folds: the trial fails.
         if task.error_score == "raise" or not np.isfinite(task.error_score):
             raise
         _note(error, task, trial)
         trial.set_user_attr(N_FAILED, trial.user_attrs.get(N_FAILED, 0) + 1)
         score = float(task.error_score)
 
-    # The clock lacks the end of a fit that failed.
+    # A fit that failed has no end time in `clock`.
     start, fitted = (*clock, time.perf_counter())[:2]
     seconds = [fitted - start, time.perf_counter() - fitted]
     folds = trial.user_attrs.get(FOLDS, [])
@@ -248,9 +248,9 @@ def _fit_and_score(
     tell: Callable | None,
     clock: list[float],
 ) -> float:
-    """Fit on one side of a split and score on the other; note in `clock` when the fit is over.
+    """Fit on one side of a split and score on the other; note the end of the fit in `clock`.
 
-    `tell` is called after every epoch, if the validation faces can be looked at in the fit.
+    `tell` is called after every epoch, if the fit may see the validation faces.
     """
     X_train, y_train = _safe_split(estimator, task.X, task.y, train)
     X_valid, y_valid = _safe_split(estimator, task.X, task.y, valid, train)
@@ -263,7 +263,7 @@ def _fit_and_score(
     estimator.fit(*((X_train,) if y_train is None else (X_train, y_train)), **fit_params)
     clock.append(time.perf_counter())
 
-    # Not the accuracy of the last epoch: the scorer may be another one, and prediction has views.
+    # Not the accuracy of the last epoch: the scorer may differ, and prediction uses views.
     judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
     score_params = _check_method_params(task.X, task.score_params, valid)
     return float(task.scorer(estimator, *judged, **score_params))

@@ -14,13 +14,13 @@ from optuna.trial import TrialState
 
 from ._machine import runs, this_machine
 
-#: Seconds between two signs of life of a worker, and without one until it counts as dead.
+#: Seconds between two signs of life of a worker, and without one before it counts as dead.
 BEAT, GRACE = 5.0, 60.0
-#: Attributes of the study: that a trial does not count, and when a worker was last alive.
+#: Attributes of the study: which trials do not count, and when a worker was last alive.
 _VOID, _BEAT = "void:", "worker:"
-#: Attributes of a trial: who works on it, and which of the sampler's seeds is its own.
+#: Attributes of a trial: its worker, and the number of its draw of the sampler.
 WORKER, DRAW = "worker", "draw"
-#: Names of the workers of this process that are at work now.
+#: Names of the workers of this process that are working now.
 _AT_WORK: set[str] = set()
 #: Study and number of trials that a worker of this process began and could not sign.
 _UNSIGNED: set[tuple[str, int]] = set()
@@ -33,9 +33,9 @@ class Worker:
     ----------
     study : optuna.Study
     n_trials : int or None
-        How many trials the study shall have in all, those of other workers included.
+        How many trials the study should have in total, including those of other workers.
     ends : float or None
-        Time after which no trial begins.
+        Time after which no new trial begins.
     """
 
     def __init__(self, study: optuna.Study, n_trials: int | None, ends: float | None) -> None:
@@ -44,7 +44,7 @@ class Worker:
         self.ends = ends
         self.name = f"{this_machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.claimed: int | None = None
-        self.faults: list[Exception] = []  # of the storage, in trials one after another
+        self.faults: list[Exception] = []  # faults of the storage, in consecutive trials
         self._beats: dict[str, tuple[object, float]] = {}
 
     @contextmanager
@@ -54,7 +54,7 @@ class Worker:
 
         def beat():
             while True:
-                with suppress(Exception):  # a storage that is busy, or away: the next may pass
+                with suppress(Exception):  # the storage is busy or away: the next sign may succeed
                     self.study.set_user_attr(_BEAT + self.name, time.time())
                 if stop.wait(BEAT):
                     return
@@ -70,9 +70,9 @@ class Worker:
             thread.join()
 
     def has_work(self) -> bool:
-        """Tell whether the study needs another trial; wait while that may yet turn out.
+        """Tell whether the study needs another trial; wait while that is undecided.
 
-        It may while others are at work: one that dies leaves its trial to us.
+        It is undecided while others are working: if one dies, its trial has to be run again.
         """
         while self.ends is None or time.time() < self.ends:
             self._bury()
@@ -85,7 +85,7 @@ class Worker:
         return False
 
     def _needs_one(self) -> bool:
-        """Tell whether a trial is missing, or waits for somebody to run it."""
+        """Tell whether trials are missing, or one is waiting to be run."""
         if self.n_trials is None:
             return True
         return len(self._counted()) < self.n_trials or self._any(TrialState.WAITING)
@@ -94,7 +94,7 @@ class Worker:
         return any(trial.state == state for trial in self._counted()[: self.n_trials])
 
     def claim(self, trial: optuna.Trial) -> bool:
-        """Sign a trial; False if others were faster and the study has enough without it."""
+        """Sign a trial; False if others were faster and the study has enough trials without it."""
         self.claimed = trial.number
         self._sign(trial)
         ahead = sum(other.number < trial.number for other in self._counted())
@@ -108,16 +108,16 @@ class Worker:
             trial.set_user_attr(WORKER, self.name)
             if hasattr(self.study.sampler, "draw_of"):
                 trial.set_user_attr(DRAW, self.study.sampler.draw_of(trial.number))
-        except Exception:  # a full disk, say
+        except Exception:  # for example, a full disk
             _UNSIGNED.add((self.study.study_name, trial.number))
             raise
 
     def lost_its_trial(self) -> bool:
-        """Tell whether others took this worker for dead, and gave up what it works on."""
+        """Tell whether others declared this worker dead and gave up its trial."""
         return self.claimed is not None and f"{_VOID}{self.claimed}" in self.study.user_attrs
 
     def give_up(self, trial, why: str) -> None:
-        """Let a trial count for nothing, so that another takes its place."""
+        """Mark a trial as not counted, so that another takes its place."""
         self.study.set_user_attr(f"{_VOID}{trial.number}", why)
 
     def _counted(self) -> list:
@@ -137,13 +137,13 @@ class Worker:
                     self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _is_alive(self, worker: str, beat) -> bool:
-        """Tell whether a worker's process runs or, if that cannot be seen, its sign changes.
+        """Tell whether a worker's process runs or, if that is unknown, whether its sign changes.
 
-        Clocks of machines differ: only this one's tells how long a sign has been the same.
+        Clocks of machines differ, so the age of a sign is measured by this machine's clock.
         """
         machine, _, pid = worker.rpartition(":")[0].rpartition(":")
         if machine == this_machine():
-            # A search of this process that ended in an error leaves a trial, not a dead process.
+            # After an error, a search of this process leaves a trial, but not a dead process.
             if int(pid) == os.getpid():
                 return worker in _AT_WORK
             if not runs(int(pid)):
@@ -156,21 +156,21 @@ class Worker:
 
 
 def counted_trials(study: optuna.Study) -> list:
-    """Return the trials but those that a dead worker left, or that were too many."""
+    """Return the trials without those of dead workers and without surplus ones."""
     attrs = study.user_attrs
     trials = study.get_trials(deepcopy=False)
     return [trial for trial in trials if f"{_VOID}{trial.number}" not in attrs]
 
 
 def free_draw(study: optuna.Study, number: int) -> int:
-    """Return which draw of the sampler a trial is to have: the first that no trial has.
+    """Return the draw of the sampler for a new trial: the first that no trial has.
 
-    A trial that does not count leaves its draw to the next one, which so repeats it; without
-    such trials it is the trial's number.
+    A trial that does not count leaves its draw to the next trial, which repeats it. Without such
+    trials the draw is the trial's number.
     """
     trials = counted_trials(study)
     taken = {trial.user_attrs[DRAW] for trial in trials if DRAW in trial.user_attrs}
     free = (draw for draw in range(len(trials) + 1) if draw not in taken)
-    # Others that have not signed theirs yet: the earlier trial takes the earlier draw.
+    # Others may not have signed their draw yet: the earlier trial takes the earlier draw.
     ahead = sum(trial.number < number and DRAW not in trial.user_attrs for trial in trials)
     return next(draw for i, draw in enumerate(free) if i == ahead)
