@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,8 @@ def to_gray(images: np.ndarray) -> np.ndarray:
 
 
 def _rgb_to_gray(images: np.ndarray) -> np.ndarray:
+    if images.dtype.kind == "b":  # as numbers the grays between would be floats, of some range
+        images = np.where(images, np.uint8(255), np.uint8(0))
     if images.dtype != np.uint8:
         return images @ (_LUMA / 65536).astype(np.result_type(images.dtype, np.float32))
     gray = np.empty(images.shape[:3], dtype=np.uint8)
@@ -145,12 +148,15 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
     Raises
     ------
     ValueError
-        If `image_shape` is not a pair or has another number of pixels, or if rows long
-        enough to be faces are not square.
+        If `image_shape` is not a pair of whole numbers or has another number of pixels, or if rows
+        long enough to be faces are not square.
     """
     if image_shape is not None:
-        if len(image_shape) != 2:
-            raise ValueError(f"image_shape must be (height, width), got {image_shape!r}.")
+        if len(image_shape) != 2 or not all(map(_is_side, image_shape)):
+            raise ValueError(
+                "image_shape must be (height, width), whole numbers of pixels above 0, got "
+                f"{image_shape!r}."
+            )
         height, width = image_shape
         if height * width != n_features:
             raise ValueError(
@@ -176,6 +182,10 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         stacklevel=4,
     )
     return 1, n_features
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0  # type: ignore[operator]  # numbers.Integral compares with int
 
 
 def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -228,10 +230,11 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     def _check_pixel_range(self):
         if self.pixel_range == "auto":
             return
-        if len(self.pixel_range) != 2 or not self.pixel_range[0] < self.pixel_range[1]:
+        numbers = all(isinstance(end, Real) and np.isfinite(end) for end in self.pixel_range)
+        if len(self.pixel_range) != 2 or not numbers or self.pixel_range[0] >= self.pixel_range[1]:
             raise ValueError(
-                "pixel_range must be 'auto' or (black, white) with black < white, got "
-                f"{self.pixel_range!r}."
+                "pixel_range must be 'auto' or (black, white), finite numbers with black < white, "
+                f"got {self.pixel_range!r}."
             )
 
     def __sklearn_tags__(self):

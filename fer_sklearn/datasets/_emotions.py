@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._forms import check_labels
+
 
 class Emotion(NamedTuple):
     """One emotion in the vocabularies that datasets use."""
@@ -166,6 +168,7 @@ def convert_emotions(labels, *, source="name", target="name"):
     """
     _check_vocabulary("source", source, _VOCABULARIES)
     _check_vocabulary("target", target, ("name", "fer2013", "ferplus"))
+    check_labels(labels, "labels")
     labels, inverse = np.unique(np.asarray(labels), return_inverse=True)
     found = [getattr(_look_up(label, source), target) for label in labels.tolist()]
     if None in found:

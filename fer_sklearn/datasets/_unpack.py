@@ -59,9 +59,13 @@ def open_packed(path: Path, names: tuple[str, ...]) -> Iterator[io.BufferedReade
 
 
 def _packing(path: Path, head: bytes) -> str:
-    """Return the ending that a file should have, by its first bytes, else the one that it has."""
+    """Return the ending that a file should have, by its first bytes, else the one that it has.
+
+    Browsers unpack some files while they download them, and leave the name as it was.
+    """
     found = (ending for magic, ending in _MAGIC.items() if head.startswith(magic))
-    return next(found, path.suffix.lower())
+    is_text = head[:1] and head.isascii() and head.decode().isprintable()
+    return next(found, "" if is_text else path.suffix.lower())
 
 
 class _Guarded(io.RawIOBase):

@@ -13,6 +13,7 @@ from torch import nn
 
 from .._globals import build_aside, build_seeded
 from .._images import PixelValues, match_pixel_range
+from .._state import as_python
 from ..networks import build_network
 from ..normalize import FaceNormalizer
 from ._face_model import FaceModel
@@ -42,8 +43,8 @@ class Recipe:
     image_shape: tuple[int, int]
 
     def __post_init__(self) -> None:
-        # A list of widths is not equal to a tuple of the same, and JSON knows no arrays.
-        object.__setattr__(self, "params", _plain_widths(self.params))
+        # A list of widths is not equal to a tuple of the same, and JSON knows nothing of NumPy's.
+        object.__setattr__(self, "params", as_python(_plain_widths(self.params)))
 
     def build(
         self, normalizer: FaceNormalizer | None, augment: nn.Sequential | None = None
