@@ -81,7 +81,7 @@ def as_array(X: Any) -> np.ndarray:
     ValueError
         If X is something else: says how to make faces of it.
     """
-    _refuse_no_faces(X)
+    refuse_no_faces(X)
     if isinstance(X, list | tuple):
         X = [_as_face(face, row) for row, face in enumerate(X)]
     if np.ma.is_masked(X):
@@ -133,7 +133,14 @@ def _named(X: Any) -> str:
     return "None" if X is None else type(X).__name__
 
 
-def _refuse_no_faces(X: Any) -> None:
+def refuse_no_faces(X: Any) -> None:
+    """Raise if X is plainly something else than several faces: None, a path, a dict, one image.
+
+    Raises
+    ------
+    ValueError
+        Says how to make faces of it.
+    """
     if isinstance(X, str | bytes | os.PathLike):
         way_out = f"Read the image first: X = fer_sklearn.datasets.{_OPEN}."
     elif isinstance(X, Mapping):
@@ -313,18 +320,29 @@ def check_labels(y: Any, name: str = "y") -> None:
         )
     if labels.ndim != 1 or labels.dtype.kind not in "Of":
         return
+    refuse_missing(labels, name)
+    kinds = {isinstance(label, str): label for label in labels}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
+            f"Make them texts: [str(label) for label in {name}]."
+        )
+
+
+def refuse_missing(labels: np.ndarray, name: str) -> None:
+    """Raise if one of an array of labels is NaN, None or the like; `name` is what they are called.
+
+    Raises
+    ------
+    ValueError
+        Counts them, and says how to leave them out.
+    """
     missing = np.array([_is_missing(label) for label in labels], dtype=bool)
     if missing.any():
         raise ValueError(
             f"Input {name} contains NaN or None: {missing.sum()} of {len(labels)} faces have no "
             f"label, the first of them in row {missing.argmax()}. Leave them out: known = "
             f"pandas.notna({name}), X = X[known], {name} = {name}[known]."
-        )
-    kinds = {isinstance(label, str): label for label in labels}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
-            f"Make them texts: [str(label) for label in {name}]."
         )
 
 

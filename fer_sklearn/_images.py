@@ -6,14 +6,22 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 
-from ._forms import EXPECTED, as_array, check_table, head_of, is_table, refuse_other_size
+from ._forms import (
+    EXPECTED,
+    as_array,
+    check_table,
+    head_of,
+    is_table,
+    refuse_no_faces,
+    refuse_other_size,
+)
 
 #: Fewer pixels than 8 x 8 cannot show a face: rows of so few numbers are plain
 #: features, whose range is their own and which are not augmented.
@@ -80,8 +88,9 @@ def refuse_colour(X: Any) -> None:
     Raises
     ------
     ValueError
-        Says how to pass one image, or how to drop the alpha channel.
+        Says how to pass one image, or how to drop the alpha channel; or X holds no faces at all.
     """
+    refuse_no_faces(X)
     if is_table(X):
         X = head_of(X)
     if hasattr(X, "__array_interface__"):  # arrays, and Pillow's images
@@ -152,7 +161,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         long enough to be faces are not square.
     """
     if image_shape is not None:
-        if len(image_shape) != 2 or not all(map(_is_side, image_shape)):
+        if len(image_shape) != 2 or not all(map(is_side, image_shape)):
             raise ValueError(
                 "image_shape must be (height, width), whole numbers of pixels above 0, got "
                 f"{image_shape!r}."
@@ -184,7 +193,8 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
     return 1, n_features
 
 
-def _is_side(value: Any) -> bool:
+def is_side(value: Any) -> bool:
+    """Tell whether a value can be a number of pixels."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value > 0  # type: ignore[operator]  # numbers.Integral compares with int
 
 
@@ -258,6 +268,25 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
     return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))
 
 
+def as_numbers(X: Any) -> np.ndarray:
+    """Return an array-like as an array of numbers: cells that are objects become floats.
+
+    Tables with nullable columns hold such cells, and arrays that were made of them.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers.
+    """
+    array = np.asarray(X)
+    if array.dtype.kind != "O":
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{EXPECTED}, got objects that are no numbers: {error}.") from error
+
+
 class PixelValues:
     """Type of the pixel values of some faces and, measured once, their extremes.
 
@@ -298,6 +327,7 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
     faces; for rows too short to be faces it is the smallest and the largest value.
     """
     if pixel_range != "auto":
+        check_range(pixel_range)
         if values.dtype == np.uint8 and tuple(pixel_range) == (0, 1):
             raise ValueError(
                 "pixel_range=(0, 1) is for floats: bytes are measured from 0 to 255. Leave "
@@ -335,6 +365,23 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
         "pixel_range=(black, white), or, behind a FaceNormalizer in a Pipeline, "
         "normalize='upstream'."
     )
+
+
+def check_range(pixel_range: Any) -> None:
+    """Raise if a stated range is not one.
+
+    Raises
+    ------
+    ValueError
+        Says what it has to be.
+    """
+    pair = isinstance(pixel_range, tuple | list) and len(pixel_range) == 2
+    numbers = pair and all(isinstance(end, Real) and math.isfinite(end) for end in pixel_range)
+    if not numbers or pixel_range[0] >= pixel_range[1]:
+        raise ValueError(
+            "pixel_range must be 'auto' or (black, white), finite numbers with black < white, "
+            f"got {pixel_range!r}."
+        )
 
 
 def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:
