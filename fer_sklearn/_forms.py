@@ -20,6 +20,7 @@ EXPECTED = (
 _ONE_SHAPE = "Resize them first: X = fer_sklearn.datasets.resize_faces(X, 48)."
 _OPEN = "resize_faces([PIL.Image.open(path) for path in paths], 48)"
 _NUMBERS = re.compile(r"\s*[0-9][0-9.]*([\s,]+[0-9][0-9.]*)+\s*")
+_NUMBER = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*")
 #: Modes of Pillow whose numbers are not gray levels, but can be turned into them.
 _COLOURS = ("1", "P", "RGB", "CMYK", "YCbCr", "HSV")
 
@@ -46,10 +47,30 @@ def check_table(X: Any) -> None:
         raise ValueError(f"{EXPECTED}, got {_named(X)}. Pass X.collect().")
     head = head_of(X)
     if head.dtype.kind not in "iufb" and len(head):
-        names = getattr(X, "column_names", X.columns)
-        for name, cell in zip(names, head[0], strict=False):
-            _refuse_text(cell, f'df["{name}"]')
-            _refuse_nested(cell, f'df["{name}"]')
+        _check_cells(dict(zip(column_names(X), head[0], strict=False)))
+
+
+def column_names(table: Any) -> list:
+    """Return what the columns of a table are called; pyarrow's `columns` are the columns."""
+    return list(getattr(table, "column_names", table.columns))
+
+
+def _check_cells(cells: dict) -> None:
+    """Raise if the first row of a table, by the names of the columns, holds more than numbers."""
+    for name, cell in cells.items():
+        _refuse_nested(cell, f'df["{name}"]')
+    texts = {name: _as_text(cell) for name, cell in cells.items() if isinstance(cell, str | bytes)}
+    for name, text in texts.items():
+        if _holds_levels(text):  # of a whole face, with labels beside it
+            _refuse_text(text, f'df["{name}"]')
+    if texts and len(texts) < len(cells):
+        raise ValueError(
+            f"{EXPECTED}, got a table with texts in the columns {list(texts)[:5]}, of which the "
+            f"first begins with {next(iter(texts.values()))[:20]!r}. Pass the columns of pixels "
+            "alone."
+        )
+    for name, text in texts.items():
+        _refuse_text(text, f'df["{name}"]')
 
 
 def as_array(X: Any) -> np.ndarray:
@@ -60,10 +81,17 @@ def as_array(X: Any) -> np.ndarray:
     ValueError
         If X is something else; the message says how to make faces of it.
     """
-    _refuse_no_faces(X)
+    refuse_no_faces(X)
     if isinstance(X, list | tuple):
         X = [_as_face(face, row) for row, face in enumerate(X)]
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"{EXPECTED}, got an array of which {np.ma.count_masked(X)} values are masked. Pass "
+            "X.filled(0), or leave these faces out."
+        )
     array = _to_numpy(X)
+    if array.dtype.kind in "mMV":
+        raise ValueError(f"{EXPECTED}, got values of dtype {array.dtype}.")
     if array.ndim and array.dtype.kind in "OUST" and array.size:
         name = getattr(X, "name", None) or "pixels"
         _refuse_text(array.flat[0], f'df["{name}"]')
@@ -105,7 +133,14 @@ def _named(X: Any) -> str:
     return "None" if X is None else type(X).__name__
 
 
-def _refuse_no_faces(X: Any) -> None:
+def refuse_no_faces(X: Any) -> None:
+    """Raise if X is plainly something else than several faces: None, a path, a dict, one image.
+
+    Raises
+    ------
+    ValueError
+        Says how to make faces of it.
+    """
     if isinstance(X, str | bytes | os.PathLike):
         way_out = f"Read the image first: X = fer_sklearn.datasets.{_OPEN}."
     elif isinstance(X, Mapping):
@@ -135,16 +170,27 @@ def _as_face(face: Any, row: int) -> Any:
 def _refuse_text(cell: Any, column: str = "") -> None:
     if not isinstance(cell, str | bytes):
         return
-    text = cell.decode(errors="replace") if isinstance(cell, bytes) else cell
-    if _NUMBERS.fullmatch(text[:200].rpartition(" ")[0] or text):
+    text = _as_text(cell)
+    if _holds_levels(text):
         way_out = (
             f"Turn the gray levels into faces: X = fer_sklearn.datasets.parse_pixels({column})"
         )
+    elif _NUMBER.fullmatch(text):
+        way_out = "Turn them into numbers: X = np.asarray(X, dtype=float)"
     else:
         way_out = f"If they are names of files: X = fer_sklearn.datasets.{_OPEN}"
     raise ValueError(
         f"{EXPECTED}, got texts, of which the first begins with {text[:20]!r}. {way_out}."
     )
+
+
+def _as_text(cell: str | bytes) -> str:
+    return cell.decode(errors="replace") if isinstance(cell, bytes) else cell
+
+
+def _holds_levels(text: str) -> bool:
+    """Tell whether a text holds several numbers, as one with the pixels of a face does."""
+    return bool(_NUMBERS.fullmatch(text[:200].rpartition(" ")[0] or text))
 
 
 def _refuse_nested(cell: Any, column: str) -> None:
@@ -257,7 +303,14 @@ def check_labels(y: Any, name: str = "y") -> None:
     """
     if y is None or isinstance(y, str):
         return  # scikit-learn has a message for that
+    if np.ma.is_masked(y):
+        y = np.where(np.ma.getmaskarray(y), None, np.asarray(y, dtype=object))
     labels = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+    if labels.dtype.kind == "T":
+        raise ValueError(
+            f"Expected {name} of a dtype that scikit-learn knows, got {labels.dtype}. Pass "
+            f"{name}.astype(str)."
+        )
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise ValueError(
             f"{name} should be a 1d array, got an array of shape {labels.shape} instead. One-hot "
@@ -267,18 +320,29 @@ def check_labels(y: Any, name: str = "y") -> None:
         )
     if labels.ndim != 1 or labels.dtype.kind not in "Of":
         return
+    refuse_missing(labels, name)
+    kinds = {isinstance(label, str): label for label in labels}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
+            f"Make them texts: [str(label) for label in {name}]."
+        )
+
+
+def refuse_missing(labels: np.ndarray, name: str) -> None:
+    """Raise if one of an array of labels is NaN, None or the like; `name` is what they are called.
+
+    Raises
+    ------
+    ValueError
+        Counts them, and says how to leave them out.
+    """
     missing = np.array([_is_missing(label) for label in labels], dtype=bool)
     if missing.any():
         raise ValueError(
             f"Input {name} contains NaN or None: {missing.sum()} of {len(labels)} faces have no "
             f"label, the first of them in row {missing.argmax()}. Leave them out: known = "
             f"pandas.notna({name}), X = X[known], {name} = {name}[known]."
-        )
-    kinds = {isinstance(label, str): label for label in labels}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
-            f"Make them texts: [str(label) for label in {name}]."
         )
 
 

@@ -6,13 +6,22 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 
-from ._forms import EXPECTED, as_array, check_table, head_of, is_table, refuse_other_size
+from ._forms import (
+    EXPECTED,
+    as_array,
+    check_table,
+    head_of,
+    is_table,
+    refuse_no_faces,
+    refuse_other_size,
+)
 
 #: Fewer pixels than 8 x 8 cannot show a face: rows of so few numbers are plain
 #: features, whose range is their own and which are not augmented.
@@ -79,8 +88,10 @@ def refuse_colour(X: Any) -> None:
     Raises
     ------
     ValueError
-        The message says how to pass one image, or how to drop the alpha channel.
+        The message says how to pass one image, or how to drop the alpha channel. Also if X holds no
+        faces at all.
     """
+    refuse_no_faces(X)
     if is_table(X):
         X = head_of(X)
     if hasattr(X, "__array_interface__"):  # arrays and Pillow images
@@ -130,6 +141,8 @@ def to_gray(images: np.ndarray) -> np.ndarray:
 
 
 def _rgb_to_gray(images: np.ndarray) -> np.ndarray:
+    if images.dtype.kind == "b":  # as numbers the grays between would be floats, of some range
+        images = np.where(images, np.uint8(255), np.uint8(0))
     if images.dtype != np.uint8:
         return images @ (_LUMA / 65536).astype(np.result_type(images.dtype, np.float32))
     gray = np.empty(images.shape[:3], dtype=np.uint8)
@@ -145,12 +158,15 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
     Raises
     ------
     ValueError
-        If `image_shape` is not a pair or has another number of pixels, or if rows long
-        enough to be faces are not square.
+        If `image_shape` is not a pair of whole numbers or has another number of pixels, or if rows
+        long enough to be faces are not square.
     """
     if image_shape is not None:
-        if len(image_shape) != 2:
-            raise ValueError(f"image_shape must be (height, width), got {image_shape!r}.")
+        if len(image_shape) != 2 or not all(map(is_side, image_shape)):
+            raise ValueError(
+                "image_shape must be (height, width), whole numbers of pixels above 0, got "
+                f"{image_shape!r}."
+            )
         height, width = image_shape
         if height * width != n_features:
             raise ValueError(
@@ -176,6 +192,11 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         stacklevel=4,
     )
     return 1, n_features
+
+
+def is_side(value: Any) -> bool:
+    """Tell whether a value can be a number of pixels."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0  # type: ignore[operator]  # numbers.Integral compares with int
 
 
 def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
@@ -248,6 +269,25 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
     return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))
 
 
+def as_numbers(X: Any) -> np.ndarray:
+    """Return an array-like as an array of numbers: cells that are objects become floats.
+
+    Tables with nullable columns hold such cells, and arrays that were made of them.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers.
+    """
+    array = np.asarray(X)
+    if array.dtype.kind != "O":
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{EXPECTED}, got objects that are no numbers: {error}.") from error
+
+
 class PixelValues:
     """The type of the pixel values of some faces, and their extremes, which are measured once.
 
@@ -288,6 +328,7 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
     that are too short to be faces, the range is from the smallest to the largest value.
     """
     if pixel_range != "auto":
+        check_range(pixel_range)
         if values.dtype == np.uint8 and tuple(pixel_range) == (0, 1):
             raise ValueError(
                 "pixel_range=(0, 1) is for floats: bytes are measured from 0 to 255. Leave "
@@ -325,6 +366,23 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
         "pixel_range=(black, white), or, behind a FaceNormalizer in a Pipeline, "
         "normalize='upstream'."
     )
+
+
+def check_range(pixel_range: Any) -> None:
+    """Raise if a stated range is not one.
+
+    Raises
+    ------
+    ValueError
+        Says what it has to be.
+    """
+    pair = isinstance(pixel_range, tuple | list) and len(pixel_range) == 2
+    numbers = pair and all(isinstance(end, Real) and math.isfinite(end) for end in pixel_range)
+    if not numbers or pixel_range[0] >= pixel_range[1]:
+        raise ValueError(
+            "pixel_range must be 'auto' or (black, white), finite numbers with black < white, "
+            f"got {pixel_range!r}."
+        )
 
 
 def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:

@@ -137,7 +137,7 @@ def take_in(
     class_weight = start.class_weight(classes)
     check_class_weight(class_weight, classes)
     weights = make_loss_weights(labels, sample_weight, class_weight)
-    shares = check_shares(label_distribution, len(rows), len(classes))
+    shares = check_shares(label_distribution, len(rows), classes.tolist(), start.meaning)
     return TrainingFaces(
         rows=rows,
         values=PixelValues(rows),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_array
+
+from ._forms import column_names, is_table
 
 
 def find_classes(y: np.ndarray, name: str = "y") -> np.ndarray:
@@ -121,16 +125,33 @@ def _refuse_negative(weights: np.ndarray, class_weight: dict | str | None) -> No
         )
 
 
-def check_shares(distribution: ArrayLike | None, n_faces: int, n_classes: int) -> np.ndarray | None:
+def check_shares(
+    distribution: ArrayLike | None, n_faces: int, classes: list, meaning: Callable[[list], list]
+) -> np.ndarray | None:
     """Return a label distribution as float32 rows that sum to 1; None if there is none.
+
+    Parameters
+    ----------
+    distribution : array-like of shape (n_faces, n_classes) or None
+        The columns of a table are found by their names.
+    n_faces : int
+    classes : list
+        The labels of y, sorted.
+    meaning : callable
+        Returns what they stand for.
 
     Raises
     ------
     ValueError
-        If its shape is wrong, or a row has a negative value or only zeros.
+        If its shape is wrong, a row has a negative value or only zeros, or the columns of a table
+        have other names than the labels.
     """
     if distribution is None:
         return None
+    n_classes = len(classes)
+    if is_table(distribution) and np.shape(distribution) == (n_faces, n_classes):
+        order = _order_of_columns(column_names(distribution), classes, meaning)
+        distribution = np.asarray(distribution)[:, order]
     shares = check_array(distribution, input_name="label_distribution", dtype=np.float64)
     if shares.shape != (n_faces, n_classes):
         raise ValueError(
@@ -145,6 +166,23 @@ def check_shares(distribution: ArrayLike | None, n_faces: int, n_classes: int) -
             "faces out."
         )
     return (shares / totals).astype(np.float32)
+
+
+def _order_of_columns(names: list, classes: list, meaning: Callable[[list], list]) -> list[int]:
+    """Return where a table has the column of each label; names that are numbered say nothing."""
+    said = [str(name) for name in names]
+    for labels in (classes, meaning(classes)):
+        wanted = [str(label) for label in labels]
+        if sorted(said) == sorted(wanted):
+            return [said.index(label) for label in wanted]
+    places = [re.fullmatch(r"\D*(\d+)", name) for name in said]
+    numbers = [int(place[1]) for place in places if place]
+    if numbers == list(range(numbers[0] if numbers else 0, len(names))):
+        return list(range(len(names)))
+    raise ValueError(
+        f"label_distribution has the columns {names}, but the labels are {classes}. Call the "
+        "columns as the labels, or pass an array with a column for each of the sorted labels."
+    )
 
 
 def drop_weightless(index: np.ndarray, weights: np.ndarray | None, codes: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from os import PathLike
 from typing import Any
@@ -12,8 +13,11 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from ._pretrained import read_pretrained
 from .augment import FaceAugmenter
+from .networks import check_arguments
 from .normalize import FaceNormalizer
 
+#: Arguments of a network that no parameter states.
+_OF_THE_FACES = ("n_classes", "image_shape")
 _PARTS = {"augment": FaceAugmenter, "normalize": FaceNormalizer}
 #: Allowed values of each, as an example in the error.
 _EXAMPLES = {
@@ -45,6 +49,30 @@ def check_params(classifier: BaseEstimator) -> None:
             f"the channels of one stage or more, such as (32, 64). Got {widths!r} instead."
         )
     classifier._validate_params()
+    _check_network_params(classifier.network_params or {})
+    _check_callbacks(classifier.callbacks or [])
+
+
+def _check_network_params(params: dict) -> None:
+    unusable = [name for name in params if not isinstance(name, str) or name in _OF_THE_FACES]
+    if unusable:
+        raise InvalidParameterError(
+            "The 'network_params' parameter of FERClassifier must be a dict of further arguments "
+            "of the network, such as {'activation': 'relu'}; n_classes and image_shape are those "
+            f"of the faces. Got {unusable[0]!r} as a name instead."
+        )
+
+
+def _check_callbacks(callbacks: Sequence) -> None:
+    for callback in callbacks:
+        pair = isinstance(callback, tuple) and len(callback) == 2 and isinstance(callback[0], str)
+        one = callback[1] if pair else callback
+        if one is not None and not hasattr(one, "on_epoch_end"):
+            raise InvalidParameterError(
+                "The 'callbacks' parameter of FERClassifier must be a list of skorch callbacks, "
+                "such as [skorch.callbacks.EpochTimer()], or of pairs of a name and a callback. "
+                f"Got {callback!r} in it instead."
+            )
 
 
 def _check_part(part: str, value: Any) -> None:
@@ -63,7 +91,7 @@ def _are_widths(widths: Any) -> bool:
 
 
 def with_parts(classifier: BaseEstimator, params: dict) -> dict:
-    """Return parameters to set, including the parts that they belong to.
+    """Return parameters to set, including the parts and the dict that they belong to.
 
     Parameters
     ----------
@@ -74,11 +102,11 @@ def with_parts(classifier: BaseEstimator, params: dict) -> dict:
     Raises
     ------
     ValueError
-        If a part is a name, because names have no parameters.
+        If a part is a name, because names have no parameters, or the network has no such argument.
     FileNotFoundError
         If the part depends on a pretrained network that does not exist.
     """
-    params = dict(params)
+    params = _with_network_params(classifier, dict(params))
     for part in _PARTS:
         nested = [name for name in params if name.startswith(f"{part}__")]
         stated = params.get(part, getattr(classifier, part))
@@ -92,6 +120,18 @@ def with_parts(classifier: BaseEstimator, params: dict) -> dict:
         if stated is None:
             params[part] = _usual(part, params.get("pretrained", classifier.pretrained))
     return params
+
+
+def _with_network_params(classifier: BaseEstimator, params: dict) -> dict:
+    """Return parameters with a new dict in place of ``network_params__...``."""
+    prefix = "network_params__"
+    nested = {name.removeprefix(prefix): params[name] for name in params if name.startswith(prefix)}
+    if not nested:
+        return params
+    check_arguments(params.get("network", classifier.network), nested)
+    stated = params.get("network_params", classifier.network_params)
+    others = {name: value for name, value in params.items() if not name.startswith(prefix)}
+    return {**others, "network_params": {**(stated or {}), **nested}}
 
 
 def _usual(part: str, pretrained: str | PathLike | None) -> BaseEstimator:

@@ -96,6 +96,21 @@ class Lasting:
         super().__setstate__(state)  # type: ignore[misc]  # of the estimator that has this mixin
 
 
+def as_python(value: Any) -> Any:
+    """Return a parameter with Python's numbers and texts in place of NumPy's, in containers too.
+
+    Grids are often arrays (``np.arange(2, 9)``). Torch and JSON know Python's alone, and those of
+    few bits overflow.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) is dict:
+        return {name: as_python(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(as_python(part) for part in value)
+    return value
+
+
 def defaults_of(cls: type) -> dict:
     """Return the constructor's parameters with their defaults."""
     parameters = inspect.signature(cls).parameters.values()

@@ -68,7 +68,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     dropout : float or None, default=None
         Share of features dropped before the fully connected layers.
     network_params : dict or None, default=None
-        Further arguments of the network, such as ``{"activation": "relu"}`` for "resnet".
+        Further arguments of the network, such as ``{"activation": "relu"}`` for "resnet". One of
+        them is set, and searched, as ``network_params__activation``.
     pretrained : str, path-like or None, default=None
         Start from trained weights instead of random ones (fine-tuning): a file of
         `save_pretrained`, or the name of a pretrained model of the package. The file then decides
@@ -413,8 +414,9 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Factors of each face's loss.
         label_distribution : array-like of shape (n_samples, n_classes) or None, default=None
             How much of each class a face shows, as votes or shares, in the order of the sorted
-            labels; the network learns these shares instead of `y` (Barsoum et al., 2016). `y`
-            still says which class counts as right.
+            labels; a table whose columns are called as the labels may have them in any order. The
+            network learns these shares instead of `y` (Barsoum et al., 2016). `y` still says which
+            class counts as right.
         X_val, y_val : array-like or None, default=None
             Validation faces and labels, shaped as X and y. No faces are then set aside from X.
         teacher : FERClassifier, list of them or None, default=None
@@ -519,10 +521,11 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of `augment` and `normalize` if these are None.
+        """Set parameters, also those of `augment`, `normalize` and the network.
 
         .. versionchanged:: 0.2
-           Parameters of `augment` and `normalize` can be set if these are None.
+           Parameters of `augment` and `normalize` can be set if these are None, and single
+           `network_params`.
 
         Parameters
         ----------
@@ -530,6 +533,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
             As in scikit-learn: ``augment__rotation=5`` sets a parameter of `augment`. If `augment`
             is None, it becomes a `FaceAugmenter` first. If `normalize` is None, it becomes a
             `FaceNormalizer`, with the method of the pretrained network if there is one.
+            ``network_params__heads=4`` sets one of `network_params`, in a new dict.
 
         Returns
         -------
@@ -538,8 +542,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such parameter, or `augment` or `normalize` is a name, which has no
-            parameters.
+            If there is no such parameter, `augment` or `normalize` is a name, which has no
+            parameters, or the network has no such argument.
         FileNotFoundError
             If a parameter of `normalize` is set and `pretrained` names no file.
         """
@@ -628,7 +632,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
             If `path` cannot be written.
         """
         check_is_fitted(self)
-        if not temperature > 0:
+        limits = np.finfo(np.float32)  # in which the weights are divided
+        if not isinstance(temperature, Real) or not limits.tiny <= temperature <= limits.max:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
         asked = self._predictor.asked(
             views=self.predict_augment, precision=self.precision, adjustment=0.0

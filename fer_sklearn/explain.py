@@ -30,7 +30,7 @@ _BATCH = 64
     {
         "classifier": [FERClassifier],
         "X": ["array-like"],
-        "target": ["array-like", str, Real, None],
+        "target": ["array-like", str, Real, np.generic, None],
         "method": [StrOptions({"grad-cam", "occlusion"})],
         "patch_size": [Interval(Integral, 1, None, closed="left"), None],
         "stride": [Interval(Integral, 1, None, closed="left"), None],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,9 @@ from sklearn.metrics import (
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 
 from ._extras import import_pyplot
+from ._forms import check_labels
 from ._report_page import report_page
+from ._state import as_python
 from .datasets._duplicates import groups_and_copies
 
 __all__ = [
@@ -66,7 +68,8 @@ def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
     Raises
     ------
     ValueError
-        If the shapes do not fit together, or a label has no column.
+        If the shapes do not fit together, there are no faces, a label is missing or has no column,
+        or `n_bins` is not above 0.
 
     Examples
     --------
@@ -106,6 +109,8 @@ def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
     0       NaN         NaN      0
     1      0.75        0.75      4
     """
+    if not isinstance(n_bins, Integral) or n_bins < 1:
+        raise ValueError(f"Expected n_bins as a whole number above 0, got {n_bins!r}.")
     y_true, y_proba, labels = _check(y_true, y_proba, labels)
     hits = labels[y_proba.argmax(axis=1)] == y_true
     confidence = y_proba.max(axis=1)
@@ -298,8 +303,9 @@ def evaluation_report(
 def _draw(X, y, sample, random_state):
     """Draw `sample` faces, a number or a share, with the classes in proportion."""
     y = column_or_1d(y)
-    n = sample if isinstance(sample, Integral) else round(sample * len(y))
-    if not 1 <= n <= len(y):
+    is_share = isinstance(sample, Real) and not isinstance(sample, Integral) and 0 < sample <= 1
+    n = round(sample * len(y)) if is_share else sample
+    if not isinstance(n, Integral) or not 1 <= n <= len(y):
         raise ValueError(
             f"sample must be a number of faces, from 1 to the {len(y)} of X, or a share of them "
             f"in (0, 1], got {sample!r}."
@@ -335,7 +341,7 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     Raises
     ------
     ValueError
-        If the three differ in length.
+        If the three differ in length, are of different types or empty, or a label is missing.
 
     Examples
     --------
@@ -344,7 +350,14 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     >>> result.difference, result.only_b, result.p_value
     (0.5, 2, 0.5)
     """
-    y_true, a, b = (column_or_1d(part) for part in (y_true, y_pred_a, y_pred_b))
+    named = {"y_true": y_true, "y_pred_a": y_pred_a, "y_pred_b": y_pred_b}
+    y_true, a, b = (_check_labels(part, name) for name, part in named.items())
+    if len({isinstance(part[0], str) for part in (y_true, a, b)}) > 1:
+        label, *predictions = as_python([y_true[0], a[0], b[0]])
+        raise ValueError(
+            f"Expected labels of one type, got {label!r} as a label and {predictions} as "
+            "predictions."
+        )
     if not len(y_true) == len(a) == len(b):
         raise ValueError(
             f"Expected predictions for the same faces, got {len(y_true)} labels and {len(a)} and "
@@ -407,7 +420,7 @@ def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float
 
 
 def _check(y_true, y_proba, labels):
-    y_true, y_proba = column_or_1d(y_true), np.asarray(y_proba, dtype=np.float64)
+    y_true, y_proba = _check_labels(y_true, "y_true"), np.asarray(y_proba, dtype=np.float64)
     labels = np.unique(y_true) if labels is None else np.asarray(labels)
     if y_proba.shape != (len(y_true), len(labels)):
         raise ValueError(
@@ -418,6 +431,14 @@ def _check(y_true, y_proba, labels):
     if unknown:
         raise ValueError(f"y has the labels {sorted(unknown)}, the classifier {labels.tolist()}.")
     return y_true, _sum_to_one(y_proba), labels
+
+
+def _check_labels(y, name):
+    y = column_or_1d(y)
+    if not len(y):
+        raise ValueError(f"{name} has no labels: there is nothing to evaluate.")
+    check_labels(y, name)
+    return y
 
 
 def _sum_to_one(y_proba):

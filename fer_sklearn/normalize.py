@@ -15,6 +15,7 @@ from ._images import (
     GRAY_RANGE,
     PixelValues,
     as_rows,
+    check_range,
     infer_pixel_range,
     match_pixel_range,
     to_unit,
@@ -177,9 +178,9 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
             "auto", faces are bytes or numbers in [0, 255].
         """
         self._validate_params()
-        self._check_pixel_range()
         if values is None:
             stated = (0, 255) if self.pixel_range == "auto" else self.pixel_range
+            check_range(stated)
             self.pixel_range_ = tuple(float(end) for end in stated)
         else:
             self.pixel_range_ = infer_pixel_range(values, self.pixel_range)
@@ -224,15 +225,6 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     def make_layer(self) -> Normalize:
         """Return the torch layer that does what `transform` does."""
         return Normalize(self.method, self.mean_, self.scale_)
-
-    def _check_pixel_range(self):
-        if self.pixel_range == "auto":
-            return
-        if len(self.pixel_range) != 2 or not self.pixel_range[0] < self.pixel_range[1]:
-            raise ValueError(
-                "pixel_range must be 'auto' or (black, white) with black < white, got "
-                f"{self.pixel_range!r}."
-            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -260,6 +260,13 @@ def test_a_target_may_be_a_number(faces):
     assert_array_equal(of_two, saliency_map(clf, faces.data[:2], [2, 2]))
 
 
+def test_a_target_may_be_a_label_as_the_classifier_has_it(faces):
+    clf = small_classifier(max_epochs=1).fit(faces.data, faces.target == "happy")
+    expected = saliency_map(clf, faces.data[:2], np.array([True, True]))
+    for target in (clf.classes_[1], True):
+        assert_array_equal(saliency_map(clf, faces.data[:2], target), expected)
+
+
 def test_a_stride_beyond_the_patch_is_an_error(fitted, faces):
     with pytest.raises(ValueError, match="stride=6 leaves pixels between"):
         saliency_map(fitted, faces.data[:1], method="occlusion", patch_size=3, stride=6)

@@ -446,6 +446,13 @@ def test_numbers_and_letters_of_other_datasets_are_converted():
         convert_emotions([0], source="raf-db")
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_labels_are_not_converted(missing):
+    labels = pd.Series(["happy", missing])
+    with pytest.raises(ValueError, match="1 of 2 faces have no label, the first of them in row 1"):
+        convert_emotions(labels)
+
+
 # -- join_faces -----------------------------------------------------------------------
 
 
@@ -549,3 +556,20 @@ def test_labels_that_no_two_sources_share_are_an_error():
     assert "glad" in join_faces(sources).target_names
     with pytest.raises(ValueError, match="at least 2 of the 2 sources have, got none"):
         join_faces(sources, min_sources=2)
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "match"),
+    [
+        ("groups", np.arange(3), "has 28 images and 3 groups"),
+        ("usage", ["Training"] * 3, "has 28 images and 3 usages"),
+        ("groups", np.full(28, None), "groups contains NaN or None: 28 of 28"),
+        ("target", pd.Series([None, *["happy"] * 27]), "target contains NaN or None: 1 of 28"),
+        ("target", np.zeros(28, int), "numbers as labels, other sources have names"),
+    ],
+)
+def test_a_source_has_a_value_for_each_image(part, values, match):
+    first, second = make_faces(28, random_state=0), make_faces(28, random_state=1)
+    second[part] = values
+    with pytest.raises(ValueError, match=match):
+        join_faces({"first": first, "second": second})

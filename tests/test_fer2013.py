@@ -232,8 +232,9 @@ def test_what_is_not_fer2013_is_refused(tmp_path, csv):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"holds neither fer2013\.csv"):
         load_fer2013(tmp_path / "empty")
-    with pytest.raises(ValueError, match="usage must be one of Training, Validation"):
-        load_fer2013(csv, usage="training")
+    for usage in ("training", None, 5, [], ["Training", []]):
+        with pytest.raises(ValueError, match="usage must be one of Training, Validation"):
+            load_fer2013(csv, usage=usage)
 
 
 def test_a_split_that_is_not_there_is_an_error(csv, images):

@@ -79,6 +79,7 @@ PACKED = {
     "fer2013.tgz": tarred({**CHALLENGE, "icml_face_data.csv": WHOLE}),
     "fer2013.tar": tarred({"fer2013.csv": WHOLE}, "w"),
     "icml_face_data.csv": zipped({"icml_face_data.csv": WHOLE}),  # as Kaggle's client saves it
+    "icml_face_data.csv.gz": WHOLE,  # as browsers leave what they have unpacked
 }
 
 
@@ -280,6 +281,7 @@ def test_emotions_are_names(emotions, tmp_path):
         pd.Series(list(IMAGES.reshape(N, -1))),
         list(IMAGES.reshape(N, -1) / 1.0),
         IMAGES.reshape(N, -1).tolist(),
+        (text for text in FRAME["pixels"]),
     ],
     ids=[
         "Series",
@@ -291,6 +293,7 @@ def test_emotions_are_names(emotions, tmp_path):
         "rows",
         "float rows",
         "ints",
+        "generator",
     ],
 )
 def test_the_column_of_pixels_is_read(pixels):

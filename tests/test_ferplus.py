@@ -4,8 +4,10 @@ import gzip
 import zipfile
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
-from helpers import small_classifier
+from helpers import probabilities, small_classifier
 from PIL import Image
 from sklearn import config_context
 from sklearn.model_selection import cross_validate
@@ -200,6 +202,37 @@ def test_distributions_travel_by_metadata_routing():
         clf = small_classifier(max_epochs=1).set_fit_request(label_distribution=True)
         result = cross_validate(clf, X, y, cv=2, params={"label_distribution": votes})
     assert len(result["test_score"]) == 2
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, pl.DataFrame])
+def test_columns_of_a_table_of_shares_are_found_by_their_names(form, faces):
+    labels = np.unique(faces.target)
+    shares = np.random.default_rng(0).random((280, 7))
+    names = [*labels[::-1]]
+    expected = small_classifier(max_epochs=1).fit(
+        faces.data, faces.target, label_distribution=shares
+    )
+    table = form(dict(zip(names, shares[:, ::-1].T, strict=True)))
+    unnamed = form({f"column_{at}": column for at, column in enumerate(shares.T)})
+    for given in (table, unnamed):
+        clf = small_classifier(max_epochs=1).fit(faces.data, faces.target, label_distribution=given)
+        np.testing.assert_array_equal(probabilities(clf, faces), probabilities(expected, faces))
+
+
+def test_numbers_as_names_of_shares_are_labels_if_these_are_numbers(faces):
+    codes = np.unique(faces.target, return_inverse=True)[1]
+    shares = np.eye(7)[codes]
+    expected = small_classifier(max_epochs=1).fit(faces.data, codes, label_distribution=shares)
+    table = pd.DataFrame(shares)[[*range(6, -1, -1)]]
+    clf = small_classifier(max_epochs=1).fit(faces.data, codes, label_distribution=table)
+    np.testing.assert_array_equal(probabilities(clf, faces), probabilities(expected, faces))
+
+
+def test_a_table_of_shares_with_other_names_is_an_error(faces):
+    names = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"]
+    votes = pd.DataFrame(np.ones((280, 7)), columns=names)
+    with pytest.raises(ValueError, match=r"columns \['neutral', 'happiness'.*labels are \['angry'"):
+        small_classifier().fit(faces.data, faces.target, label_distribution=votes)
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,13 @@ def test_bad_arrays_are_refused_before_training(make, match, faces):
 
 @pytest.mark.parametrize(
     ("shape", "match"),
-    [((10, 10), "has 100 pixels, but X has 576"), ((24,), r"\(height, width\), got \(24,\)")],
+    [
+        ((10, 10), "has 100 pixels, but X has 576"),
+        ((24,), r"\(height, width\), whole numbers of pixels above 0, got \(24,\)"),
+        ((-24, -24), "above 0"),
+        (("24", "24"), "whole numbers"),
+        ((1152, 0.5), "whole numbers"),
+    ],
 )
 def test_a_shape_that_rows_cannot_have_is_refused(shape, match, faces):
     bad(rows(faces.data), faces.target, ValueError, match, image_shape=shape)

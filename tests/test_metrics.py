@@ -268,3 +268,40 @@ def test_probabilities_in_float32_need_not_sum_to_one_exactly(learned, faces):
     assert got.log_loss == pytest.approx(
         evaluation_report(learned, faces.data, faces.target).log_loss, rel=1e-5
     )
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_labels_are_counted(missing, learned, faces):
+    y = pd.Series(faces.target).mask(np.arange(280) == 7, missing)
+    said = "y_true contains NaN or None: 1 of 280"
+    with pytest.raises(ValueError, match=said):
+        evaluation_report(learned, faces.data, y)
+    with pytest.raises(ValueError, match=said):
+        compare_classifiers(y, faces.target, faces.target)
+    with pytest.raises(ValueError, match="y_pred_b contains NaN or None: 1 of 280"):
+        compare_classifiers(faces.target, faces.target, y)
+
+
+def test_codes_are_not_compared_with_names(faces):
+    codes = np.unique(faces.target, return_inverse=True)[1]
+    with pytest.raises(ValueError, match=r"of one type, got '\w+' as a label and \[\d, \d\]"):
+        compare_classifiers(faces.target, codes, codes)
+
+
+def test_nothing_cannot_be_evaluated():
+    with pytest.raises(ValueError, match="y_true has no labels"):
+        expected_calibration_error([], np.empty((0, 2)), labels=[0, 1])
+    with pytest.raises(ValueError, match="y_true has no labels"):
+        compare_classifiers([], [], [])
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "many", None])
+def test_bins_are_a_whole_number(wrong):
+    with pytest.raises(ValueError, match="n_bins as a whole number above 0, got"):
+        expected_calibration_error([0, 1], [[0.5, 0.5]] * 2, n_bins=wrong)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, "half", 1.5])
+def test_a_sample_is_a_number_or_a_share(wrong, learned, faces):
+    with pytest.raises(ValueError, match="a share of them in"):
+        evaluation_report(learned, faces.data, faces.target, sample=wrong)

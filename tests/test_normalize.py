@@ -60,6 +60,13 @@ def test_shape_is_kept(shape, faces):
     assert FaceNormalizer().fit_transform(X).shape == X.shape
 
 
+def test_black_and_white_colours_mean_what_black_and_white_grays_mean(faces):
+    white = faces.data > 127
+    normalizer = FaceNormalizer("scale").fit(faces.data)
+    colours = normalizer.transform(np.stack([white] * 3, axis=-1))
+    np.testing.assert_array_equal(colours, normalizer.transform(white))
+
+
 def test_rgb_becomes_gray_as_pillow_does(faces):
     rgb = np.stack([faces.data, faces.data[::-1], faces.data // 2], axis=-1)
     gray = np.stack([Image.fromarray(image).convert("L") for image in rgb])
@@ -88,8 +95,9 @@ def test_a_stated_range_is_held_to(faces):
     normalizer = FaceNormalizer(pixel_range=(0, 100)).fit(faces.data // 3)
     with pytest.raises(ValueError, match=r"Expected pixel values in \[0, 100\], got"):
         normalizer.transform(faces.data)
-    with pytest.raises(ValueError, match="black < white"):
-        FaceNormalizer(pixel_range=(1, 0)).fit(faces.data)
+    for wrong in ((1, 0), (0, 255, 1), (0, np.inf), (-np.inf, 0), (0, None), ("0", "255")):
+        with pytest.raises(ValueError, match="finite numbers with black < white, got"):
+            FaceNormalizer(pixel_range=wrong).fit(faces.data)
 
 
 def test_unknown_method_names_the_known_ones(faces):

@@ -49,7 +49,7 @@ def test_a_temperature_is_written_into_the_weights(fitted, faces, tmp_path):
     expected = softmax(2 * plain.decision_function(X), axis=1)
     np.testing.assert_allclose(cool.predict_proba(X), expected, atol=0.01)
     assert np.abs(plain.predict_proba(X) - expected).max() > 0.05
-    for wrong in (0, -1.0, np.nan):
+    for wrong in (0, -1.0, np.nan, np.inf, 1e-300, "2"):
         with pytest.raises(ValueError, match="temperature has to be"):
             fitted.save_pretrained(tmp_path / "x.npz", temperature=wrong)
     assert not (tmp_path / "x.npz").exists()

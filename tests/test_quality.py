@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from PIL import Image, ImageEnhance
 from sklearn.model_selection import GroupKFold
@@ -304,7 +305,8 @@ ONE_IMAGE = {
 @pytest.mark.parametrize("kind", ONE_IMAGE)
 @pytest.mark.parametrize("taker", TAKERS)
 def test_one_colour_image_is_not_taken_for_its_rows(taker, kind):
-    with pytest.raises(ValueError, match=r"got one RGBA? image of shape \(64, 50, .*pass \[image"):
+    said = "Image" if kind == "Pillow" else r"one RGBA? image of shape \(64, 50, "
+    with pytest.raises(ValueError, match=rf"got {said}.*pass \[image"):
         TAKERS[taker](ONE_IMAGE[kind])
 
 
@@ -375,3 +377,68 @@ def test_no_faces_are_nothing_to_complain_of():
     X, y = np.empty((0, 48, 48), np.uint8), np.empty(0, int)
     assert inspect_faces(X, y, split=y).n_faces == 0
     assert len(clean_faces(X, y).kept) == 0
+
+
+# -- what comes in ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1, 255.0])
+@pytest.mark.parametrize("form", ["objects", "nullable table"])
+def test_cells_that_are_objects_are_read_as_their_numbers(form, scale, faces):
+    X = np.concatenate([faces.data[:20], faces.data[:3]]).reshape(23, -1) / scale
+    y = np.concatenate([faces.target[:20], faces.target[:3]])
+    table = pd.DataFrame(X).astype("Int64" if scale == 1 else "Float64")
+    given = X.astype(object) if form == "objects" else table
+    np.testing.assert_array_equal(duplicate_groups(given), duplicate_groups(X))
+    assert clean_faces(given, y).kept.tolist() == clean_faces(X, y).kept.tolist()
+    assert str(inspect_faces(given, y)) == str(inspect_faces(X, y))
+    assert len(clean_faces(faces.data[:20], faces.target[:20], test=given[:4]).data) == 16
+
+
+@pytest.mark.parametrize(
+    ("X", "match"),
+    [(None, "got None"), ("faces.csv", "got str. Read"), ({"data": 1}, "pass .data")],
+)
+def test_what_is_no_faces_is_told_everywhere(X, match):
+    for look in (duplicate_groups, near_pairs, inspect_faces, resize_faces):
+        with pytest.raises(ValueError, match=match):
+            look(X)
+    with pytest.raises(ValueError, match=match):
+        clean_faces(X, ["happy"])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_labels_are_refused(missing, faces):
+    y = pd.Series(faces.target[:20]).mask(np.arange(20) == 7, missing)
+    for look in (clean_faces, inspect_faces):
+        with pytest.raises(ValueError, match=r"1 of 20 faces have no label, .* in row 7"):
+            look(faces.data[:20], y)
+    with pytest.raises(ValueError, match=r"needs y, .* got None"):
+        clean_faces(faces.data[:20], None)
+
+
+@pytest.mark.parametrize("wrong", [0, -1.0, 1.5, np.nan])
+def test_a_correlation_that_no_pair_can_have_is_refused(wrong, faces):
+    for look in (duplicate_groups, inspect_faces):
+        with pytest.raises(ValueError, match=r"min_correlation in \(0, 1\], got"):
+            look(faces.data[:20], near=True, min_correlation=wrong)
+
+
+@pytest.mark.parametrize("wrong", [(0, np.inf), (1, 0), (0, 1, 2), "bytes", None])
+def test_a_range_that_is_none_drops_no_face(wrong, faces):
+    with pytest.raises(ValueError, match="pixel_range must be 'auto' or"):
+        clean_faces(faces.data[:20] / 1.0, faces.target[:20], pixel_range=wrong)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "48", None, (8,), (8, 0), (8, 2.5), True])
+def test_a_size_that_faces_cannot_have_is_refused(size, faces):
+    with pytest.raises(ValueError, match="image_size as a whole number above 0, or two"):
+        resize_faces(faces.data[:2], size)
+
+
+def test_a_table_is_to_be_images_before_it_is_resized(faces):
+    for form in (pd.DataFrame, pl.DataFrame):
+        with pytest.raises(ValueError, match=r"X\.to_numpy\(\)\.reshape\(-1, h, w\)"):
+            resize_faces(form(faces.data[:2].reshape(2, -1)))
+    few = (face for face in faces.data[:2])
+    np.testing.assert_array_equal(resize_faces(few, 12), resize_faces(faces.data[:2], 12))

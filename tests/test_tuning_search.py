@@ -5,12 +5,12 @@ import optuna
 import pytest
 import torch
 from helpers import small_classifier
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
-from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.exceptions import FitFailedWarning, NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from tuning_helpers import LOGISTIC, RANGE, C, rows, search
 
 from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
-from fer_sklearn.tuning import FERSearchCV, search_space
+from fer_sklearn.tuning import FERSearchCV, SearchSpace, search_space
 from fer_sklearn.tuning import _space_for as space_module
 from fer_sklearn.tuning._space_for import check_names, usual_space
 
@@ -93,8 +93,66 @@ def test_the_learning_rates_are_those_of_the_optimizer(faces):
 
 
 def test_values_that_are_no_distributions_are_named(faces):
-    with pytest.raises(TypeError, match=r"'learning_rate', got \[0.01, 0.1\].*Categorical"):
+    said = r"'learning_rate', got \[0.01, 0.1\].*Categorical"
+    with pytest.raises(TypeError, match=said):
         search(space={"learning_rate": [0.01, 0.1]}).fit(faces.data, faces.target)
+    with pytest.raises(TypeError, match=said):
+        SearchSpace({"learning_rate": [0.01, 0.1]})
+
+
+@pytest.mark.parametrize("drawn", [None, 0.5])
+def test_a_function_that_draws_no_dict_is_told(drawn, faces):
+    found = search(LOGISTIC, lambda trial: drawn)
+    said = f"Expected a dict of parameters .*got {drawn}"
+    with pytest.warns(FitFailedWarning, match=said), pytest.raises(ValueError, match=said):
+        found.fit(rows(faces), faces.target)
+
+
+@pytest.mark.parametrize("returned", [np.nan, -np.inf, {"a": 1}, "high", None])
+def test_a_score_that_is_no_finite_number_is_told(returned, faces):
+    found = search(LOGISTIC, C, n_trials=1, scoring=lambda *args: returned)
+    said = "one finite number from the scorer, got"
+    with pytest.warns(FitFailedWarning, match=said), pytest.raises(ValueError, match=said):
+        found.fit(rows(faces), faces.target)
+    found.set_params(error_score=0.25, scoring=lambda *args: np.array([0.5]))
+    assert found.fit(rows(faces), faces.target).best_score_ == 0.5
+
+
+@pytest.mark.parametrize("where", ["storage", "workers"])
+def test_choices_that_no_storage_can_hold_are_told_before_any_trial(where, faces, tmp_path):
+    space = {"augment": CategoricalDistribution((FaceAugmenter(), FaceAugmenter(rotation=0.0)))}
+    how = {"n_jobs": 2} if where == "workers" else {"storage": tmp_path / "study.log"}
+    with pytest.raises(ValueError, match=r"plain values, got FaceAugmenter\(\) for 'augment'"):
+        search(space=space, **how).fit(faces.data, faces.target)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_splitter_that_has_no_splits_is_told(faces):
+    with pytest.raises(ValueError, match=r"no splits.*list\(cv\)"):
+        search(cv=iter(())).fit(faces.data, faces.target)
+
+
+def test_missing_labels_are_told_before_any_trial(faces):
+    y = [None, *faces.target[1:]]
+    with pytest.raises(ValueError, match="1 of 280 faces have no label"):
+        search().fit(faces.data, y)
+
+
+def test_epochs_of_other_estimators_may_be_anything(faces):
+    class Patient(LogisticRegression):
+        def __init__(self, max_epochs=None, C=1.0):
+            super().__init__(C=C, max_iter=1000)
+            self.max_epochs = max_epochs
+
+    assert search(Patient(), C).fit(rows(faces), faces.target).best_score_ > 0
+
+
+def test_pruners_that_look_at_a_part_of_the_trials_work(faces):
+    clf = small_classifier(widths=(8,), max_epochs=3)
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=3)
+    found = search(clf, n_trials=4, pruner=pruner).fit(faces.data, faces.target)
+    drawn = {params["learning_rate"] for params in found.cv_results_["params"]}
+    assert len(drawn) == 4
 
 
 @pytest.mark.parametrize(

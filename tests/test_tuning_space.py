@@ -17,6 +17,7 @@ from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
 from fer_sklearn.networks import NETWORKS
 from fer_sklearn.training import OPTIMIZERS
 from fer_sklearn.tuning import SearchSpace, search_space
+from fer_sklearn.tuning._space_for import usual_space
 
 PRESETS = ["fast", "accurate", "hybrid", "vit"]
 
@@ -29,7 +30,8 @@ def trials(space, n=60):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_parameter_exists_and_every_draw_is_valid(preset):
     for params in trials(search_space(preset)):
-        clf = FERClassifier(augment=FaceAugmenter()).set_params(**params)
+        network = preset if preset in NETWORKS else "resnet"
+        clf = FERClassifier(network, augment=FaceAugmenter()).set_params(**params)
         clf._validate_params()
         clf.augment._validate_params()
         assert isinstance(params["widths"], tuple)
@@ -37,11 +39,49 @@ def test_every_parameter_exists_and_every_draw_is_valid(preset):
 
 @pytest.mark.parametrize("name", ["hybrid", "vit"])
 def test_every_network_in_the_space_of_a_transformer_can_be_built(name):
-    grid = ParameterGrid(search_space(name).only("widths", "depth").to_grid(9))
-    assert len(grid) == 15
-    for params in grid:
+    grid = ParameterGrid(
+        search_space(name).only("widths", "depth", "network_params__heads").to_grid(9)
+    )
+    assert len(grid) == 30
+    for drawn in grid:
+        params = {name.removeprefix("network_params__"): value for name, value in drawn.items()}
         with torch.device("meta"):
             NETWORKS[name](7, (48, 48), **params)
+
+
+def test_arguments_of_a_network_are_searched_as_other_parameters(faces):
+    space = search_space("hybrid").only("network_params__heads", "network_params__drop_path")
+    clf = small_classifier(network="hybrid", max_epochs=1, network_params={"activation": "relu"})
+    search = GridSearchCV(clf, space.to_grid(1), cv=2, error_score="raise")
+    search.fit(faces.data, faces.target)
+    best = search.best_params_
+    assert search.best_estimator_.network_params == {
+        "activation": "relu",
+        "heads": best["network_params__heads"],
+        "drop_path": best["network_params__drop_path"],
+    }
+    assert clf.network_params == {"activation": "relu"}
+    pipeline = make_fer_pipeline(network="hybrid")
+    pipeline.set_params(**trials(space.for_step("classify"), 1)[0])
+    assert pipeline["classify"].network_params.keys() == {"heads", "drop_path"}
+
+
+def test_an_argument_that_the_network_lacks_is_refused_with_those_it_has():
+    clf = FERClassifier("hybrid")
+    with pytest.raises(ValueError, match="'hybrid' has no argument 'heds'; it has widths, depth"):
+        clf.set_params(network_params__heds=4)
+    assert clf.set_params(network="vit", network_params__patch_size=4).network == "vit"
+    clf.set_params(network=lambda **params: None, network_params__anything=1)
+    assert clf.network_params == {"patch_size": 4, "anything": 1}
+
+
+def test_the_space_of_a_pretrained_network_has_no_arguments_of_the_network(faces, tmp_path):
+    clf = small_classifier(network="hybrid", widths=(8, 16), max_epochs=1)
+    clf.fit(faces.data, faces.target).save_pretrained(tmp_path / "h.npz")
+    names = usual_space(FERClassifier.from_pretrained(tmp_path / "h.npz")).names
+    assert "dropout" in names
+    assert not [name for name in names if name.startswith(("widths", "depth", "network_params"))]
+    assert "network_params__heads" in usual_space(FERClassifier("hybrid")).names
 
 
 def test_every_augmentation_strength_is_in_the_table():

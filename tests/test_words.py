@@ -10,6 +10,7 @@ import pytest
 import torch
 from helpers import small_classifier
 from PIL import Image
+from skorch.callbacks import EpochTimer
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn.datasets import inspect_faces, parse_pixels, resize_faces
@@ -56,12 +57,24 @@ def as_text(X):
         (lambda X: torch.tensor(X / 1.0, requires_grad=True), r"X\.detach\(\)\.cpu\(\)\.float\(\)"),
         (lambda X: list(torch.tensor(X).bfloat16()), r"\[x\.detach\(\).*for x in X\]"),
         (lambda X: torch.tensor(X, device="meta"), "tensors that NumPy cannot read"),
+        (lambda X: X.astype(str), r"got texts, .* '\d+'\. Turn them into numbers: .*dtype=float"),
+        (
+            lambda X: pd.DataFrame(X.reshape(len(X), -1)).assign(label="sad"),
+            r"texts in the columns \['label'\], .* 'sad'\. Pass the columns of pixels alone",
+        ),
+        (
+            lambda X: pd.DataFrame({"Usage": "Training", "n": 1, "pixels": as_text(X)}),
+            r'parse_pixels\(df\["pixels"\]\)',
+        ),
+        (lambda X: np.ma.masked_equal(X, X[0, 0, 0]), r"\d+ values are masked\. Pass X\.filled"),
+        (lambda X: X.astype("M8[s]"), r"values of dtype datetime64\[s\]"),
     ],
     ids=[
         *("None", "number", "0-d", "no faces", "one flat", "path", "Path", "paths", "Paths"),
         *("strings", "image", "RGBA images", "LA images", "unread", "sizes", "pixel texts"),
         *("pixel column", "pixel table", "column of faces", "table of faces", "dict", "iterator"),
-        *("gradients", "bfloat16", "meta"),
+        *("gradients", "bfloat16", "meta", "numbers as texts", "table with labels"),
+        *("whole table", "masked", "times"),
     ],
 )
 def test_what_is_no_array_of_faces_is_answered_with_the_line_that_makes_one(
@@ -220,6 +233,18 @@ def test_missing_labels_are_counted(missing, form, faces):
         FERClassifier().partial_fit(faces.data, y, faces.target_names)
 
 
+def test_masked_labels_are_missing(faces):
+    codes = np.ma.masked_equal(np.unique(faces.target, return_inverse=True)[1], 2)
+    with pytest.raises(ValueError, match="40 of 280 faces have no label"):
+        FERClassifier().fit(faces.data, codes)
+
+
+def test_texts_of_a_dtype_that_scikit_learn_does_not_know_are_to_be_converted(faces):
+    y = faces.target.astype(np.dtypes.StringDType())
+    with pytest.raises(ValueError, match=r"Pass y\.astype\(str\)"):
+        FERClassifier().fit(faces.data, y)
+
+
 def test_texts_beside_numbers_are_no_labels(faces):
     y = [3, *faces.target[1:]]
     for labels in (y, np.array(y, dtype=object), pd.Series(y)):
@@ -302,6 +327,10 @@ def test_parameters_are_documented_group_by_group_in_the_order_of_the_signature(
         ({"widths": (8.5,)}, "whole numbers"),
         ({"widths": ()}, "one stage or more"),
         ({"widths": 8}, r"such as \(32, 64\)\. Got 8"),
+        ({"network_params": {"n_classes": 3}}, "are those of the faces. Got 'n_classes'"),
+        ({"network_params": {1: 3}}, "Got 1 as a name"),
+        ({"callbacks": ["lr"]}, r"list of skorch callbacks, .*Got 'lr' in it"),
+        ({"callbacks": ("lr", EpochTimer())}, "Got 'lr' in it"),
     ],
     ids=str,
 )

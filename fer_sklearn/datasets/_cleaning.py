@@ -74,8 +74,8 @@ def clean_faces(
     Raises
     ------
     ValueError
-        If a rule is unknown, X and y differ in length, or X has values that are not finite or lie
-        outside `pixel_range`.
+        If a rule is unknown, X and y differ in length, a label is missing, or X has values that are
+        not finite or lie outside `pixel_range`.
 
     Examples
     --------
@@ -94,6 +94,8 @@ def clean_faces(
         if value not in _RULES[name]:
             raise ValueError(f"{name} must be one of {_RULES[name]}, got {value!r}.")
     refuse_colour(X)
+    if y is None:
+        raise ValueError("clean_faces needs y, the label of each face, got None.")
     y = check_labels(X, y, "y")
     deviations = contrasts(X, pixel_range)
     groups, in_test = _groups(X, test, near, min_correlation)

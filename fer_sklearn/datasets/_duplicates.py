@@ -15,6 +15,7 @@ from sklearn.utils import assert_all_finite
 from .._images import (
     MIN_FACE_PIXELS,
     PixelValues,
+    as_numbers,
     as_rows,
     gray_images,
     infer_pixel_range,
@@ -74,7 +75,7 @@ def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
     """
     for faces in (X, others):
         refuse_colour(faces)
-    parts = [np.asarray(X), np.asarray(others)]
+    parts = [as_numbers(X), as_numbers(others)]
     groups = exact_groups(*parts, forms=_common_form(*parts))
     if near:
         groups = join_groups(groups, find_near_pairs(parts, groups, min_correlation)[0])
@@ -182,6 +183,8 @@ def find_near_pairs(parts, exact: np.ndarray, min_correlation: float):
 
     Only the thumbnails of all faces are in memory at the same time.
     """
+    if not 0 < min_correlation <= 1:
+        raise ValueError(f"Expected min_correlation in (0, 1], got {min_correlation!r}.")
     thumbs, textured = _thumbnails(parts)
     n = len(thumbs)
     hashes = np.concatenate([_hashes(thumbs, textured), _hashes(thumbs, textured, mirror=True)])
@@ -283,7 +286,7 @@ def exact_groups(*parts, forms=None) -> np.ndarray:
     """
     digests = [
         hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
-        for X, form in zip(parts, forms or [np.asarray] * len(parts), strict=True)
+        for X, form in zip(parts, forms or [as_numbers] * len(parts), strict=True)
         for start in range(0, len(X), _CHUNK)
         for image in form(X[start : start + _CHUNK])
     ]

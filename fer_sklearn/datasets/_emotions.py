@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._forms import refuse_missing
+
 
 class Emotion(NamedTuple):
     """One emotion in the vocabularies that datasets use."""
@@ -151,7 +153,7 @@ def convert_emotions(labels, *, source="name", target="name"):
     Raises
     ------
     ValueError
-        If a label is not in the vocabulary, or has no counterpart ("contempt" has no
+        If a label is missing or not in the vocabulary, or has no counterpart ("contempt" has no
         code in FER-2013).
 
     Examples
@@ -166,7 +168,9 @@ def convert_emotions(labels, *, source="name", target="name"):
     """
     _check_vocabulary("source", source, _VOCABULARIES)
     _check_vocabulary("target", target, ("name", "fer2013", "ferplus"))
-    labels, inverse = np.unique(np.asarray(labels), return_inverse=True)
+    labels = np.asarray(labels)
+    refuse_missing(labels.ravel(), "labels")
+    labels, inverse = np.unique(labels, return_inverse=True)
     found = [getattr(_look_up(label, source), target) for label in labels.tolist()]
     if None in found:
         lost = labels[[name is None for name in found]].tolist()

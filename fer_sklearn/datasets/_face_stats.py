@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import assert_all_finite, column_or_1d
 
-from .._images import PixelValues, as_rows, infer_pixel_range
+from .._forms import refuse_missing
+from .._images import PixelValues, as_numbers, as_rows, infer_pixel_range
 
 #: Faces with less contrast are blank; as a share of the range of values.
 MIN_CONTRAST = 0.01
@@ -18,13 +19,14 @@ def check_labels(X, given, name: str) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If their number differs from that of the faces; `name` is their name in the error.
+        If there are more or fewer than faces, or one is missing; `name` is their name in the error.
     """
     if given is None:
         return None
     given = column_or_1d(given)
     if len(given) != len(X):
         raise ValueError(f"X has {len(X)} faces, {name} {len(given)} values.")
+    refuse_missing(given, name)
     return given
 
 
@@ -41,7 +43,7 @@ def contrasts(X, pixel_range="auto") -> np.ndarray:
     black, white = _range_of(X, pixel_range)
     deviations = np.empty(len(X))
     for start in range(0, len(X), _CHUNK):
-        chunk = np.asarray(as_rows(X[start : start + _CHUNK])[0])
+        chunk = as_numbers(as_rows(X[start : start + _CHUNK])[0])
         deviations[start : start + _CHUNK] = chunk.std(axis=1)
     return deviations / (white - black)
 
@@ -50,7 +52,7 @@ def _range_of(X, pixel_range) -> tuple[float, float]:
     """Return (black, white) by the same rule as fit, from all faces at once."""
     if np.asarray(X[:1]).dtype == np.uint8 and pixel_range == "auto":
         return 0.0, 255.0  # for any bytes: they need not be read
-    rows = np.asarray(as_rows(X)[0])
+    rows = as_numbers(as_rows(X)[0])
     assert_all_finite(rows, input_name="X")
     return infer_pixel_range(PixelValues(rows), pixel_range)
 

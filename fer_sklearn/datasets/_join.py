@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._forms import refuse_missing
 from ._duplicates import exact_groups, group_links, join_groups
 from ._emotions import EMOTIONS, labels_of
 
@@ -54,7 +55,9 @@ def join_faces(sources, *, min_sources=1):
     ------
     ValueError
         If there is no source; if images differ in size or are not uint8; if a source has no
-        target, or calls an emotion by another name; or if no label has `min_sources` sources.
+        target, not a value for each image, or one that is missing; if it calls an emotion by
+        another name, or by a number where others have names; or if no label has `min_sources`
+        sources.
 
     See Also
     --------
@@ -74,6 +77,7 @@ def join_faces(sources, *, min_sources=1):
     for name, bunch in sources.items():
         _check(name, bunch)
     _check_shapes(sources)
+    _check_kinds(sources)
     lengths = [len(bunch.data) for bunch in sources.values()]
     joined = Bunch(
         data=np.concatenate([bunch.data for bunch in sources.values()]),
@@ -103,8 +107,13 @@ def _check(name, bunch) -> None:
             f"{name!r}: expected images as uint8 of shape (n, h, w), got {kind}. Load them without "
             "as_frame, and before any normaliser."
         )
-    if len(target) != len(data):
-        raise ValueError(f"{name!r} has {len(data)} images and {len(target)} labels.")
+    for part, words in {"target": "labels", "groups": "groups", "usage": "usages"}.items():
+        values = getattr(bunch, part, None)
+        if values is None:
+            continue
+        if len(values) != len(data):
+            raise ValueError(f"{name!r} has {len(data)} images and {len(values)} {words}.")
+        refuse_missing(np.ravel(values), part)
     usual = labels_of("name")
     for label in np.unique(np.asarray(target, dtype=str)).tolist():
         if label not in _NAMES and label.lower() in usual:
@@ -121,6 +130,21 @@ def _check_shapes(sources: Mapping) -> None:
         raise ValueError(
             f"Expected images of one size, got {said}. Load all with the same image_size, or use "
             "resize_faces."
+        )
+
+
+def _check_kinds(sources: Mapping) -> None:
+    """Raise if some sources have numbers as labels, and others names."""
+    numbered = {
+        name: np.asarray(bunch.target).dtype.kind in "iuf"
+        for name, bunch in sources.items()
+        if len(bunch.target)
+    }
+    if len(set(numbered.values())) > 1:
+        name = next(name for name, is_numbered in numbered.items() if is_numbered)
+        raise ValueError(
+            f"{name!r} has numbers as labels, other sources have names. If they are FER-2013's: "
+            "bunch.target = convert_emotions(bunch.target, source='fer2013')."
         )
 
 

@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import Bunch, _safe_indexing, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._forms import refuse_missing
 from .._images import refuse_colour
 from ._duplicates import duplicate_groups
 
@@ -79,6 +80,7 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     refuse_colour(X)
     find_label_issues = _import_cleanlab()
     X, y, groups = indexable(X, np.asarray(y), groups)
+    refuse_missing(y, "y")
     if isinstance(cv, Integral):
         groups = duplicate_groups(X) if groups is None else groups
         cv = StratifiedGroupKFold(int(cv), shuffle=True, random_state=0)

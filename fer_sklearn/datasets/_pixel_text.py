@@ -155,6 +155,7 @@ def parse_pixels(pixels):
             f"Expected one column of pixels, a text for each face, got {type(pixels).__name__}. "
             "Pass df['pixels'], or [text] for one face."
         )
+    pixels = pixels if hasattr(pixels, "__len__") else list(pixels)
     faces = None
     for row, text in enumerate(pixels):
         levels = _read_face(row, text)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from .._forms import as_levels
-from .._images import refuse_colour, to_gray
+from .._forms import as_levels, is_table
+from .._images import is_side, refuse_colour, to_gray
 
 
 def resize_faces(X, image_size=48):
@@ -34,7 +36,8 @@ def resize_faces(X, image_size=48):
     Raises
     ------
     ValueError
-        If an image is neither gray nor RGB, or X is one image: pass ``[image]``.
+        If an image is neither gray nor RGB, X is one image (pass ``[image]``) or a table, or a
+        side is not a whole number.
 
     Examples
     --------
@@ -43,11 +46,30 @@ def resize_faces(X, image_size=48):
     >>> resize_faces(X).shape
     (3, 48, 48)
     """
+    X = list(X) if isinstance(X, Iterator) else X
     refuse_colour(X)
-    size = (image_size,) * 2 if isinstance(image_size, Integral) else tuple(image_size)
+    if is_table(X):
+        raise ValueError(
+            f"Expected images, got a {type(X).__name__}. As images: X.to_numpy().reshape(-1, h, w)."
+        )
+    size = _size(image_size)
     images = [_to_gray(np.asarray(as_levels(face)), row) for row, face in enumerate(X)]
     faces = [_resize(image, size) for image in images]
     return np.stack(faces) if faces else np.empty((0, *size), dtype=np.uint8)
+
+
+def _size(image_size: Any) -> tuple[int, int]:
+    sides = (image_size,) * 2 if isinstance(image_size, Integral) else image_size
+    if (
+        not isinstance(sides, tuple | list | np.ndarray)
+        or len(sides) != 2
+        or not all(map(is_side, sides))
+    ):
+        raise ValueError(
+            "Expected image_size as a whole number above 0, or two, (height, width), got "
+            f"{image_size!r}."
+        )
+    return sides[0], sides[1]
 
 
 def _to_gray(face: np.ndarray, row: int) -> Image.Image:

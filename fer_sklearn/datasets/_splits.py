@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 #: Each name, in lower case and without separators, with the split that it means.
 _NAMES = {
@@ -42,8 +43,8 @@ def split_names(usage) -> list[str]:
         If one of them is unknown, or the list is empty.
     """
     known = (*SPLIT_ORDER, "all")
-    names = [usage] if isinstance(usage, str) else list(usage)
-    if set(names) - set(known) or not names:
+    names = list(usage) if isinstance(usage, Iterable) and not isinstance(usage, str) else [usage]
+    if not names or not all(name in known for name in names):
         raise ValueError(
             f"usage must be one of {', '.join(known)}, or several of them, got {usage!r}."
         )

@@ -59,9 +59,13 @@ def open_packed(path: Path, names: tuple[str, ...]) -> Iterator[io.BufferedReade
 
 
 def _packing(path: Path, head: bytes) -> str:
-    """Return the ending that fits the file's first bytes, otherwise the ending that it has."""
+    """Return the ending that fits the file's first bytes, otherwise the ending that it has.
+
+    Browsers unpack some files while they download them, and keep the name.
+    """
     found = (ending for magic, ending in _MAGIC.items() if head.startswith(magic))
-    return next(found, path.suffix.lower())
+    is_text = head[:1] and head.isascii() and head.decode().isprintable()
+    return next(found, "" if is_text else path.suffix.lower())
 
 
 class _Guarded(io.RawIOBase):

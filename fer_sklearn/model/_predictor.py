@@ -13,6 +13,7 @@ from torch import nn
 
 from .._globals import build_aside, build_seeded
 from .._images import PixelValues, match_pixel_range
+from .._state import as_python
 from ..networks import build_network
 from ..normalize import FaceNormalizer
 from ._face_model import FaceModel
@@ -43,7 +44,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         # Lists and tuples of the same widths are not equal, and JSON has no arrays.
-        object.__setattr__(self, "params", _plain_widths(self.params))
+        object.__setattr__(self, "params", as_python(_plain_widths(self.params)))
 
     def build(
         self, normalizer: FaceNormalizer | None, augment: nn.Sequential | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -237,6 +237,25 @@ def default_params(name: object) -> dict:
         )
     parameters = inspect.signature(_look_up(name)).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def check_arguments(network: str | Callable[..., nn.Module], names: Iterable[str]) -> None:
+    """Raise if a network takes no arguments of these names beside those of the faces.
+
+    Raises
+    ------
+    ValueError
+        If it does not, or the name of the network is unknown.
+    """
+    parameters = inspect.signature(_look_up(network)).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [name for name in parameters if name not in ("n_classes", "image_shape")]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f"The network {network!r} has no argument {unknown[0]!r}; it has {', '.join(known)}."
+        )
 
 
 def _look_up(network: str | Callable[..., nn.Module]) -> Callable[..., nn.Module]:

@@ -16,6 +16,7 @@ from torch import nn
 
 from .._device import multiplies_bfloat16_fast
 from .._globals import threads_for
+from .._state import as_python
 from ..model import FacePredictor, Faces
 from ._checkpoint import Checkpoint
 from ._epochs import PlainEnd, StopEarly, move_rate
@@ -72,6 +73,7 @@ class Settings:
         **others
             Fields that are not parameters, or are already decided: "device", "seed".
         """
+        params = as_python(params)
         batch_size, rate = params["batch_size"], params["learning_rate"]
         if batch_size == "auto":  # 20 steps an epoch, if they are not tiny
             batch_size = min(128, max(16, n_faces // 20))

@@ -32,7 +32,7 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     ----------
     study : FERSearchCV or optuna.Study
         A fitted search, or its study.
-    kinds : sequence of str, default=("history", "importance", "parallel", "slices")
+    kinds : str or sequence of str, default=("history", "importance", "parallel", "slices")
         Score by trial; how much each parameter matters (PED-ANOVA); trials as lines over
         the parameters; score by parameter.
 
@@ -53,6 +53,7 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.visualization import matplotlib as plots
 
+    kinds = [kinds] if isinstance(kinds, str) else kinds
     unknown = set(kinds) - set(_PLOTS)
     if unknown:
         raise ValueError(f"Unknown kinds {sorted(unknown)}. Known: {', '.join(_PLOTS)}.")

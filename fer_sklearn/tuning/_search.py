@@ -28,16 +28,17 @@ from sklearn.utils.validation import _check_method_params
 
 from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
+from .._forms import check_labels
 from .._state import fingerprint
 from ..classifier import FERClassifier
 from ..networks import carried_networks
 from ._results import best_index, make_cv_results
-from ._space import SearchSpace
-from ._space_for import check_names, check_ranges, parts_of, usual_space
+from ._space import SearchSpace, check_ranges
+from ._space_for import check_names, check_storable, parts_of, usual_space
 from ._splits import HoldOut
 from ._storage import faults_named, open_storage
 from ._study import SeededSampler, WorstQuarterPruner, in_memory, open_study, quiet
-from ._trials import Task, open_and_work, reports_epochs, work
+from ._trials import Task, max_epochs_of, open_and_work, reports_epochs, work
 from ._workers import counted_trials
 
 #: Parameters of an estimator that do not change its scores.
@@ -233,6 +234,8 @@ class FERSearchCV(BaseSearchCV):
             assert_all_finite(y, input_name="y")
         context = open_context(self, X=X, y=y)
         task = self._make_task(X, y, routed)
+        if n_workers > 1 or not isinstance(self.storage, InMemoryStorage | None):
+            check_storable(task.space)
         if n_workers == 1:
             task = replace(task, search=self, context=context)
         elif context is not None:
@@ -268,9 +271,13 @@ class FERSearchCV(BaseSearchCV):
 
     def _make_task(self, X, y, routed):
         base = clone(self.estimator)
+        if parts_of(base, FERClassifier):
+            check_labels(y)
         space = self._settle_space(base)
         splitter = check_cv(self._given_cv(), y, classifier=is_classifier(base))
-        splits = splitter.split(X, y, **routed.splitter.split)
+        splits = [tuple(map(np.asarray, s)) for s in splitter.split(X, y, **routed.splitter.split)]
+        if not splits:
+            raise ValueError("cv has no splits: a generator can be used only once. Pass list(cv).")
         fit_params = _check_method_params(X, routed.estimator.fit)
         plain_score = self.scoring in (None, "accuracy") and not routed.scorer.score
         return Task(
@@ -278,7 +285,7 @@ class FERSearchCV(BaseSearchCV):
             space=space,
             X=X,
             y=y,
-            splits=[tuple(map(np.asarray, split)) for split in splits],
+            splits=splits,
             scorer=check_scoring(base, scoring=self.scoring),
             fit_params=fit_params,
             score_params=_check_method_params(X, routed.scorer.score),
@@ -395,5 +402,5 @@ def _refuse_processes() -> None:
 
 
 def _usual_pruner(task):
-    warm_up = getattr(task.base, "max_epochs", 0) // 3 if task.by_epoch else 0
+    warm_up = max_epochs_of(task.base) // 3 if task.by_epoch else 0
     return WorstQuarterPruner(warm_up)

@@ -10,6 +10,8 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.stats import loguniform, randint, uniform
 
+from .._state import as_python
+
 Range = CategoricalDistribution | FloatDistribution | IntDistribution
 
 #: Learning rates of different optimisers have different scales: {optimizer: range}.
@@ -48,14 +50,15 @@ _ACCURATE: dict[str, Range] = {
     "plain_fraction": FloatDistribution(0.0, 0.3),
     "augment__erase": FloatDistribution(0.0, 1.0),
 }
-#: Each of the last widths is a multiple of eight, the default number of heads. SGD does not suit
-#: transformers.
+#: The heads share each of the last widths evenly. SGD does not suit transformers.
 _HYBRID: dict[str, Range] = {
     **_ACCURATE,
     "widths": CategoricalDistribution(("32-64-128", "48-96-192", "64-128-256")),
     "depth": IntDistribution(2, 6),
     "optimizer": CategoricalDistribution(("muon", "adamw")),
     "weight_decay": FloatDistribution(5e-3, 0.2, log=True),
+    "network_params__heads": CategoricalDistribution((4, 8)),
+    "network_params__drop_path": FloatDistribution(0.0, 0.3),
 }
 _VIT: dict[str, Range] = {
     **_HYBRID,
@@ -95,6 +98,11 @@ class SearchSpace:
         Range of "learning_rate" under each "optimizer".
     optimizer : str, default="muon"
         The optimiser whose learning rates are searched if "optimizer" is not.
+
+    Raises
+    ------
+    TypeError
+        If a range is not an Optuna distribution.
     """
 
     #: Prefix of the classifier's parameters: ``classify__`` within a Pipeline.
@@ -106,6 +114,7 @@ class SearchSpace:
         self.ranges = dict(ranges)
         self.learning_rates = learning_rates
         self.optimizer = optimizer
+        check_ranges({**self.ranges, **(learning_rates or {})})
         self._check_rates()
 
     def __repr__(self) -> str:
@@ -284,8 +293,9 @@ def search_space(preset: str = "fast") -> SearchSpace:
     ----------
     preset : {"fast", "accurate", "hybrid", "vit", "report"}, default="fast"
         "accurate" reaches to wider networks and stronger regularisation; "hybrid" and "vit" are for
-        the transformers of these names; "report" is for ``FERClassifier(**preset("report"))``, a
-        plain CNN trained with Adam.
+        the transformers of these names, whose `heads` and `drop_path` they search as
+        ``network_params__heads`` and so on; "report" is for
+        ``FERClassifier(**preset("report"))``, a plain CNN trained with Adam.
 
     Returns
     -------
@@ -311,10 +321,21 @@ def search_space(preset: str = "fast") -> SearchSpace:
     return SearchSpace(ranges, _RATES, optimizer)
 
 
+def check_ranges(space: Mapping) -> None:
+    """Raise if a value of a dict is not an Optuna distribution."""
+    for name, range_ in space.items():
+        if not isinstance(range_, Range):
+            raise TypeError(
+                f"Expected an Optuna distribution for {name!r}, got {range_!r}. For a list pass "
+                "optuna.distributions.CategoricalDistribution(choices), for a range "
+                "FloatDistribution(low, high)."
+            )
+
+
 def suggest(trial, name: str, range_: Range):
     """Let an Optuna trial draw one parameter."""
     if isinstance(range_, CategoricalDistribution):
-        return trial.suggest_categorical(name, range_.choices)
+        return trial.suggest_categorical(name, as_python(range_.choices))
     if isinstance(range_, IntDistribution):
         return trial.suggest_int(name, range_.low, range_.high, step=range_.step, log=range_.log)
     return trial.suggest_float(name, range_.low, range_.high, step=range_.step, log=range_.log)

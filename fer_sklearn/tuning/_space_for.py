@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import optuna
 from sklearn.base import clone
 
+from .._state import as_python
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
@@ -42,9 +43,12 @@ def usual_space(estimator) -> SearchSpace:
         )
     ((step, classifier),) = classifiers.items()
     augment = _augmenter_of(estimator, step, classifier)
-    fixed = set() if classifier.pretrained is None else {"widths", "depth"}
     network = classifier.network
     space = search_space(network if network in _WITH_A_SPACE else "fast")
+    fixed = set()
+    if classifier.pretrained is not None:
+        of_the_network = ("widths", "depth", "network_params__")
+        fixed = {name for name in space.names if name.startswith(of_the_network)}
     if augment is None:
         fixed |= {name for name in space.names if name.startswith("augment__")}
     space = space.only(*(name for name in space.names if name not in fixed))
@@ -67,15 +71,26 @@ def _augmenter_of(estimator, step: str, classifier: FERClassifier) -> str | None
     return own if classifier.augment is None else None
 
 
-def check_ranges(space: Mapping) -> None:
-    """Raise if a value of a dict is not an Optuna distribution."""
-    for name, range_ in space.items():
-        if not isinstance(range_, optuna.distributions.BaseDistribution):
-            raise TypeError(
-                f"Expected an Optuna distribution for {name!r}, got {range_!r}. For a list pass "
-                "optuna.distributions.CategoricalDistribution(choices), for a range "
-                "FloatDistribution(low, high)."
-            )
+def check_storable(space: Mapping | Callable) -> None:
+    """Raise if a choice cannot be written to a storage: each trial would fail.
+
+    Raises
+    ------
+    ValueError
+        Says which choice, and how to search it.
+    """
+    ranges = getattr(space, "ranges", space)
+    for name, range_ in ranges.items() if isinstance(ranges, Mapping) else ():
+        for choice in getattr(range_, "choices", ()):
+            try:
+                json.dumps(as_python(choice))
+            except TypeError:
+                raise ValueError(
+                    f"A storage, and workers (n_jobs), need choices that are plain values, got "
+                    f"{choice!r:.100} for {name!r}. Search its parameters ('augment__rotation'), "
+                    "or pass a function as space that draws a text, by "
+                    "trial.suggest_categorical, and returns what it stands for."
+                ) from None
 
 
 def names_of(space: Mapping | Callable) -> list[str]:

@@ -120,7 +120,9 @@ class SeededSampler(BaseSampler):
         return self._draws[number]
 
     def before_trial(self, study, trial):
-        draw = self._draws[trial.number] = free_draw(study, trial.number)
+        # HyperbandPruner passes a study of a part of the trials, with the whole one inside.
+        whole = getattr(study, "_study", study)
+        draw = self._draws[trial.number] = free_draw(whole, trial.number)
         self._inner[trial.number] = TPESampler(seed=(self.seed + 1_000_003 * (draw + 1)) % 2**32)
 
     def infer_relative_search_space(self, study, trial):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 import optuna
@@ -61,12 +62,23 @@ def reports_epochs(estimator) -> bool:
     )
 
 
+def max_epochs_of(estimator) -> int:
+    """Return how many epochs a fit has at most; 1 where the estimator does not say it."""
+    stated = getattr(estimator, "max_epochs", None)
+    return int(stated) if isinstance(stated, Integral) else 1
+
+
 def draw(space, trial) -> dict:
     """Return the parameters of a trial, which may be a finished one."""
     if isinstance(space, Mapping):
         drawn = {name: suggest(trial, name, range_) for name, range_ in space.items()}
         return {name: plain(name, value) for name, value in drawn.items()}
-    return space(trial)
+    drawn = space(trial)
+    if not isinstance(drawn, Mapping):
+        raise TypeError(
+            f"Expected a dict of parameters from the function that is space, got {drawn!r:.100}."
+        )
+    return dict(drawn)
 
 
 def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
@@ -174,7 +186,7 @@ def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
 def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> float:
     """Return the mean score over the folds; report it after each fold."""
     params = draw(task.space, trial)
-    epochs = getattr(task.base, "max_epochs", 1)
+    epochs = max_epochs_of(task.base)
     scores: list[float] = []
     for fold, (train, valid) in enumerate(task.splits):
         progress.show(trial=trial.number, fold=f"{fold + 1}/{len(task.splits)}")
@@ -266,4 +278,21 @@ def _fit_and_score(
     # Not the accuracy of the last epoch: the scorer may differ, and prediction uses views.
     judged = (X_valid,) if y_valid is None else (X_valid, y_valid)
     score_params = _check_method_params(task.X, task.score_params, valid)
-    return float(task.scorer(estimator, *judged, **score_params))
+    return _as_score(task.scorer(estimator, *judged, **score_params))
+
+
+def _as_score(returned: object) -> float:
+    """Return what a scorer has returned as a number.
+
+    Raises
+    ------
+    ValueError
+        If it is not one, or one that cannot be compared: Optuna would say nothing of it.
+    """
+    try:
+        score = float(np.asarray(returned).item())
+    except (TypeError, ValueError):
+        score = np.nan
+    if not np.isfinite(score):
+        raise ValueError(f"Expected one finite number from the scorer, got {returned!r:.100}.")
+    return score
