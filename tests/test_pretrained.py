@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-import fer_sklearn
 from fer_sklearn import FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn._pretrained import _checksum, read_pretrained
-from fer_sklearn.datasets import FER2013_NAMES, load_fer2013, make_faces
 from fer_sklearn.networks import NETWORKS
 
 
@@ -310,28 +307,6 @@ def test_a_writing_that_is_stopped_leaves_the_old_file_and_nothing_else(
         fitted.save_pretrained(path)
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == old
-
-
-def test_the_network_that_comes_along_is_small_and_knows_seven_expressions():
-    clf = FERClassifier.from_pretrained()
-    assert clf.classes_.tolist() == sorted(FER2013_NAMES)
-    assert clf.image_shape_ == (48, 48)
-    faces = make_faces(7, random_state=0)
-    assert clf.predict_proba(faces.data).shape == (7, 7)
-    assert (Path(fer_sklearn.__file__).parent / "pretrained/fer2013.npz").stat().st_size < 5e6
-
-
-def test_the_network_that_comes_along_knows_real_faces(fer2013):
-    faces = load_fer2013(fer2013, usage="PublicTest")
-    clf = FERClassifier.from_pretrained("fer2013", predict_augment="flip")
-    assert clf.score(faces.data[:1000], faces.target[:1000]) > 0.65
-
-
-def test_a_file_cannot_take_the_name_of_a_shipped_network(fitted, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"write 'fer2013\.npz'"):
-        fitted.save_pretrained("fer2013")
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_device_that_is_not_there_is_named(path):
