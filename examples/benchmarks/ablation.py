@@ -1,4 +1,4 @@
-"""What each lever of the training buys, on a hold-out inside FER-2013's Training split.
+"""What each change of the training gains, on a hold-out inside FER-2013's Training split.
 
     python examples/benchmarks/ablation.py data/fer2013.csv --list
     python examples/benchmarks/ablation.py data/fer2013.csv base adamw no-flip --seeds 3

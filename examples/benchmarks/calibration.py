@@ -1,12 +1,12 @@
-"""What views of a face buy a trained classifier, and a temperature; calibrated weights.
+"""What views of a face and a temperature gain for a trained classifier; calibrated weights.
 
     python examples/benchmarks/calibration.py data/fer2013.csv fer2013
     python examples/benchmarks/calibration.py data/fer2013.csv fer2013.joblib --weights fer2013.npz
 
-The classifier, one that comes with the package or a file of `examples/train_fer2013.py`, has not
-seen PublicTest. It is evaluated there with each kind of views. Then each fifth of the faces is
-calibrated by a temperature that is fitted on the other four, so that no face has a say in its own
-calibration. ``--weights`` writes the classifier with the temperature of all of it, for a face and
+The classifier, a pretrained model of the package or a file of `examples/train_fer2013.py`, has not
+seen PublicTest. It is evaluated there with each set of views. Then each fifth of the faces is
+calibrated by a temperature that is fitted on the other four, so that no face influences its own
+calibration. ``--weights`` writes the classifier with the temperature of all faces, for a face and
 its mirror image.
 """
 

@@ -1,4 +1,4 @@
-"""What can be done about the data: class imbalance, cleaning; over seeds, on faces without a copy.
+"""What class balancing and cleaning gain, over seeds, on faces without a copy.
 
     python examples/benchmarks/data_levers.py data/fer2013.csv --seeds 3
     python examples/benchmarks/data_levers.py data/fer2013.csv --widths 64 128 256 --epochs 12

@@ -1,4 +1,4 @@
-"""What a network gains that learns the answers of others beside the labels (Hinton et al., 2015).
+"""What a network gains if it also learns the predictions of others (Hinton et al., 2015).
 
     python examples/benchmarks/distillation.py data/fer2013.csv --epochs 30 --teachers 2
     python examples/benchmarks/distillation.py data/fer2013.csv --epochs 30 --folds 5

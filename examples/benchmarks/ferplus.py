@@ -1,4 +1,4 @@
-"""FER+: what training on the shares of ten taggers' votes buys over their majority; over seeds.
+"""FER+: what training on the shares of ten taggers' votes gains over their majority; over seeds.
 
     python examples/benchmarks/ferplus.py data/fer2013.csv data/fer2013new.csv --seeds 3
 

@@ -1,15 +1,14 @@
-"""A few hundred own faces a class: the pretrained model, fine-tuned, and training from scratch.
+"""A few hundred faces per class: the pretrained model, fine-tuning, and training from scratch.
 
     python examples/benchmarks/fine_tuning.py data/fer2013.csv --seeds 2
     python examples/benchmarks/fine_tuning.py data/fer2013.csv --ways "all stages" scratch
 
-The own faces come from a poor camera: 400 of each class of Training and all of PublicTest, scaled
-down to 18 pixels a side and back, with noise. The network that comes with the package is
-tested on PublicTest as it is; with all its stages trained further, or with the first ones frozen;
-and as features for a logistic regression. A network of the same kind is trained from scratch on
-the same faces, for more epochs, since it begins with nothing. Each is asked by a face and
-its mirror image. Rows are appended to ``runs/fine_tuning.csv``; a row that is there is not
-computed again.
+The faces look as if from a poor camera: 400 of each class of Training and all of PublicTest are
+scaled down to 18 pixels a side and back, with noise. The pretrained model is tested on PublicTest
+unchanged, with all its stages trained further, with the first ones frozen, and as features for a
+logistic regression. A network of the same kind is trained from scratch on the same faces, for more
+epochs, because it starts from random weights. Each predicts a face and its mirror image.
+Rows are appended to ``runs/fine_tuning.csv``; a row that is there is not computed again.
 """
 
 import time

@@ -3,10 +3,10 @@
     python examples/benchmarks/inspect_faces.py data/fer2013.csv
     python examples/benchmarks/inspect_faces.py data/fer2013.csv --sizes 10000 100000 500000
 
-FER-2013's Training and PublicTest splits come first. Then, for each of ``--sizes``, faces are
-drawn, a thousand a second, written to a file and opened as a memory map. Everything is inspected in
-a process of its own. "Above" is the peak of the resident memory, the parts of the map that are in
-memory included, above the peak before.
+FER-2013's Training and PublicTest splits come first. Then, for each of ``--sizes``, faces are drawn
+(a thousand per second), written to a file and opened as a memory map. Each inspection runs in its
+own process. "Above" is the increase of the peak resident memory, including the parts of the map
+that are in memory.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Do labels that `find_label_noise` doubts deserve it? FER+'s ten taggers are the judges.
+"""Are the labels that `find_label_noise` doubts really wrong? FER+'s ten taggers decide.
 
     python examples/benchmarks/label_noise.py data/fer2013.csv data/fer2013new.csv
 
@@ -49,7 +49,7 @@ def taggers_choice(args, y):
 
 
 def plot(X, worst, path):
-    """Draw faces with their label, and what the classifier takes them for."""
+    """Draw faces with their label and the label that the classifier suggests."""
     display = FaceGridDisplay(
         X[worst["row"]], worst["label"], worst["suggested"], worst["suggested_probability"]
     )

@@ -1,9 +1,9 @@
-"""How fast FER-2013's CSV loads, against the way that tutorials do it.
+"""How fast FER-2013's CSV loads, compared with the code of tutorials.
 
     python examples/benchmarks/load_csv.py data/fer2013.csv
 
-Each way runs in processes of its own, by turns, so that its peak memory is its own; the
-seconds are of the load alone. The file is read once before, so that both find it cached.
+Each method runs in its own processes, in turns, so that its peak memory is its own. The seconds
+are only those of loading. The file is read once before, so that it is cached for both.
 """
 
 import argparse

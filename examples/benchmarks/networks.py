@@ -5,10 +5,9 @@
         --widths 64 128 192 256
 
 MMAC are millions of multiplications, each with its addition, that one view of a face needs. Times
-are the processor's, with one thread, so that other work on the machine disturbs little: training
-is `fit` with SGD (Muon adds to every step, whatever the batch), in the precision that suits the
-machine; prediction is `predict_proba` of one view in float32. Compare them as ratios to the first
-row.
+are processor times of one thread, so that other work on the machine has little effect. Training is
+`fit` with SGD (Muon adds a fixed time to every step), in the precision that suits the machine;
+prediction is `predict_proba` of one view in float32. Compare them as ratios to the first row.
 """
 
 import time
@@ -70,14 +69,14 @@ class Clock(Callback):
 
 
 def trained_in_a_second(clf, faces, repeats):
-    """Return faces a second; the first epoch, which makes room, does not count."""
+    """Return faces per second, without the first epoch, which allocates memory."""
     clock = Clock()
     clf.set_params(max_epochs=1 + repeats, callbacks=[clock]).fit(faces.data, faces.target)
     return len(faces.data) / median(clock.times[1:])
 
 
 def predicted_in(clf, faces, repeats):
-    """Return the seconds that a face takes; the first call, which makes room, does not count."""
+    """Return the seconds per face, without the first call, which allocates memory."""
     times = []
     for _ in range(1 + repeats):
         start = time.process_time()

@@ -1,14 +1,14 @@
-"""Faces of FER-2013 in pictures: how many are found, and what finding and cutting again costs.
+"""Faces of FER-2013 in pictures: how many are found, and how much accuracy cropping costs.
 
     OMP_NUM_THREADS=1 python examples/benchmarks/photos.py data/fer2013.csv --faces 1500
 
 Faces of PublicTest, drawn by a seed, are enlarged to ``--sizes`` pixels and pasted into pictures
-twice as large, whose borders are the same face blurred. Each picture is searched for its largest
-face. Of the faces that are found, it prints the accuracy of the shipped network on the original
-and on what was cut out again; the share that has the same label both times; where the eyes are, in
-pixels of 48 x 48; and the CPU time a picture. Then the pictures of the first size are turned by 30
-degrees, and searched with squares that are turned with the eyes and with such that are not. There
-are no heads around these faces: real ones are found more often.
+that are twice as large, whose borders are the same face, blurred. The largest face of each picture
+is searched. For the faces that are found, the script prints the accuracy of the pretrained model on
+the originals and on the crops, the share that gets the same label both times, the positions of the
+eyes in pixels of 48 x 48, and the CPU time per picture. Then the pictures of the first size are
+rotated by 30 degrees, and searched with squares that are rotated with the eyes and with squares
+that are not. These pictures show no heads: faces in real photos are found more often.
 """
 
 import time
@@ -54,7 +54,7 @@ def picture(face, size):
 
 
 def show(name, pictures, X, y, clf, finder):
-    """Print what was found, and what it was taken for."""
+    """Print how many faces were found, and how they were labelled."""
     start = time.process_time()
     found = find_faces(pictures, finder=finder)
     seconds = time.process_time() - start
@@ -73,7 +73,7 @@ def show(name, pictures, X, y, clf, finder):
 
 
 def place(faces, eye):
-    """Return where an eye is in the cut-out face, (n, 2); exact where the square is not turned."""
+    """Return the position of an eye in the crop, (n, 2); exact if the square is not rotated."""
     corner, at = faces[["x", "y"]].to_numpy(), faces[[f"{eye}_x", f"{eye}_y"]].to_numpy()
     return (at - corner) * 48 / faces[["width"]].to_numpy()
 

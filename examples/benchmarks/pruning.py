@@ -2,13 +2,13 @@
 
     python examples/benchmarks/pruning.py data/fer2013.csv --trials 48
 
-Parameters around `preset("fast")` are drawn at random, and all trials trained to the end: a narrow
-network on 4,000 faces of Training, scored on a tenth of Training of which no face has a copy among
-the rest. Processes started at once share the trials. Then each rule sees them as a search would,
-one after the other, in many random orders: what part of the epochs it would have trained, how often
-the best trial would have come through, and the best score that it would have found once a quarter
-or half of the epochs are spent. The same for the better half of the trials alone: a search that
-has learned where to look draws such ones.
+Parameters around `preset("fast")` are drawn at random, and all trials are trained to the end: a
+narrow network on 4,000 faces of Training, scored on a tenth of Training that has no copy in the
+rest. Processes that run at the same time share the trials. Then each rule sees them like a search,
+one after the other, in many random orders. The script prints the share of the epochs that it would
+have trained, how often it would have kept the best trial, and the best score that it would have
+found after a quarter or half of the epochs. Then the same for only the better half of the trials: a
+search that has learned where to look draws such trials.
 """
 
 import _study as study
@@ -31,7 +31,7 @@ def main():
     X, y, some, test = study.split_training(args, args.faces)
     search = study.proxy_search(args, [(some, test)])
     search.set_params(sampler=optuna.samplers.RandomSampler(), pruner=NopPruner()).fit(X, y)
-    # No trial is missing, so that this trains none: it opens the study with the usual pruner.
+    # No trial is missing, so this trains nothing: it opens the study with the usual pruner.
     usual = search.set_params(pruner=None).fit(X, y).study_.pruner
     trials = search.study_.get_trials(states=(TrialState.COMPLETE,))
     curves = np.array([list(trial.intermediate_values.values()) for trial in trials])
@@ -59,7 +59,7 @@ def rules_of(epochs, usual):
 
 
 def show_curves(curves, trials):
-    """Print how well the accuracy after each epoch foretells that at the end."""
+    """Print how well the accuracy after each epoch predicts that at the end."""
     ends = pd.Series([trial.value for trial in trials])
     print(ends.describe().to_string(float_format="{:.4f}".format))
     table = pd.DataFrame(curves[:, :-1], columns=range(1, curves.shape[1]))
@@ -77,7 +77,7 @@ def judge(curves, rule, orders):
 
 
 def replay(curves, rule):
-    """Search through the trials in this order; say what was spent, and what was found by when."""
+    """Search the trials in this order; return the epochs spent and the best scores by then."""
     replayed = optuna.create_study(direction="maximize", pruner=rule)
     spent, best = [0], [0.0]
     for number, curve in enumerate(curves):
@@ -93,7 +93,7 @@ def replay(curves, rule):
 
 
 def seen(replayed, rule, number, curve):
-    """Return how many values of a trial the rule lets come; the last one ends it anyway."""
+    """Return how many values of a trial the rule allows; after the last one it ends anyway."""
     for steps in range(1, len(curve)):
         if rule.prune(replayed, trial_of(number, curve[:steps], None)):
             return steps

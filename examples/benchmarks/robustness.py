@@ -1,4 +1,4 @@
-"""Accuracy on faces that are lit otherwise, blurred, noisy, turned, covered: how fast it falls.
+"""How fast accuracy falls on faces that are darker, brighter, blurred, noisy, rotated or covered.
 
     python examples/benchmarks/robustness.py data/fer2013.csv --plot runs/robustness.png
 
@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import load_fer2013
 
-#: Name: what the strengths are, and the five of them.
+#: Name: the unit of the strengths, and the five strengths.
 DAMAGES = {
     "darker": ("times the gray levels", (0.8, 0.6, 0.45, 0.3, 0.2)),
     "brighter": ("times the gray levels", (1.25, 1.6, 2, 2.5, 3)),

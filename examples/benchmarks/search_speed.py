@@ -1,11 +1,11 @@
-"""How many settings a search tries in a given time: none pruned, pruned, halved.
+"""How many settings a search tries in a given time: without pruning, with it, and by halving.
 
     python examples/benchmarks/search_speed.py data/fer2013.csv
 
 Successive halving runs first, over a fixed number of settings; the two others get the time that it
-took. All draw from the same space, score on the same hold-out and train at most as long. A narrow
-network on some of the faces keeps it short. "Best" is the best score of a setting
-that was trained to the end.
+took. All draw from the same space, score on the same hold-out and have the same largest number of
+epochs. A narrow network on some of the faces keeps the run short. "Best" is the best score of a
+setting that was trained to the end.
 """
 
 import _study as study

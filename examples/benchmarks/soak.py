@@ -3,12 +3,12 @@
     python examples/benchmarks/soak.py --minutes 10
     python examples/benchmarks/soak.py --minutes 480 --seed 1
 
-A fit with a checkpoint, and a study in a journal, run in processes of their own, which are killed
-at random moments, several times if it comes to that, and started again: they have to end as the
-uninterrupted ones do, to the bit. A bit of a file of weights is flipped: reading it has to fail by
-a ValueError, or give what was stored. Threads ask one classifier at once: each face has its answer.
-A line a minute says how often; the last number of each pair counts what went wrong, which makes the
-exit code 1.
+A fit with a checkpoint, and a study in a journal, run in their own processes. These are killed at
+random moments, possibly several times, and started again: they have to end with the same bits as
+the uninterrupted ones. A bit of a file of weights is flipped: reading it has to raise a ValueError,
+or return what was stored. Threads use one classifier at the same time: each face has to get its own
+prediction. A line per minute says how often this was done. The last number of each pair counts
+failures; any failure makes the exit code 1.
 """
 
 import collections
@@ -165,7 +165,7 @@ class Soak:
         self.count("flipped bits", held)
 
     def ask(self):
-        """Let four threads ask about faces in another order each."""
+        """Let four threads predict the faces, each in a different order."""
         orders = [self.rng.sample(range(len(self.X)), 20) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda order: self.clf.predict_proba(self.X[order]), orders))

@@ -3,9 +3,10 @@
     python examples/benchmarks/threads.py
     python examples/benchmarks/threads.py --busy 2      # beside two processes that never rest
 
-On a CPU a fit takes one thread where its batches are small, and a prediction computes batches side
-by side, each with one thread. "all" lets the threads share every batch of a fit instead. Times are
-of the wall clock: they are what somebody waits for. Say which machine, and what else it did.
+On a CPU a fit with small batches uses one thread, and a prediction computes batches in parallel,
+each with one thread. With "all", the threads share every batch of a fit instead. Times are
+wall-clock times, because these are what users wait for. If you report them, name the machine and
+its other work.
 """
 
 import subprocess
@@ -54,7 +55,7 @@ def fit(X, y, **params):
 
 
 def seconds(work, repeats, n_threads, work_for_threads):
-    """Return the median; `work_for_threads` replaces what decides whether a batch is small."""
+    """Return the median; `work_for_threads` replaces the limit for small batches."""
     usual = _globals.WORK_FOR_THREADS
     torch.set_num_threads(n_threads)
     try:

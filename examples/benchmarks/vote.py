@@ -1,4 +1,4 @@
-"""What a soft vote of five gains over its members: alike but for the seed, or each different.
+"""What a soft vote of five gains over its members, which differ in the seed or in everything.
 
     python examples/benchmarks/vote.py data/fer2013.csv --faces 10000 --epochs 10 --widths 32 64 128
     python examples/benchmarks/vote.py data/fer2013.csv --only 3    # trains one member and stops
@@ -21,7 +21,7 @@ N_MEMBERS = 5
 
 
 def members(widths):
-    """Return {name: changed parameters}: the first five alike, the others each different."""
+    """Return {name: changed parameters}: the first five are equal, the others all differ."""
     alike = {f"seed {seed}": {"random_state": seed} for seed in range(N_MEMBERS)}
     wide = study.scaled(widths, 7 / 8)
     return alike | {
