@@ -568,6 +568,14 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, monkeypatch):
     assert sorted(f.name for f in tmp_path.glob("faces*")) == ["faces.csv", "faces.npy"]
 
 
+def test_the_faces_are_not_stored_among_the_images(many):
+    folder = next(entry for entry in many.iterdir() if entry.is_dir())
+    for out in (folder / "faces.npy", folder / "new" / "faces.npy"):
+        with pytest.raises(ValueError, match=r"lies among the images of .* outside the classes"):
+            load_image_folder(many, out=out)
+    assert not (folder / "new").exists()
+
+
 def test_a_list_of_faces_that_a_crash_has_lost_is_not_believed(many, tmp_path, monkeypatch):
     import fer_sklearn.datasets._image_files as module
 

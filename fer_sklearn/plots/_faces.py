@@ -151,8 +151,8 @@ class FaceGridDisplay:
         Raises
         ------
         ValueError
-            If `select` is unknown, `n_faces` or `n_columns` is below 1, or `select` is "worst" and no face is
-            wrong or no label is known.
+            If `select` is unknown, `n_faces` or `n_columns` is below 1, or `select` is "worst" and
+            no face is wrong or no label is known.
         """
         if select is None:
             select = "unsure" if y_true is None else "worst"
