@@ -304,7 +304,7 @@ def check_labels(y: Any, name: str = "y") -> None:
     if y is None or isinstance(y, str):
         return  # scikit-learn has a message for that
     if np.ma.is_masked(y):
-        y = np.where(np.ma.getmaskarray(y), None, np.asarray(y, dtype=object))
+        y = np.where(np.ma.getmaskarray(y), np.array(None), np.asarray(y, dtype=object))
     labels = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
     if labels.dtype.kind == "T":
         raise ValueError(

@@ -263,7 +263,7 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
         If X is not an array of faces.
     """
     rows, own_shape = as_rows(X)
-    rows = np.asarray(rows)
+    rows = as_numbers(rows)
     if rows.ndim != 2:
         raise ValueError(f"{EXPECTED}, got an array of shape {rows.shape}.")
     return rows.reshape(-1, *infer_image_shape(rows.shape[1], own_shape or image_shape))

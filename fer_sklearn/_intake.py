@@ -253,7 +253,7 @@ def _given(
 
 
 def _encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    way_out = "Name all of them in the first partial_fit, or call fit again."
+    way_out = "Name all of them in the first partial_fit, or fit with warm_start=False."
     return encode_labels(y, classes, way_out + _hint(y, classes, "y = clf.classes_[y]"))
 
 

@@ -6,7 +6,10 @@ import re
 import shutil
 import socket
 import struct
+import threading
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -562,6 +565,60 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_read_gray", lambda f, *how: (decoded.append(f), read(f, *how))[1])
     assert_same_bunch(load_image_folder(many, out=out), expected)
     assert len(decoded) == 400 + 600 - 256  # the first batch was not decoded again
+    assert sorted(f.name for f in tmp_path.glob("faces*")) == ["faces.csv", "faces.npy"]
+
+
+def test_the_faces_are_not_stored_among_the_images(many):
+    folder = next(entry for entry in many.iterdir() if entry.is_dir())
+    for out in (folder / "faces.npy", folder / "new" / "faces.npy"):
+        with pytest.raises(ValueError, match=r"lies among the images of .* outside the classes"):
+            load_image_folder(many, out=out)
+    assert not (folder / "new").exists()
+
+
+def test_a_list_of_faces_that_a_crash_has_lost_is_not_believed(many, tmp_path, monkeypatch):
+    import fer_sklearn.datasets._image_files as module
+
+    expected = load_image_folder(many)
+    out, read = tmp_path / "faces.npy", module._read_batch
+    batches = []
+
+    def stops(*batch):
+        batches.append(batch)
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+        return read(*batch)
+
+    monkeypatch.setattr(module, "_read_batch", stops)
+    with pytest.raises(KeyboardInterrupt):
+        load_image_folder(many, out=out)
+    os.truncate(tmp_path / "faces.npy.part", 5000)
+    assert_same_bunch(load_image_folder(many, out=out), expected)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")
+def test_of_two_that_store_the_same_one_decodes_and_the_other_waits(many, tmp_path, monkeypatch):
+    import fer_sklearn.datasets._image_files as module
+
+    expected = load_image_folder(many)
+    read, decoded, began = module._read_batch, [], threading.Event()
+
+    def slow(files, *how):
+        began.set()
+        time.sleep(0.2)
+        decoded.extend(files)
+        return read(files, *how)
+
+    monkeypatch.setattr(module, "_read_batch", slow)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(load_image_folder, many, out=tmp_path / "faces.npy")
+        began.wait(20)
+        others = [
+            pool.submit(load_image_folder, many, out=tmp_path / "faces.npy") for _ in range(2)
+        ]
+        for future in (first, *others):
+            assert_same_bunch(future.result(60), expected)
+    assert len(decoded) == 600
     assert sorted(f.name for f in tmp_path.glob("faces*")) == ["faces.csv", "faces.npy"]
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from helpers import small_classifier
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import make_pipeline
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier
@@ -81,6 +83,32 @@ def test_without_validation_faces_there_is_one_curve(fitted):
 def test_a_classifier_from_a_file_has_no_curves():
     with pytest.raises(ValueError, match="comes from from_pretrained"):
         TrainingCurvesDisplay.from_estimator(FERClassifier.from_pretrained())
+
+
+def test_curves_are_those_of_a_classifier(faces):
+    X = faces.data.reshape(280, -1)
+    for estimator in (make_pipeline(PCA(2)), DummyClassifier()):
+        with pytest.raises(TypeError, match="Expected a fitted FERClassifier, got"):
+            TrainingCurvesDisplay.from_estimator(estimator.fit(X, faces.target))
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, None])
+def test_numbers_of_things_to_draw_are_whole_and_above_0(wrong, fitted, faces):
+    X, said = faces.data[:3], "of at least 1, a whole number, got"
+    with pytest.raises(ValueError, match=f"n_draws {said}"):
+        AugmentationDisplay.from_estimator(fitted, X, n_draws=wrong)
+    with pytest.raises(ValueError, match=f"n_columns {said}"):
+        FaceGridDisplay.from_estimator(fitted, X, n_columns=wrong)
+    for display in (FaceGridDisplay, SaliencyDisplay):
+        with pytest.raises(ValueError, match=f"n_faces {said}"):
+            display.from_estimator(fitted, X, n_faces=wrong)
+
+
+def test_the_map_of_faces_needs_a_label_for_each(fitted, faces):
+    with pytest.raises(ValueError, match=r"inconsistent .*\[280, 5\]"):
+        EmbeddingDisplay.from_estimator(fitted, faces.data, faces.target[:5])
+    with pytest.raises(ValueError, match="1 of 280 faces have no label"):
+        EmbeddingDisplay.from_estimator(fitted, faces.data, [None, *faces.target[1:]])
 
 
 # -- faces ------------------------------------------------------------------------

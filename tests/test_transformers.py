@@ -135,6 +135,14 @@ def test_muon_orthogonalises_hidden_matrices_and_leaves_the_rest_to_adam():
     assert [group["hidden"] for group in state] == [True, False]
 
 
+@pytest.mark.parametrize("name", ["heads", "patch_size"])
+@pytest.mark.parametrize("wrong", [0, -2, 2.0, "4"])
+def test_numbers_of_heads_and_pixels_are_whole_and_above_0(name, wrong, faces):
+    clf = FERClassifier("vit", widths=(8,), network_params={name: wrong})
+    with pytest.raises(ValueError, match=f"{name} has to be a whole number above 0, got"):
+        clf.fit(faces.data, faces.target)
+
+
 def test_a_killed_fit_with_attention_continues_to_the_same_bits(faces, tmp_path):
 
     class Kill(Callback):

@@ -120,7 +120,9 @@ def test_a_score_that_is_no_finite_number_is_told(returned, faces):
 
 @pytest.mark.parametrize("where", ["storage", "workers"])
 def test_choices_that_no_storage_can_hold_are_told_before_any_trial(where, faces, tmp_path):
-    space = {"augment": CategoricalDistribution((FaceAugmenter(), FaceAugmenter(rotation=0.0)))}
+    choices = (FaceAugmenter(), FaceAugmenter(rotation=0.0))
+    with pytest.warns(UserWarning, match="persistent storage"):  # of Optuna
+        space = {"augment": CategoricalDistribution(choices)}
     how = {"n_jobs": 2} if where == "workers" else {"storage": tmp_path / "study.log"}
     with pytest.raises(ValueError, match=r"plain values, got FaceAugmenter\(\) for 'augment'"):
         search(space=space, **how).fit(faces.data, faces.target)

@@ -80,14 +80,27 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
     ValueError
         If it has no sub-folders, or not a single readable image; if its sub-folders are splits
         (train, test, ...) instead of classes; if a file has changed since it was decoded into
-        `out`; or if `out`, or the ``.csv`` beside it, holds something else, which is not changed.
+        `out`; if `out` lies in one of the classes; or if it, or the ``.csv`` beside it, holds
+        something else, which is not changed.
     """
     root = as_path(path)
     files, labels, problems = files_of_classes(root)
     options = {"max_pixels": max_pixels, "n_jobs": n_jobs, "verbose": verbose}
     out = None if out is None else as_path(out)
+    if out is not None:
+        _refuse_inside(out, root)
     data, reasons = load_images(files, image_size, out, **options)
     return _make_bunch(root, data, files, labels, reasons, problems)
+
+
+def _refuse_inside(out: Path, root: Path) -> None:
+    """Raise if `out` lies in a class, where the next run would take it for an image."""
+    for folder in list_folder(root, follow=True).folders:
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(
+                f"out={str(out)!r} lies among the images of {folder}, and would be read as one of "
+                "them. Choose a place outside the classes."
+            )
 
 
 def files_of_classes(

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,8 +110,15 @@ def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, v
     Raises
     ------
     ValueError
+<<<<<<< HEAD
         If the existing files were decoded from other images, from older ones with the same names,
         or in a different way, or are not from this function.
+=======
+        If the files there were decoded from other images, or from older ones of the same names,
+        or in another way, or are not ours.
+    OSError
+        If they cannot be written.
+>>>>>>> hunt
     """
     if out.suffix != ".npy":
         raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
@@ -118,18 +126,50 @@ def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, v
     task = _Task(files, size, _pixel_limit(max_pixels))
     # Before anything is decoded: a file that changes later must not count as the decoded one.
     stamps = [_stamp(file) for file in files]
-    _finish_killed(out, index, task, stamps)
-    if out.exists() or index.exists():
-        return _stored(out, index, task, stamps)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_foreign(_part(out), _part(index))
-    reasons = _known_in_part(_part(index), task, stamps) if _part(out).exists() else []
-    with naming(out):
-        _write_index(_part(index), task, stamps, reasons)
-        reasons = _continue(_part(out), _part(index), task, stamps, reasons, n_jobs, verbose)
-        os.replace(_part(index), index)
-        os.replace(_part(out), out)
+    if not out.exists() and not index.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_foreign(_part(out), _part(index))
+    with _alone(out, index):
+        _finish_killed(out, index, task, stamps)
+        if out.exists() or index.exists():
+            return _stored(out, index, task, stamps)
+        reasons = _known_in_part(_part(out), _part(index), task, stamps)
+        with naming(out):
+            _write_index(_part(index), task, stamps, reasons)
+            reasons = _continue(_part(out), _part(index), task, stamps, reasons, n_jobs, verbose)
+            os.replace(_part(index), index)
+            os.replace(_part(out), out)
     return np.load(out, mmap_mode="r"), reasons
+
+
+@contextmanager
+def _alone(out: Path, index: Path) -> Iterator[None]:
+    """Wait while another process decodes into the same file; what it has decoded is there then.
+
+    The lock is on the unfinished file and ends with its process. Windows and some network disks
+    have no such locks.
+    """
+    # Beside a finished list an empty file of this name would pass for the images.
+    flags = os.O_RDWR | (0 if out.exists() or index.exists() else os.O_CREAT)
+    try:
+        with naming(out):
+            number = os.open(_part(out), flags, 0o666)
+    except FileNotFoundError:  # all is finished
+        if flags & os.O_CREAT:
+            raise
+        yield
+        return
+    try:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Nothing was decoded into it, perhaps as another process has finished meanwhile.
+        if not os.fstat(number).st_size:
+            _part(out).unlink(missing_ok=True)
+        os.close(number)
 
 
 def _refuse_foreign(*parts: Path) -> None:
@@ -173,8 +213,13 @@ def _continue(
     mode, done, reasons = "r+b" if reasons else "wb", len(reasons), [*reasons]
     rest = task._replace(files=task.files[done:])
     with part.open(mode) as raw, part_index.open("a", newline="", **_TEXT) as text:
+<<<<<<< HEAD
         # A kill may have left half a face, or faces that are not in the list.
         raw.truncate(_HEADER + reasons.count("") * task.size**2)
+=======
+        # A kill may have left half a face, or faces that the list does not have.
+        raw.truncate(_end(reasons, task))
+>>>>>>> hunt
         raw.seek(0, os.SEEK_END)
         batches = _decoded(rest, n_jobs, verbose, done=done, total=len(task.files))
         for images, why in batches:
@@ -241,10 +286,24 @@ def _known(index: Path, task: _Task, stamps) -> list[str]:
     return [reason for _, reason, *_ in rows]
 
 
+<<<<<<< HEAD
 def _known_in_part(index: Path, task: _Task, stamps) -> list[str]:
     """Return the reasons of the files decoded before, up to the first that has changed."""
+=======
+def _known_in_part(part: Path, index: Path, task: _Task, stamps) -> list[str]:
+    """Return the reasons of the files that were decoded before, up to one that has changed.
+
+    None if the faces are not all there, as after a crash of the machine.
+    """
+>>>>>>> hunt
     rows = _read_index(index, task) if index.exists() else []
-    return [reason for _, reason, *_ in rows[: _first_changed(rows, stamps)]]
+    reasons = [reason for _, reason, *_ in rows[: _first_changed(rows, stamps)]]
+    return reasons if part.stat().st_size >= _end(reasons, task) else []
+
+
+def _end(reasons: list[str], task: _Task) -> int:
+    """Return where the faces end in the file."""
+    return _HEADER + reasons.count("") * task.size**2
 
 
 def _first_changed(rows: list[list[str]], stamps) -> int | None:

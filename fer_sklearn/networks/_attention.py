@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._layers import Dropout
+from ._layers import Dropout, check_whole
 
 
 class Hidden(nn.Linear):
@@ -37,6 +37,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        check_whole("heads", heads)
         if width % heads:
             raise ValueError(
                 f"The last of widths has to be a multiple of heads, got {width} and {heads}."

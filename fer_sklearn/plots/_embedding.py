@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.manifold import TSNE
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 
+from .._forms import check_labels
 from ..embedding import FaceEmbedder
 from ._axes import COLORS, bare, new_axes
 
@@ -75,8 +76,16 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are more labels or fewer than faces, or one is missing; or if there are not
+            more faces than `perplexity`.
         """
+        check_labels(y)
         features = FaceEmbedder(FrozenEstimator(estimator)).fit(X).transform(X)
+        check_consistent_length(features, y)
         rng = check_random_state(random_state)
         n_components = min(_N_COMPONENTS, *features.shape)
         features = PCA(n_components, random_state=rng).fit_transform(features)

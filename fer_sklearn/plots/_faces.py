@@ -9,7 +9,7 @@ from .._images import MIN_FACE_PIXELS, gray_images
 from ..augment import FaceAugmenter, augmenter_for
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
-from ._axes import BLUE, GRAY, VERMILLION, bare, gray_scale, new_grid
+from ._axes import BLUE, GRAY, VERMILLION, bare, check_count, gray_scale, new_grid
 
 _SELECT = ("worst", "unsure", "random", "per-class")
 
@@ -151,15 +151,14 @@ class FaceGridDisplay:
         Raises
         ------
         ValueError
-            If `select` is unknown, `n_faces` is below 1, or `select` is "worst" and no face is
-            wrong or no label is known.
+            If `select` is unknown, `n_faces` or `n_columns` is below 1, or `select` is "worst" and
+            no face is wrong or no label is known.
         """
         if select is None:
             select = "unsure" if y_true is None else "worst"
         if select not in _SELECT:
             raise ValueError(f"Unknown select {select!r}. Known: {', '.join(_SELECT)}.")
-        if n_faces < 1:
-            raise ValueError(f"Expected n_faces of at least 1, got {n_faces!r}.")
+        check_count("n_faces", n_faces)
         if y_true is None and select == "worst":
             raise ValueError("select='worst' needs labels: pass them, or choose another select.")
         images = gray_images(X)
@@ -188,6 +187,7 @@ class FaceGridDisplay:
         -------
         self : FaceGridDisplay
         """
+        check_count("n_columns", n_columns)
         n_columns = min(n_columns, len(self.images))
         n_rows = -(-len(self.images) // n_columns)
         figsize = (1.25 * n_columns, 1.6 * n_rows)
@@ -285,7 +285,10 @@ class AugmentationDisplay:
         ------
         TypeError
             If `estimator` is something else.
+        ValueError
+            If `n_draws` is below 1.
         """
+        check_count("n_draws", n_draws)
         augmenter = _augmenter_of(estimator, X)
         stated = getattr(estimator, "image_shape", None)
         images = gray_images(X, getattr(estimator, "image_shape_", stated))

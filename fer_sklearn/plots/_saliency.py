@@ -7,7 +7,7 @@ from sklearn.utils import check_consistent_length
 
 from .._images import gray_images
 from ..explain import saliency_map
-from ._axes import bare, gray_scale, new_grid
+from ._axes import bare, check_count, gray_scale, new_grid
 
 
 class SaliencyDisplay:
@@ -129,10 +129,11 @@ class SaliencyDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown.
+            If `kind` is unknown, or `n_faces` below 1.
         """
         if kind not in ("faces", "mean"):
             raise ValueError(f"Unknown kind {kind!r}. Known: faces, mean.")
+        check_count("n_faces", n_faces)
         if kind == "faces":
             self._plot_faces(n_faces, ax)
         else:

@@ -63,10 +63,17 @@ class TrainingCurvesDisplay:
 
         Raises
         ------
+        TypeError
+            If `estimator` has no history of a training.
         ValueError
             If the classifier comes from `from_pretrained` and has not been trained since.
         """
         check_is_fitted(estimator)
+        if not hasattr(estimator, "history_"):
+            raise TypeError(
+                f"Expected a fitted FERClassifier, got {type(estimator).__name__}. Pass the step "
+                "of a Pipeline, or the best_estimator_ of a search, that is one."
+            )
         if not estimator.history_:
             raise ValueError(
                 "Expected a classifier with the history of its training, but history_ is empty: "
