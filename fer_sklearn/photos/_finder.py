@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._crop import Square, cut, outside_of, square_of
 from ._detector import find_boxes, model_file
-from ._reading import Photo, UnreadableError, list_photos, read_photo
+from ._reading import Photo, UnreadableError, list_rows, read_photo
 from ._table import CUT_OFF, NO_FACE, OK, POINTS, SMALL, UNREADABLE, make_frame
 
 #: From this share of the square outside the photo on, a face is cut off.
@@ -120,7 +120,7 @@ class FaceFinder(BaseEstimator):
             If the extra "photos" is not installed.
         """
         self._validate_params()
-        (source,) = list_photos([photo])
+        (source,) = list_rows([photo])  # a folder is no photo: it has a row that says so
         data, rows = search(self, source.name, source.content)
         return Bunch(data=data, frame=make_frame(rows))
 
