@@ -22,6 +22,7 @@ from ..datasets._walk import walk
 
 #: A JPEG is decoded at a half, a quarter or an eighth of its size, as long as it stays this wide.
 _DRAFT_SIDE = 1280
+_JPEG = ("JPEG", "MPO")  # some phones put a second picture behind the photo
 #: Modes of Pillow that are levels of gray with more than eight bits.
 _LEVELS = ("I", "F")
 #: What makes the width of an image its height.
@@ -76,7 +77,7 @@ class Photo:
 
     Attributes
     ----------
-    pixels : ndarray of uint8 of shape (h, w, 3)
+    pixels : ndarray of uint8 of shape (h, w, 3), or (h, w) where gray was asked for
         RGB.
     scale : int
         How many pixels of the photo one of these is wide: 1, 2, 4 or 8.
@@ -234,14 +235,17 @@ class UnreadableError(ValueError):
     """Says why there is no photo."""
 
 
-def read_photo(content: Any, *, whole: bool = False) -> Photo:
+def read_photo(content: Any, *, side: float = _DRAFT_SIDE, gray: bool = False) -> Photo:
     """Decode a photo and set it upright.
 
     Parameters
     ----------
     content : Path, bytes, file object, array or image of Pillow
-    whole : bool
-        Whether a large JPEG is decoded in full, instead of at a half, a quarter or an eighth.
+    side : float
+        A JPEG is decoded at a half, a quarter or an eighth of its size, as long as its longest side
+        has so many pixels.
+    gray : bool
+        Whether gray will do: of a JPEG, it is decoded in half the time.
 
     Raises
     ------
@@ -260,11 +264,11 @@ def read_photo(content: Any, *, whole: bool = False) -> Photo:
         _check(content)
     with _open(content) as image:
         size = image.size
-        if not whole and image.format == "JPEG":
-            share = _DRAFT_SIDE / max(size)
-            width, height = (max(1, round(side * share)) for side in size)
-            image.draft("RGB", (width, height))
-        return _upright(image, size if image.size != size else None)
+        if image.format in _JPEG:
+            share = side / max(size)
+            width, height = (max(1, round(length * share)) for length in size)
+            image.draft("L" if gray else "RGB", (width, height))
+        return _upright(image, size if image.size != size else None, gray=gray)
 
 
 def bytes_of(file: Any) -> Any:
@@ -298,7 +302,9 @@ def _check(file: Path) -> None:
         raise UnreadableError("a video: find_faces_in_video reads it")
 
 
-def _upright(image: Image.Image, size: tuple[int, int] | None = None) -> Photo:
+def _upright(
+    image: Image.Image, size: tuple[int, int] | None = None, *, gray: bool = False
+) -> Photo:
     """Convert an image; if it is smaller than the photo, the size as stored is given."""
     _refuse_huge(image)
     _refuse_thumbnail(image)
@@ -308,10 +314,12 @@ def _upright(image: Image.Image, size: tuple[int, int] | None = None) -> Photo:
     turn = turn_of(image)
     size = size[::-1] if turn in _SWAPS else size
     image = gray_converter(image)(image) if image.mode[0] in _LEVELS else without_alpha(image)
-    image = image.convert("RGB")
+    image = image if image.mode == "L" else image.convert("RGB")
     if turn is not None:
         image = image.transpose(turn)
-    return Photo(np.asarray(image), scale, *size)
+    pixels = np.asarray(image)
+    pixels = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 and not gray else pixels
+    return Photo(pixels, scale, *size)
 
 
 def _refuse_huge(image: Image.Image) -> None:

@@ -289,7 +289,7 @@ def _looks(
         yield frame, faces, rows
 
 
-def _as_it_is(photo: Photo) -> Photo:
+def _as_it_is(photo: Photo, side: float) -> Photo:
     return photo
 
 
