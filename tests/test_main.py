@@ -67,6 +67,8 @@ def test_options_are_handed_on(folder, tmp_path, capsys, own_processes):
         ([], "COMMAND"),
         (["photos", "nowhere", "--out", "a.csv"], "nowhere is not there"),
         (["photos", "."], "--out"),
+        (["photos", ".", "--out", "-"], "expected the name of a file, got '-'"),
+        (["photos", ".", "--out", "a.csv", "--sheet", "./a.csv"], "name the same file"),
         (["photos", ".", "--out", "a.csv", "--jobs", "0"], "whole number of at least 1, got '0'"),
         (["photos", ".", "--out", "a.csv", "--fps", "0"], "number above 0, got '0'"),
         (["photos", ".", "--out", "a.csv", "--fps", "nan"], "number above 0, got 'nan'"),
@@ -86,6 +88,13 @@ def test_what_cannot_be_done_exits_with_1(folder, tmp_path, capsys):
     ):
         assert main(["photos", str(folder), *wrong]) == 1
         assert capsys.readouterr().err.startswith("fer-sklearn: ")
+
+
+def test_a_page_that_cannot_be_written_is_told_before_the_work(folder, tmp_path, capsys):
+    out = tmp_path / "table.csv"
+    assert main(["photos", str(folder), "--out", str(out), "--sheet", str(tmp_path)]) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_says_what_a_label_is(capsys):

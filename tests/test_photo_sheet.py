@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.base import BaseEstimator
 
 from fer_sklearn.photos import analyze, analyze_video, contact_sheet
 
@@ -133,6 +135,44 @@ def test_a_table_that_was_stored_and_a_part_of_one_are_shown(table, tmp_path):
     read = pd.read_csv(tmp_path / "table.csv")
     contact_sheet(read[read.label == "happy"], tmp_path / "sheet.html")
     assert len(data_of(tmp_path / "sheet.html")["photos"]) == 3
+
+
+def test_photos_of_any_name_and_classes_of_any_type_are_shown(tmp_path):
+    """A CSV file has 0.0 for the class 0 where some photos have no face."""
+    path = tmp_path / os.fsdecode(b"n\xff.jpg")
+    try:
+        Image.fromarray(np.full((60, 80), 99, np.uint8)).save(path, "JPEG")
+    except OSError:
+        pytest.skip("this system refuses such names")
+    portrait = pytest.importorskip("skimage.data").astronaut()
+    Image.fromarray(portrait).save(tmp_path / "a.jpg")
+    frame = analyze(tmp_path, Numbered())
+    contact_sheet(frame, tmp_path / "a.html")
+    frame.to_csv(tmp_path / "a.csv", index=False, errors="backslashreplace")
+    contact_sheet(pd.read_csv(tmp_path / "a.csv"), tmp_path / "b.html")
+    for name in ("a.html", "b.html"):
+        shown = data_of(tmp_path / name)
+        assert [photo["status"] for photo in shown["photos"]] == ["ok", "no face"]
+        assert shown["photos"][0]["faces"][0]["label"] == shown["classes"][1] == "1"
+
+
+class Numbered(BaseEstimator):
+    def __init__(self):
+        self.classes_ = np.array([0, 1])
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, faces):
+        return np.tile([0.25, 0.75], (len(faces), 1))
+
+
+def test_the_page_does_not_take_the_place_of_a_photo(table, tmp_path):
+    Image.fromarray(np.full((60, 80), 99, np.uint8)).save(tmp_path / "a.png")
+    frame = table[:1].assign(photo=str(tmp_path / "a.png"))
+    with pytest.raises(ValueError, match="is one of the photos"):
+        contact_sheet(frame, tmp_path / "a.png")
+    contact_sheet(table[:0], tmp_path / "a.html", verbose=1)
 
 
 def test_another_table_is_refused(table, tmp_path):

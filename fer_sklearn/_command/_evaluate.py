@@ -17,6 +17,7 @@ from ._shared import (
     say_errors,
     side_of,
     there,
+    to_write,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def add_to(commands: Any) -> None:
         type=there,
         help="folder with a sub-folder for each class, or fer2013.csv",
     )
-    parser.add_argument("--html", metavar="HTML", help="write the report as a page too")
+    parser.add_argument(
+        "--html", metavar="HTML", type=to_write, help="write the report as a page too"
+    )
     parser.add_argument(
         "--photos",
         action="store_true",
@@ -97,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
     report = evaluation_report(classifier, X, y, train=train)
     if html:
         title = f"{os.path.basename(options.classifier)} on {os.path.basename(options.path)}"
-        replace_file(html, report.to_html(title=title).encode())
+        replace_file(html, report.to_html(title=title).encode("utf-8", "backslashreplace"))
         if not options.quiet:
             say(f"The page is in {options.html}.")
     print(report, flush=True)  # at last: who reads it may not read to its end

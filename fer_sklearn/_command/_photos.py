@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from ._shared import add_command, positive, rate, read_classifier, say, there
+from ._shared import add_command, positive, rate, read_classifier, say, there, to_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,7 @@ def add_to(commands: Any) -> None:
         examples=_EXAMPLES,
         done=": all photos are in the table, whatever their status",
         after_stop=_after_stop,
+        check=_check,
     )
     parser.add_argument(
         "paths",
@@ -50,8 +51,10 @@ def add_to(commands: Any) -> None:
         type=there,
         help="photo, video, or folder with both in it and in its sub-folders",
     )
-    parser.add_argument("--out", required=True, metavar="CSV", help="table to write")
-    parser.add_argument("--sheet", metavar="HTML", help="page to write, with all pictures inside")
+    parser.add_argument("--out", required=True, metavar="CSV", type=to_write, help="table to write")
+    parser.add_argument(
+        "--sheet", metavar="HTML", type=to_write, help="page to write, with all pictures inside"
+    )
     parser.add_argument(
         "--classifier",
         default="fer2013",
@@ -83,9 +86,21 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
 
 
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.sheet and _real(options.sheet) == _real(options.out):
+        parser.error("--out and --sheet name the same file")
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(os.path.expanduser(path))
+
+
 def _run(options: argparse.Namespace) -> int:
+    from .._files import check_writable
     from ..photos import FaceFinder, analyze, contact_sheet  # --help needs none of it
 
+    if options.sheet:  # not to be told after hours of work
+        check_writable(os.path.expanduser(options.sheet))
     verbose = int(not options.quiet)
     frame = analyze(
         options.paths,

@@ -78,6 +78,13 @@ def there(path: str) -> str:
     return path
 
 
+def to_write(path: str) -> str:
+    """Return the path of a file to write."""
+    if path in ("", "-"):
+        raise argparse.ArgumentTypeError(f"expected the name of a file, got {path!r}")
+    return path
+
+
 def named(ending: str) -> Callable[[str], str]:
     """Return what takes a file that ends so, and refuses others."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import csv
+import itertools
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from ._classify import as_classifier, finder_for, label
 from ._find import find_in
 from ._finder import FaceFinder, unreadable
 from ._journal import Journal
-from ._reading import VIDEOS, Source, UnreadableError, list_photos
+from ._reading import VIDEOS, Source, UnreadableError, list_photos, place_of, refuse_source
 from ._table import make_frame
 from ._video import TIMES, check_video, label_video
 
@@ -58,13 +60,13 @@ def analyze(
     annotated : str, path-like or None, default=None
         Folder to write a copy of each video to, with squares and labels drawn into it:
         ``holiday.mov`` becomes ``holiday.labelled.mp4``. `find_faces_in_video` says what they are
-        like.
+        like. Copies of an earlier run that are among `photos` are left out.
     out : str, path-like or None, default=None
         A CSV file to write the table to. While it is made, the photos and videos that are done are
         kept in a file of the same name with ``.part`` behind it, and a run that was stopped
         continues there with those that it lacks or that have changed; a video that was stopped is
         read again. After a KeyboardInterrupt the table of what is done is written too. `photos`
-        must be files then.
+        must be files then. What is not UTF-8 in a file's name is written in ASCII there.
     n_jobs : int or None, default=None
         Processes that look for faces in photos, through joblib; None is 1, unless
         ``joblib.parallel_config`` says otherwise. They are labelled here.
@@ -94,8 +96,8 @@ def analyze(
         If `photos` is a path where nothing is, or `classifier` names no file.
     TypeError, ValueError
         If `photos` is nothing that photos come in; if the classifier is not fitted, takes no
-        faces of the finder's size, or has classes with names of other columns; or if ``out.part``
-        is of a run with other settings.
+        faces of the finder's size, or has classes with names of other columns; if `out` is one of
+        the photos; or if ``out.part`` is of a run with other settings.
     OSError
         If `out` or a copy of a video cannot be written.
     ImportError
@@ -119,7 +121,12 @@ def analyze(
     classifier = as_classifier(classifier)
     finder = finder_for(classifier, finder)
     sources = list_photos(photos)
-    copies = {} if annotated is None else _copies(as_path(annotated), sources)
+    copies = {}
+    if annotated is not None:
+        sources = _without_copies(as_path(annotated), sources)
+        copies = _copies(as_path(annotated), sources)
+        for video, copy in copies.items():
+            check_copy(copy, Path(video))
     run = _Run(classifier, finder, fps, copies, n_jobs, verbose)
     if out is not None:
         return _kept(as_path(out), sources, run)
@@ -201,18 +208,26 @@ def _is_video(source: Source) -> bool:
 
 def _copies(folder: Path, sources: list[Source]) -> dict[str, Path]:
     """Return where the copy of each video is to be; videos of one name are numbered."""
-    copies, counts = {}, Counter[str]()
+    copies: dict[str, Path] = {}
+    taken: set[str] = set()
     for video in (source.content for source in sources if _is_video(source)):
-        counts[video.stem] += 1
-        number = f"-{counts[video.stem]}" if counts[video.stem] > 1 else ""
-        copies[str(video)] = folder / f"{video.stem}{number}.labelled.mp4"
-        check_copy(copies[str(video)], video)
+        stems = (f"{video.stem}-{n}" if n > 1 else video.stem for n in itertools.count(1))
+        stem = next(stem for stem in stems if stem not in taken)
+        taken.add(stem)
+        copies[str(video)] = folder / f"{stem}.labelled.mp4"
     return copies
+
+
+def _without_copies(folder: Path, sources: list[Source]) -> list[Source]:
+    """Leave out what an earlier run has made of the other videos, in the same folder."""
+    copies = {place_of(str(copy)) for copy in _copies(folder, sources).values()}
+    return [source for source in sources if place_of(source.name) not in copies]
 
 
 def _kept(out: Path, sources: list[Source], run: _Run) -> pd.DataFrame:
     """Make the table, with what is done kept in a journal."""
     _refuse_what_is_no_file(sources)
+    refuse_source(out, (source.name for source in sources))
     check_writable(out)
     journal = Journal(out, run.settings(sources))
     finished = [source for source in sources if not run.lacks_copy(source)]
@@ -248,7 +263,7 @@ def _table(found: Iterable[list[dict]], sources: list[Source], run: _Run) -> pd.
 
 def _with_classes(done: dict[str, list[dict]], classes: list) -> dict[str, list[dict]]:
     """Restore the types of class names that are not strings, which JSON turns into strings."""
-    names = {str(name): name for name in classes}
+    names = dict(zip(json.loads(json.dumps(dict.fromkeys(classes))), classes, strict=True))
     return {
         photo: [{names.get(key, key): cell for key, cell in row.items()} for row in rows]
         for photo, rows in done.items()
@@ -256,9 +271,12 @@ def _with_classes(done: dict[str, list[dict]], classes: list) -> dict[str, list[
 
 
 def as_csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as text."""
-    text = frame.to_csv(index=False, float_format="%.8g")
-    return text.encode("utf-8", "surrogateescape")
+    """Return a table as text that can be read whatever the names of files are."""
+    how = {"index": False, "float_format": "%.8g"}
+    text = frame.to_csv(**how)
+    if "\r" in text:  # such as Icon\r of macOS; it ends a line unless it is in quotes
+        text = frame.to_csv(quoting=csv.QUOTE_NONNUMERIC, **how)
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _refuse_what_is_no_file(sources: list[Source]) -> None:

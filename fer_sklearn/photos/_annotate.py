@@ -138,7 +138,7 @@ class Copy:
         self._size = (width, height)
         self._start = frame.time
         self._writer = cv2.VideoWriter(
-            os.fspath(self._part), cv2.VideoWriter_fourcc(*codec), self._rate, self._size
+            os.fsencode(self._part), cv2.VideoWriter_fourcc(*codec), self._rate, self._size
         )
         if not self._writer.isOpened():
             raise OSError(
@@ -158,7 +158,7 @@ class Copy:
                 f"There is no frame between start and stop, so {self._path} was not written."
             )
         cv2 = import_cv2("annotated")
-        reader = cv2.VideoCapture(os.fspath(self._part))
+        reader = cv2.VideoCapture(os.fsencode(self._part))
         n_frames = reader.get(cv2.CAP_PROP_FRAME_COUNT) if reader.grab() else 0
         reader.release()
         if n_frames < _WHOLE * self._n_frames:

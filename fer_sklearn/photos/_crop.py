@@ -90,8 +90,8 @@ def cut(pixels: np.ndarray, square: Square, size: int) -> np.ndarray:
 
     Parameters
     ----------
-    pixels : ndarray of uint8 of shape (h, w, 3)
-        RGB.
+    pixels : ndarray of uint8 of shape (h, w, 3) or (h, w)
+        RGB, or gray.
     square : Square
     size : int
         Height and width of the result in pixels.
@@ -102,7 +102,8 @@ def cut(pixels: np.ndarray, square: Square, size: int) -> np.ndarray:
     """
     cv2 = import_cv2("FaceFinder")
     part, left, top = _around(pixels, square)
-    gray = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)
+    gray = np.ascontiguousarray(part)
+    gray = gray if gray.ndim == 2 else cv2.cvtColor(gray, cv2.COLOR_RGB2GRAY)
     n = size * max(1, math.ceil(square.side / size))
     matrix = square.to_picture(n) - [[0, 0, left], [0, 0, top]]
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

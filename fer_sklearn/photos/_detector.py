@@ -24,6 +24,9 @@ _FEW, _MANY, _TOO_FEW = 40, 320, 24
 _FILLS = 1 / 3
 #: YuNet returns numbers of no meaning for pictures that are narrower.
 _LEAST_SIDE = 64
+#: Up to this longest side, a photo is looked at in this size too, and what is seen is averaged: one
+#: look at a photo that is enlarged so much misses eyes by 2.7 % of the square, both by 1.9 %.
+_TINY = 320
 #: Boxes that overlap by more are of one face.
 _SAME = 0.3
 _MOST_FACES = 5000
@@ -55,6 +58,8 @@ def find_boxes(pixels: np.ndarray, model: str, threshold: float) -> np.ndarray:
     """
     longest = max(pixels.shape[:2])
     faces = _look(pixels, _SIDE, model, threshold)
+    if longest <= _TINY:
+        faces = _averaged(faces, _look(pixels, _TINY, model, threshold))
     if not len(faces) or _widths(faces, _SIDE, longest).min() < _FEW:
         more = _look(pixels, _SIDE_FOR_SMALL, model, threshold)
         more = more[_widths(more, _SIDE_FOR_SMALL, longest) < _MANY]
@@ -63,6 +68,17 @@ def find_boxes(pixels: np.ndarray, model: str, threshold: float) -> np.ndarray:
         more = _look(pixels, _SIDE_FOR_LARGE, model, threshold)
         more = more[more[:, 2] > _FILLS * longest]
         faces = _merged(faces, more, _widths(faces, _SIDE, longest) <= _MANY)
+    return faces
+
+
+def _averaged(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the faces, each at the mean of its places in this look and in another one."""
+    if not len(faces) or not len(others):
+        return faces
+    common = overlaps(faces, others)
+    both = common.max(axis=1) > _SAME
+    same = others[common.argmax(axis=1)]
+    faces[both, :14] = (faces[both, :14] + same[both, :14]) / 2
     return faces
 
 
@@ -118,8 +134,9 @@ def _detector(model: str, threshold: float) -> Any:
     detectors = _OWN.__dict__.setdefault("detectors", {})
     if (model, threshold) not in detectors:
         create = import_cv2("FaceFinder").FaceDetectorYN.create
+        file = os.fsencode(model)  # of a str that is not UTF-8, OpenCV would crash
         detectors[model, threshold] = create(
-            model, "", (_SIDE, _SIDE), threshold, _SAME, _MOST_FACES
+            file, "", (_SIDE, _SIDE), threshold, _SAME, _MOST_FACES
         )
     return detectors[model, threshold]
 

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from .._extras import import_cv2
 from ._detector import model_file
 from ._finder import FaceFinder, search
-from ._reading import Source, list_photos
+from ._reading import Source, bytes_of, list_photos
 from ._table import make_frame
 
 #: Photos a task; also what is looked at twice, at most, when a run was stopped.
@@ -32,8 +32,9 @@ def find_faces(photos, *, finder=None, n_jobs=None, verbose=0):
     photos : path, bytes, file object, array, image of Pillow, or list of these
         A folder is searched with all its sub-folders; hidden files are left out, and those whose
         endings say that they are texts, tables, programs or archives. Arrays are gray, (h, w), or
-        RGB, (h, w, 3); numbers are bytes, 16 bits (uint16), or floats in [0, 1] or [0, 255]. A
-        file that is named twice is one photo.
+        RGB, (h, w, 3). Their integers are bytes, or 16 bits if the largest is above 255; floats
+        are in [0, 1] or [0, 255]. Of an animation, or a file of several pages, the first picture
+        is read. A file that is named twice is one photo.
     finder : FaceFinder or None, default=None
         None is ``FaceFinder()``.
     n_jobs : int or None, default=None
@@ -151,7 +152,7 @@ def _sendable(source: Source) -> Source:
     if not hasattr(source.content, "read"):
         return source
     try:
-        content = source.content.read()
+        content = bytes_of(source.content)
     except Exception as error:  # a file object may raise anything
         content = error
     return source._replace(content=content)

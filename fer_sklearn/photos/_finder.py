@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 
@@ -13,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._crop import Square, cut, outside_of, square_of
 from ._detector import find_boxes, model_file
-from ._reading import Photo, UnreadableError, list_photos, read_photo
+from ._reading import Photo, UnreadableError, list_rows, read_photo
 from ._table import CUT_OFF, NO_FACE, OK, POINTS, SMALL, UNREADABLE, make_frame
 
 #: From this share of the square outside the photo on, a face is cut off.
@@ -120,7 +121,7 @@ class FaceFinder(BaseEstimator):
             If the extra "photos" is not installed.
         """
         self._validate_params()
-        (source,) = list_photos([photo])
+        (source,) = list_rows([photo])  # a folder is no photo: it has a row that says so
         data, rows = search(self, source.name, source.content)
         return Bunch(data=data, frame=make_frame(rows))
 
@@ -142,7 +143,7 @@ def search(finder: FaceFinder, name: str, content: object) -> tuple[np.ndarray, 
     model = model_file(finder.model)
     try:
         photo = read_photo(content)
-        return in_pixels(finder, photo, name, model, lambda: read_photo(content, whole=True))
+        return in_pixels(finder, photo, name, model, partial(read_photo, content, gray=True))
     except Exception as error:  # Pillow and OpenCV raise many kinds, all mean: no photo
         nothing = np.empty((0, finder.image_size, finder.image_size), np.uint8)
         return nothing, [unreadable(name, error)]
@@ -155,14 +156,14 @@ def unreadable(name: str, error: Exception) -> dict:
 
 
 def in_pixels(
-    finder: FaceFinder, photo: Photo, name: str, model: str, whole: Callable[[], Photo]
+    finder: FaceFinder, photo: Photo, name: str, model: str, again: Callable[..., Photo]
 ) -> tuple[np.ndarray, list[dict]]:
-    """Return the same of a photo that is read; `whole` reads it in full."""
+    """Return the same of a photo that is read; `again` reads it with its longest side `side`."""
     size = {"photo": name, "photo_width": photo.width, "photo_height": photo.height}
     boxes = find_boxes(photo.pixels, model, finder.threshold)
     boxes = boxes[np.argsort(-boxes[:, 2:4].prod(axis=1), kind="stable")][: finder.max_faces]
     squares = [square_of(box, finder.margin, finder.level) for box in boxes]
-    faces = _cut_all(photo, squares, finder.image_size, whole)
+    faces = _cut_all(photo, squares, finder.image_size, again)
     if not squares:
         return faces, [size | {"status": NO_FACE}]
     rows = [
@@ -173,18 +174,19 @@ def in_pixels(
 
 
 def _cut_all(
-    photo: Photo, squares: list[Square], size: int, whole: Callable[[], Photo]
+    photo: Photo, squares: list[Square], size: int, again: Callable[..., Photo]
 ) -> np.ndarray:
-    """Cut faces out of the pixels that are read, or of all where those would be too few."""
+    """Cut faces out of the pixels that are read, or of more where those would be too few."""
     faces = np.empty((len(squares), size, size), np.uint8)
     few = [at for at, square in enumerate(squares) if photo.scale > 1 and square.side < size]
     for at, square in enumerate(squares):
         if at not in few:
             faces[at] = cut(photo.pixels, square, size)
     if few:
-        full = whole().pixels
+        smallest = min(squares[at].side for at in few)
+        larger = again(side=max(photo.pixels.shape) * size / smallest)
         for at in few:
-            faces[at] = cut(full, squares[at].times(photo.scale), size)
+            faces[at] = cut(larger.pixels, squares[at].times(photo.scale / larger.scale), size)
     return faces
 
 

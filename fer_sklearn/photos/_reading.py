@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from ..datasets._walk import walk
 
 #: A JPEG is decoded at a half, a quarter or an eighth of its size, as long as it stays this wide.
 _DRAFT_SIDE = 1280
+_JPEG = ("JPEG", "MPO")  # some phones put a second picture behind the photo
 #: Modes of Pillow that are levels of gray with more than eight bits.
 _LEVELS = ("I", "F")
 #: What makes the width of an image its height.
@@ -38,10 +41,23 @@ _NOT_PHOTOS = frozenset(
 )
 VIDEOS = frozenset(
     [
-        *(".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-        *(".webm", ".wmv"),
+        *(".3g2", ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+        *(".mpg", ".mts", ".ogv", ".webm", ".wmv"),
     ]
 )
+#: What the files of phones that Pillow does not read have at byte 8.
+_HEIC = (b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
+#: TIFF's tag of what an image is, and its bit for a smaller copy of another one.
+_KIND, _SMALLER = 254, 1
+#: Floats whose largest is between 1 and this are neither in [0, 1] nor in [0, 255] for sure.
+_UNCLEAR = 2.0
+#: By how much of the range floats may miss it: resizing and half precision round so.
+_ROUNDING = 1e-3
+_BYTES = (bytes, bytearray, memoryview)
+_WITHOUT_ALPHA = {
+    (2,): ": leave the alpha channel out, photo[..., 0]",
+    (4,): ": leave the alpha channel out, photo[..., :3]",
+}
 EXPECTED = (
     "Expected photos as a folder, a path, bytes, an open file, an array (h, w) or (h, w, 3), an "
     "image of Pillow, or a list of these"
@@ -61,7 +77,7 @@ class Photo:
 
     Attributes
     ----------
-    pixels : ndarray of uint8 of shape (h, w, 3)
+    pixels : ndarray of uint8 of shape (h, w, 3), or (h, w) where gray was asked for
         RGB.
     scale : int
         How many pixels of the photo one of these is wide: 1, 2, 4 or 8.
@@ -85,11 +101,11 @@ def list_photos(photos: Any) -> list[Source]:
     ValueError, TypeError
         If `photos` is nothing that photos come in.
     """
+    photos = _as_numpy(photos)
     if isinstance(photos, str | os.PathLike):
-        path = as_path(photos)
-        if not os.path.lexists(path):
-            raise FileNotFoundError(f"{path} is not there. {EXPECTED}.")
-        return _named([path])
+        if not os.fspath(photos) or not os.path.lexists(as_path(photos)):
+            raise FileNotFoundError(f"{os.fspath(photos)!r} is not there. {EXPECTED}.")
+        return _named([photos])
     return _named([photos] if _is_one(photos) else _items(photos))
 
 
@@ -101,6 +117,7 @@ def list_rows(photos: Any) -> list[Source]:
     ValueError, TypeError
         If `photos` is not a list.
     """
+    photos = _as_numpy(photos)
     if isinstance(photos, str | os.PathLike) or _is_one(photos):
         raise ValueError("Expected a list of photos, got one photo or a folder. Pass [photo].")
     return [_row(at, item) for at, item in enumerate(_items(photos))]
@@ -108,14 +125,26 @@ def list_rows(photos: Any) -> list[Source]:
 
 def _row(at: int, item: Any) -> Source:
     if isinstance(item, str | os.PathLike):
-        return Source(str(item), as_path(item))
+        return _file(item)
     return Source(_own_name(item) or f"photo {at}", item)
+
+
+def _file(path: str | os.PathLike) -> Source:
+    if not os.fspath(path):  # pathlib takes it for the current folder
+        return Source("", UnreadableError("an empty path"))
+    return Source(str(as_path(path)), as_path(path))
+
+
+def _as_numpy(photos: Any) -> Any:
+    """Return tensors, and columns of tables, as arrays of NumPy; all else as it is."""
+    is_array = hasattr(photos, "__array__") and not isinstance(photos, Image.Image)
+    return np.asarray(photos) if is_array and not is_table(photos) else photos
 
 
 def _is_one(photos: Any) -> bool:
     if isinstance(photos, np.ndarray):
-        return photos.ndim == 2 or (photos.ndim == 3 and photos.shape[2] in (1, 3, 4))
-    return isinstance(photos, bytes | bytearray | Image.Image) or hasattr(photos, "read")
+        return photos.ndim == 2 or (photos.ndim == 3 and photos.shape[2] <= 4)
+    return isinstance(photos, (*_BYTES, Image.Image)) or hasattr(photos, "read")
 
 
 def _items(photos: Any) -> list:
@@ -132,19 +161,51 @@ def _items(photos: Any) -> list:
 
 def _named(items: list) -> list[Source]:
     """Name each photo: by its path, else by the name it has if no other has it, or its place."""
-    names = [_own_name(item) for item in items]
-    counts = Counter(names)
     sources: list[Source] = []
+    unnamed: dict[int, str] = {}  # what those are called that are no files, if need be
     seen: set[str] = set()
-    for at, (item, name) in enumerate(zip(items, names, strict=True)):
+    real = cache(real_folder)
+    for at, item in enumerate(items):
         if isinstance(item, str | os.PathLike):
-            found = [source for source in _in_path(as_path(item)) if source.name not in seen]
-            seen.update(source.name for source in found)  # a file that is named twice is one photo
-            sources += found
+            for source in _in_path(item):
+                place = place_of(source.name, real)
+                if place not in seen:  # a file that is named twice is one photo
+                    sources.append(source)
+                seen.add(place)
         else:
-            alone = name if counts[name] == 1 else None
-            sources.append(Source(f"photo {at}" if alone is None else alone, item))
+            unnamed[len(sources)] = f"photo {at}"
+            sources.append(Source(_own_name(item) or f"photo {at}", item))
+    counts = Counter(source.name for source in sources)
+    for at, name in unnamed.items():
+        if counts[sources[at].name] > 1:
+            sources[at] = sources[at]._replace(name=name)
     return sources
+
+
+def real_folder(folder: str) -> str:
+    """Return a folder behind all links."""
+    try:
+        return os.path.realpath(folder)
+    except ValueError:  # a character that no path can have: reading says so
+        return folder
+
+
+def place_of(path: str, real: Callable[[str], str] = real_folder) -> str:
+    """Return the path of a file as it is the same whatever way leads there."""
+    folder, name = os.path.split(path)
+    return os.path.join(real(folder), name)
+
+
+def refuse_source(path: Path, names: Iterable[str]) -> None:
+    """Raise if a file that is to be written is one of the photos.
+
+    Raises
+    ------
+    ValueError
+        Names it.
+    """
+    if path.exists() and any(os.path.exists(name) and path.samefile(name) for name in names):
+        raise ValueError(f"{path} is one of the photos. Choose another name for what is written.")
 
 
 def _own_name(item: Any) -> str | None:
@@ -152,16 +213,17 @@ def _own_name(item: Any) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def _in_path(path: Path) -> Iterator[Source]:
+def _in_path(item: str | os.PathLike) -> Iterator[Source]:
     """Yield the photos of a folder, or the one file, whether it is there or not."""
-    if not path.is_dir():
-        yield Source(str(path), path)
+    file = _file(item)
+    if not file.name or not os.path.isdir(file.name):  # unlike pathlib's, it raises nothing
+        yield file
         return
-    found = walk(path)
-    contents: dict[Path, Any] = {file: file for file in found.files if may_be_photo(file)}
-    contents |= {file: UnreadableError(reason) for file, reason in found.problems}
-    for file, content in sorted(contents.items(), key=lambda pair: pair[0]):
-        yield Source(str(file), content)
+    found = walk(file.content)
+    contents: dict[Path, Any] = {path: path for path in found.files if may_be_photo(path)}
+    contents |= {path: UnreadableError(reason) for path, reason in found.problems}
+    for path, content in sorted(contents.items(), key=lambda pair: pair[0]):
+        yield Source(str(path), content)
 
 
 def may_be_photo(file: Path) -> bool:
@@ -173,14 +235,17 @@ class UnreadableError(ValueError):
     """Says why there is no photo."""
 
 
-def read_photo(content: Any, *, whole: bool = False) -> Photo:
+def read_photo(content: Any, *, side: float = _DRAFT_SIDE, gray: bool = False) -> Photo:
     """Decode a photo and set it upright.
 
     Parameters
     ----------
-    content : Path, bytes, file object, ndarray or image of Pillow
-    whole : bool
-        Whether a large JPEG is decoded in full, instead of at a half, a quarter or an eighth.
+    content : Path, bytes, file object, array or image of Pillow
+    side : float
+        A JPEG is decoded at a half, a quarter or an eighth of its size, as long as its longest side
+        has so many pixels.
+    gray : bool
+        Whether gray will do: of a JPEG, it is decoded in half the time.
 
     Raises
     ------
@@ -190,54 +255,94 @@ def read_photo(content: Any, *, whole: bool = False) -> Photo:
     if isinstance(content, Exception):
         raise content
     if isinstance(content, Image.Image):
-        return _upright(content, content.size)
-    if not isinstance(content, Path | bytes | bytearray):
+        return _upright(content)
+    if hasattr(content, "read"):
+        content = bytes_of(content)
+    if not isinstance(content, (Path, *_BYTES)):
         return _from_array(content)
     if isinstance(content, Path):
         _check(content)
     with _open(content) as image:
         size = image.size
-        if not whole and image.format == "JPEG":
-            share = _DRAFT_SIDE / max(size)
-            width, height = (max(1, round(side * share)) for side in size)
-            image.draft("RGB", (width, height))
-        return _upright(image, size)
+        if image.format in _JPEG:
+            share = side / max(size)
+            width, height = (max(1, round(length * share)) for length in size)
+            image.draft("L" if gray else "RGB", (width, height))
+        return _upright(image, size if image.size != size else None, gray=gray)
 
 
-def _open(content: Path | bytes | bytearray) -> Image.Image:
+def bytes_of(file: Any) -> Any:
+    """Return all that is in an open file, which may have been read before."""
+    with suppress(AttributeError, OSError):  # a pipe has no start to go back to
+        file.seek(0)
+    return file.read()
+
+
+def _open(content: Any) -> Image.Image:
     try:
         return Image.open(content if isinstance(content, Path) else io.BytesIO(content))
     except UnidentifiedImageError as error:
+        if _is_heic(content):
+            raise UnreadableError(
+                "HEIC, which Pillow does not read: export the photo as JPEG"
+            ) from error
         raise UnreadableError("no image, or one of a kind that Pillow does not read") from error
+
+
+def _is_heic(content: Any) -> bool:
+    """Tell by the content: phones and messengers call such files .jpg too."""
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in _HEIC
 
 
 def _check(file: Path) -> None:
     check_file(file)
     if file.suffix.lower() in VIDEOS:
         raise UnreadableError("a video: find_faces_in_video reads it")
-    if file.suffix.lower() in (".heic", ".heif") and ".heic" not in Image.registered_extensions():
-        raise UnreadableError("HEIC, which Pillow does not read: export the photo as JPEG")
 
 
-def _upright(image: Image.Image, size: tuple[int, int]) -> Photo:
-    """Convert an image that may be smaller than the photo, whose stored size is given."""
+def _upright(
+    image: Image.Image, size: tuple[int, int] | None = None, *, gray: bool = False
+) -> Photo:
+    """Convert an image; if it is smaller than the photo, the size as stored is given."""
+    _refuse_huge(image)
+    _refuse_thumbnail(image)
+    image.load()  # sets a TIFF upright, and says so by taking its orientation away
+    size = image.size if size is None else size
+    scale = round(max(size) / max(image.size))
+    turn = turn_of(image)
+    size = size[::-1] if turn in _SWAPS else size
+    image = gray_converter(image)(image) if image.mode[0] in _LEVELS else without_alpha(image)
+    image = image if image.mode == "L" else image.convert("RGB")
+    if turn is not None:
+        image = image.transpose(turn)
+    pixels = np.asarray(image)
+    pixels = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 and not gray else pixels
+    return Photo(pixels, scale, *size)
+
+
+def _refuse_huge(image: Image.Image) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise UnreadableError(
             f"{image.width} x {image.height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS = "
             f"{limit}"
         )
-    scale = round(size[0] / image.width)
-    turn = turn_of(image)
-    size = size[::-1] if turn in _SWAPS else size
-    image = gray_converter(image)(image) if image.mode[0] in _LEVELS else without_alpha(image)
-    image = image.convert("RGB")
-    if turn is not None:
-        image = image.transpose(turn)
-    return Photo(np.asarray(image), scale, *size)
+
+
+def _refuse_thumbnail(image: Image.Image) -> None:
+    """Raise for raw files of cameras: Pillow reads the small image at their beginning."""
+    if getattr(image, "tag_v2", {}).get(_KIND, 0) & _SMALLER:
+        raise UnreadableError(
+            f"a TIFF, or the raw file of a camera, that begins with a small copy of the photo, "
+            f"{image.width} x {image.height} pixels: export the photo as JPEG"
+        )
 
 
 def _from_array(content: Any) -> Photo:
+    if isinstance(content, list | tuple):
+        raise UnreadableError("a list in a list. If it is a photo, pass numpy.asarray(photo)")
     pixels = np.asarray(content)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
@@ -248,10 +353,10 @@ def _from_array(content: Any) -> Photo:
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
     if pixels.ndim != 3 or pixels.shape[2] != 3:
-        hint = ": leave the alpha channel out, photo[..., :3]" if pixels.shape[2:] == (4,) else ""
+        hint = _WITHOUT_ALPHA.get(pixels.shape[2:], "")
         raise UnreadableError(f"expected (h, w) or (h, w, 3), got shape {pixels.shape}{hint}")
     if pixels.dtype != np.uint8:
-        pixels = scaled(pixels.astype(_wide(pixels.dtype)), _white(pixels))
+        pixels = _as_bytes(pixels)
     return Photo(pixels, 1, pixels.shape[1], pixels.shape[0])
 
 
@@ -261,12 +366,18 @@ def _shown(content: Any) -> str:
     return f"{type(content).__name__} of shape {np.shape(content)}"
 
 
-def _wide(dtype: np.dtype) -> type:
-    return np.float64 if dtype.kind in "fb" else np.int64
-
-
-def _white(pixels: np.ndarray) -> int:
-    """Return what is white: 65535 of 16 bits, 1 of bools and of floats up to 1, else 255."""
-    if pixels.dtype == np.uint16:
-        return 65535
-    return 1 if pixels.dtype.kind in "fb" and pixels.max() <= 1 else 255
+def _as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Map numbers of another type to bytes, by the largest: 1, 255 or 65535 is white."""
+    if pixels.dtype.kind in "ui":
+        return scaled(pixels.astype(np.int64), 65535 if pixels.max() > 255 else 255)
+    pixels = pixels.astype(np.float64)
+    low, high = pixels.min(), pixels.max()
+    white = 1 if high <= 1 + _ROUNDING else 255
+    if 1 + _ROUNDING < high <= _UNCLEAR:
+        raise UnreadableError(
+            f"floats from {low:.4g} to {high:.4g}, which are neither in [0, 1] nor in [0, 255]: "
+            "pass numpy.clip(photo, 0, 1)"
+        )
+    if -_ROUNDING * white <= low and high <= (1 + _ROUNDING) * white:
+        pixels = pixels.clip(0, white)
+    return scaled(pixels, white)

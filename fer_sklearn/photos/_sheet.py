@@ -19,7 +19,7 @@ from .._files import check_writable, replace_file
 from ..datasets._paths import as_path
 from ._crop import Square
 from ._pictures import picture_of_face, small_picture
-from ._reading import Photo, list_photos, read_photo
+from ._reading import Photo, list_photos, read_photo, refuse_source
 from ._table import STATUSES, classes_of
 from ._timeline import is_of_video, shown_video
 
@@ -51,7 +51,7 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
     Raises
     ------
     ValueError
-        If `frame` has not the columns of `analyze`.
+        If `frame` has not the columns of `analyze`, or `path` is one of the photos.
     OSError
         If the file cannot be written.
 
@@ -68,9 +68,13 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
     path = as_path(path)
     check_writable(path)
     contents = {} if photos is None else {s.name: s.content for s in list_photos(photos)}
-    groups = frame.groupby("photo", sort=False)
+    # Names need not be text that pandas can keep, and may be missing: "NA" in a CSV file.
+    numbers, names = pd.factorize(frame["photo"].to_numpy(object), use_na_sentinel=False)
+    refuse_source(path, map(str, names))
     shown = []
-    for name, rows in tqdm(groups, total=groups.ngroups, unit="photo", disable=not verbose):
+    hidden = not verbose or not len(names)
+    for at, rows in tqdm(frame.groupby(numbers), total=len(names), unit="photo", disable=hidden):
+        name = str(names[at])
         if is_of_video(rows):
             shown.append(shown_video(name, rows, classes, verbose))
         else:
@@ -80,7 +84,7 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
         "statuses": [status for status in STATUSES if (frame.status == status).any()],
         "photos": shown,
     }
-    replace_file(path, _page(title, data).encode())
+    replace_file(path, _page(title, data).encode("utf-8", "backslashreplace"))
 
 
 def _page(title: str, data: dict) -> str:
@@ -131,12 +135,13 @@ def _pictures(photo: Photo, faces: list[dict]) -> dict:
 
 
 def _face(row: pd.Series, classes: list) -> dict:
+    shares = [float(row[name]) for name in classes]
     face = {
         "face": int(row.face),
         "status": row.status,
-        "label": str(row.label),
+        "label": str(classes[int(np.argmax(shares))]),  # a CSV file may have changed its type
         "confidence": float(row.confidence),
-        "shares": [float(row[name]) for name in classes],
+        "shares": shares,
         "x": float(row.x),
         "y": float(row.y),
         "side": float(row.width),

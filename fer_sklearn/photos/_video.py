@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -97,8 +98,8 @@ def find_faces_in_video(
     OSError
         If `annotated` cannot be written, or OpenCV has no encoder for its ending.
     ValueError
-        If OpenCV cannot read it as a video, a parameter is out of its range, or `annotated` has
-        another ending or is the video itself.
+        If OpenCV cannot read it as a video, a parameter is out of its range, `stop` is not after
+        `start`, or `annotated` has another ending or is the video itself.
     ImportError
         If the extra "photos" is not installed.
 
@@ -111,9 +112,9 @@ def find_faces_in_video(
     --------
     analyze_video : Find the faces, and label them.
     """
-    finder, path = checked(finder), as_path(path)
+    finder, path, times = checked(finder), as_path(path), _times(fps, start, stop)
     with annotated_copy(annotated, path) as copy:
-        when = When(fps, start or 0.0, np.inf if stop is None else stop, every=copy is not None)
+        when = When(*times, every=copy is not None)
         batches = []
         for frame, faces, rows in _looks(path, finder, when, verbose):
             if rows is not None:
@@ -165,11 +166,21 @@ def analyze_video(
     analyze : Many videos, and photos with them; it can be stopped and continued.
     contact_sheet : The table as a page with a timeline for each track.
     """
+    times = _times(fps, start, stop)
     classifier = as_classifier(classifier)
     finder = finder_for(classifier, finder)
-    times = fps, start or 0.0, np.inf if stop is None else stop
     rows = label_video(as_path(path), classifier, finder, times, annotated, verbose)
     return make_frame(rows, classifier.classes_.tolist(), video=True)
+
+
+def _times(
+    fps: float | None, start: float | None, stop: float | None
+) -> tuple[float | None, float, float]:
+    """Return looks a second, and the first and the last second."""
+    start, stop = start or 0.0, np.inf if stop is None else stop
+    if stop <= start:
+        raise ValueError(f"Expected stop to be after start, got start={start} and stop={stop}.")
+    return fps, start, stop
 
 
 def label_video(
@@ -278,7 +289,7 @@ def _looks(
         yield frame, faces, rows
 
 
-def _as_it_is(photo: Photo) -> Photo:
+def _as_it_is(photo: Photo, side: float) -> Photo:
     return photo
 
 
@@ -309,8 +320,9 @@ def frames_of(path: Path, when: When, verbose: int) -> Iterator[Frame]:
         if time >= when.stop:
             return
         is_due = time >= max(due - 0.5 / rate, when.start)
-        while is_due and when.fps is not None and due <= time + 0.5 / rate:
-            due += 1 / when.fps
+        if is_due and when.fps is not None:
+            n_looks = math.floor((time + 0.5 / rate - when.start) * when.fps) + 1
+            due = when.start + n_looks / when.fps
         if is_due or (when.every and time >= when.start):
             pixels = read()
             if pixels is not None:
@@ -334,7 +346,8 @@ def _grabbed(
     """Yield number and time of each frame, the rate of the video, and what decodes the frame."""
     cv2 = import_cv2("find_faces_in_video")
     check_video(path)
-    reader = cv2.VideoCapture(os.fspath(path))
+    # A str that is not UTF-8 crashes OpenCV, and http:a.mp4 in the current folder is an address.
+    reader = cv2.VideoCapture(os.fsencode(path.absolute()))
 
     def read() -> np.ndarray | None:
         readable, pixels = reader.retrieve()
