@@ -110,15 +110,10 @@ def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, v
     Raises
     ------
     ValueError
-<<<<<<< HEAD
         If the existing files were decoded from other images, from older ones with the same names,
         or in a different way, or are not from this function.
-=======
-        If the files there were decoded from other images, or from older ones of the same names,
-        or in another way, or are not ours.
     OSError
         If they cannot be written.
->>>>>>> hunt
     """
     if out.suffix != ".npy":
         raise ValueError(f"out={str(out)!r}: expected a file name that ends in .npy.")
@@ -213,13 +208,8 @@ def _continue(
     mode, done, reasons = "r+b" if reasons else "wb", len(reasons), [*reasons]
     rest = task._replace(files=task.files[done:])
     with part.open(mode) as raw, part_index.open("a", newline="", **_TEXT) as text:
-<<<<<<< HEAD
         # A kill may have left half a face, or faces that are not in the list.
-        raw.truncate(_HEADER + reasons.count("") * task.size**2)
-=======
-        # A kill may have left half a face, or faces that the list does not have.
         raw.truncate(_end(reasons, task))
->>>>>>> hunt
         raw.seek(0, os.SEEK_END)
         batches = _decoded(rest, n_jobs, verbose, done=done, total=len(task.files))
         for images, why in batches:
@@ -286,16 +276,11 @@ def _known(index: Path, task: _Task, stamps) -> list[str]:
     return [reason for _, reason, *_ in rows]
 
 
-<<<<<<< HEAD
-def _known_in_part(index: Path, task: _Task, stamps) -> list[str]:
-    """Return the reasons of the files decoded before, up to the first that has changed."""
-=======
 def _known_in_part(part: Path, index: Path, task: _Task, stamps) -> list[str]:
-    """Return the reasons of the files that were decoded before, up to one that has changed.
+    """Return the reasons of the files decoded before, up to the first that has changed.
 
-    None if the faces are not all there, as after a crash of the machine.
+    None of them if the faces are not all there, as after a crash of the machine.
     """
->>>>>>> hunt
     rows = _read_index(index, task) if index.exists() else []
     reasons = [reason for _, reason, *_ in rows[: _first_changed(rows, stamps)]]
     return reasons if part.stat().st_size >= _end(reasons, task) else []
