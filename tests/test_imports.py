@@ -67,8 +67,8 @@ ALLOWED = {
     "metrics": {"_extras", "_forms", "_report_page", "_state", "datasets"},
     "_report_page": {"metrics"},  # for a type checker
     "plots": {
-        *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
-        *("metrics", "normalize"),
+        *("_extras", "_forms", "_images", "augment", "classifier", "datasets", "embedding"),
+        *("explain", "metrics", "normalize"),
     },
     "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
     "_command": {
