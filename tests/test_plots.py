@@ -485,7 +485,7 @@ def test_no_more_faces_of_each_class_than_asked_for(n_faces, fitted, faces):
 
 
 def test_a_grid_of_no_face_is_an_error(fitted, faces):
-    with pytest.raises(ValueError, match="n_faces of at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_faces of at least 1, a whole number, got 0"):
         FaceGridDisplay.from_estimator(fitted, faces.data, faces.target, n_faces=0)
 
 
