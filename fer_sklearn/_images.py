@@ -276,7 +276,7 @@ def as_numbers(X: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If they are no numbers.
+        If they are not numbers.
     """
     array = np.asarray(X)
     if array.dtype.kind != "O":
@@ -284,7 +284,7 @@ def as_numbers(X: Any) -> np.ndarray:
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{EXPECTED}, got objects that are no numbers: {error}.") from error
+        raise ValueError(f"{EXPECTED}, got objects that are not numbers: {error}.") from error
 
 
 class PixelValues:

@@ -20,7 +20,7 @@ ALLOWED = {
     "_forms": set(),
     "_extras": set(),
     "_images": {"_forms"},
-    "_labels": set(),
+    "_labels": {"_forms"},
     "_answers": set(),
     "_device": set(),
     "_globals": set(),
@@ -35,7 +35,7 @@ ALLOWED = {
     "normalize": {"_forms", "_globals", "_images", "_state"},
     "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
-    "model": {"_globals", "_images", "augment", "networks", "normalize"},
+    "model": {"_globals", "_images", "_state", "augment", "networks", "normalize"},
     "training": {
         *("_device", "_files", "_globals", "_state", "model", "networks", "normalize"),
     },
@@ -46,7 +46,7 @@ ALLOWED = {
         "normalize",
     },
     "_teachers": {"_codes", "_intake", "model"},
-    "_parts": {"_pretrained", "augment", "normalize"},
+    "_parts": {"_pretrained", "augment", "networks", "normalize"},
     "classifier": {
         *("_answers", "_callbacks", "_device", "_forms", "_globals", "_images", "_intake"),
         *("_labels", "_parts", "_pretrained", "_start", "_state", "_teachers", "augment"),
@@ -63,11 +63,11 @@ ALLOWED = {
         *("_extras", "_files", "_globals", "_images", "augment", "classifier", "model"),
         "normalize",
     },
-    "metrics": {"_extras", "_report_page", "datasets"},
+    "metrics": {"_extras", "_forms", "_report_page", "_state", "datasets"},
     "_report_page": {"metrics"},  # for a type checker
     "plots": {
-        *("_extras", "_images", "augment", "classifier", "datasets", "embedding", "explain"),
-        *("metrics", "normalize"),
+        *("_extras", "_forms", "_images", "augment", "classifier", "datasets", "embedding"),
+        *("explain", "metrics", "normalize"),
     },
     "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
     "_command": {
@@ -76,8 +76,8 @@ ALLOWED = {
     },
     "__main__": {"_command"},
     "tuning": {
-        *("_callbacks", "_device", "_extras", "_state", "augment", "classifier", "datasets"),
-        *("networks", "normalize", "training"),
+        *("_callbacks", "_device", "_extras", "_forms", "_state", "augment", "classifier"),
+        *("datasets", "networks", "normalize", "training"),
     },
 }
 #: Heavy packages: the rooms that may import them.

@@ -84,7 +84,7 @@ class Logits(nn.Linear):
 
 
 def check_whole(name: str, value: int) -> None:
-    """Raise if an argument of a network is no whole number above 0.
+    """Raise if an argument of a network is not a whole number above 0.
 
     Raises
     ------
