@@ -22,6 +22,12 @@ from fer_sklearn.tuning._space_for import usual_space
 PRESETS = ["fast", "accurate", "hybrid", "vit"]
 
 
+def searched_by(preset):
+    """The classifier that a preset is for."""
+    network = preset if preset in NETWORKS else "resnet"
+    return FERClassifier(network, augment=FaceAugmenter())
+
+
 def trials(space, n=60):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     return [space(study.ask()) for _ in range(n)]
@@ -30,8 +36,7 @@ def trials(space, n=60):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_parameter_exists_and_every_draw_is_valid(preset):
     for params in trials(search_space(preset)):
-        network = preset if preset in NETWORKS else "resnet"
-        clf = FERClassifier(network, augment=FaceAugmenter()).set_params(**params)
+        clf = searched_by(preset).set_params(**params)
         clf._validate_params()
         clf.augment._validate_params()
         assert isinstance(params["widths"], tuple)
@@ -158,8 +163,7 @@ def test_what_a_study_stored_becomes_parameters(preset):
     assert space.params(called.params) == drawn
     for params in (space.params(stored), drawn):
         assert isinstance(params["widths"], tuple)
-        clf = FERClassifier(augment=FaceAugmenter()).set_params(**params)
-        clf._validate_params()
+        searched_by(preset).set_params(**params)._validate_params()
 
 
 def test_the_learning_rate_follows_the_optimizer_that_is_set():
