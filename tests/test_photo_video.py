@@ -364,4 +364,4 @@ def test_copies_of_an_earlier_run_are_no_videos_of_the_next(video, tmp_path):
     pd.testing.assert_frame_equal(*frames)
     assert frames[0].photo.nunique() == 3
     copies = sorted(path.name for path in tmp_path.glob("*.mp4"))
-    assert copies == ["a-2-2.labelled.mp4", "a-2.labelled.mp4", "a.labelled.mp4"]
+    assert copies == ["a-2.labelled.mp4", "a-3.labelled.mp4", "a.labelled.mp4"]

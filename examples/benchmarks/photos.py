@@ -9,24 +9,47 @@ the originals and on the crops, the share that gets the same label both times, t
 eyes in pixels of 48 x 48, and the CPU time per picture. Then the pictures of the first size are
 rotated by 30 degrees, and searched with squares that are rotated with the eyes and with squares
 that are not. These pictures show no heads: faces in real photos are found more often.
+
+``--peers`` builds a folder instead: faces of PublicTest, ``--faces`` in all, two a photo, in
+pictures of scikit-image, such pictures without faces, a portrait, the portrait as a phone stores it
+that is held upright, and a file that is cut off. It is labelled by `analyze`, and by fer and
+deepface where they are installed. For each, the script prints the CPU seconds, how many faces were
+found and got the label of the data set, boxes that are not faces, and photos that raised an error.
+
+``--video`` writes a video of that many minutes instead, and prints the peak memory of its analysis
+after 1 minute, after half of it, and at its end.
 """
 
+import resource
+import sys
+import tempfile
 import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
 
 import _study as study
 import numpy as np
-from PIL import Image, ImageFilter
+import pandas as pd
+from PIL import ExifTags, Image, ImageFilter
+from sklearn.base import BaseEstimator
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import load_fer2013
-from fer_sklearn.photos import FaceFinder, find_faces
+from fer_sklearn.photos import FaceFinder, analyze, analyze_video, find_faces
 
 EYES = ("left_eye", "right_eye")
+#: Where the face of scikit-image's astronaut is: left, top and side in pixels.
+PORTRAIT = (168, 62, 113)
 
 
 def main():
     args = parse_arguments()
     study.show_machine("numpy", "opencv-python-headless")
+    if args.video:
+        return show_memory(args.video)
+    if args.peers:
+        return compare(*draw(args))
     X, y = draw(args)
     clf = FERClassifier.from_pretrained()
     upright, never = FaceFinder(max_faces=1), FaceFinder(max_faces=1, level=90)
@@ -78,10 +101,178 @@ def place(faces, eye):
     return (at - corner) * 48 / faces[["width"]].to_numpy()
 
 
+# The same folder through other packages
+
+
+def compare(X, y):
+    """Label one folder with each package that is here."""
+    with tempfile.TemporaryDirectory() as folder:
+        truth = build(Path(folder), X, y)
+        photos = sorted(map(str, Path(folder).iterdir()))
+        print(f"{len(photos)} photos, {len(truth)} faces")
+        for name, package in (("fer_sklearn", None), ("fer", fer), ("deepface", deepface)):
+            if package and find_spec(name) is None:
+                print(f"{name}: not installed")
+                continue
+            try:
+                label = package() if package else None
+                start = time.process_time()
+                boxes, n_errors = one_by_one(label, photos) if label else ours(photos)
+                seconds = time.process_time() - start
+            except Exception as error:  # weights that cannot be downloaded
+                print(f"{name}: {type(error).__name__}: {str(error)[:300]}")
+                continue
+            print(f"{name}: {seconds:.1f} s of CPU; {judged(boxes, truth)}; {n_errors} errors")
+
+
+def build(folder, X, y):
+    """Write the folder, and return where its faces are: photo, left, top, side, label."""
+    import skimage.data as pictures
+
+    rng, truth = np.random.default_rng(0), []
+    scenes = [getattr(pictures, name)() for name in ("rocket", "coffee", "coins", "brick", "moon")]
+    scenes = [Image.fromarray(scene).convert("RGB").resize((960, 640)) for scene in scenes]
+    for at, scene in enumerate(scenes):
+        scene.save(folder / f"empty{at}.jpg", quality=92)
+    for start in range(0, len(X) - 1, 2):
+        scene, path = scenes[start // 2 % len(scenes)].copy(), folder / f"scene{start:04d}.jpg"
+        for part in (0, 1):
+            size = int(rng.integers(64, 161))
+            left = part * 480 + int(rng.integers(0, 480 - 2 * size))
+            top = int(rng.integers(0, 640 - 2 * size))
+            scene.paste(picture(X[start + part], size), (left, top))
+            where = (left + size // 2, top + size // 2, size)
+            truth.append((str(path), *where, y[start + part]))
+        scene.save(path, quality=92)
+    portrait = Image.fromarray(pictures.astronaut())
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    turned = portrait.transpose(Image.Transpose.ROTATE_90)
+    portrait.save(folder / "portrait.jpg", quality=92)
+    turned.save(folder / "phone.jpg", quality=92, exif=exif)
+    content = (folder / "portrait.jpg").read_bytes()
+    (folder / "cut_off.jpg").write_bytes(content[:1000])  # before the first pixel
+    truth += [(str(folder / name), *PORTRAIT, "happy") for name in ("portrait.jpg", "phone.jpg")]
+    return pd.DataFrame(truth, columns=["photo", "x", "y", "side", "label"])
+
+
+def judged(boxes, truth):
+    """Say how many faces have a box at their middle, and its label; boxes: photo, x, y, label."""
+    found = right = 0
+    for photo, faces in truth.groupby("photo"):
+        here = boxes[boxes.photo == photo]
+        for face in faces.itertuples():
+            middle = face.x + face.side / 2, face.y + face.side / 2
+            far = np.hypot(here.x - middle[0], here.y - middle[1])
+            if len(far) and far.min() < face.side / 3:
+                found += 1
+                right += here.label[far.idxmin()] == face.label
+    return f"{found} found, {right} of them labelled right; {len(boxes) - found} other boxes"
+
+
+def ours(photos):
+    frame = analyze(photos)
+    faces = frame[frame.face.notna()]
+    middle = {name: faces[name] + faces.width / 2 for name in "xy"}
+    boxes = pd.DataFrame({"photo": faces.photo, **middle, "label": faces.label})
+    return boxes, len(photos) - frame.photo.nunique()
+
+
+def one_by_one(label, photos):
+    """Label each photo; one that raises an error has no row."""
+    rows, n_errors = [], 0
+    for photo in photos:
+        try:
+            rows += [(photo, x + w / 2, y + h / 2, name) for x, y, w, h, name in label(photo)]
+        except Exception:
+            n_errors += 1
+    return pd.DataFrame(rows, columns=["photo", "x", "y", "label"]), n_errors
+
+
+def fer():
+    """Return what labels a photo with fer; of tensorflow it needs the interpreter only."""
+    if find_spec("tensorflow") is None:
+        from ai_edge_litert import interpreter
+
+        tensorflow, keras = ModuleType("tensorflow"), ModuleType("tensorflow.keras.models")
+        tensorflow.lite, keras.load_model = interpreter, None
+        sys.modules |= {"tensorflow": tensorflow, "tensorflow.keras": keras}
+        sys.modules["tensorflow.keras.models"] = keras
+    from fer.fer import FER
+
+    detector = FER()
+
+    def label(photo):
+        for face in detector.detect_emotions(photo):
+            yield (*face["box"], max(face["emotions"], key=face["emotions"].get))
+
+    return label
+
+
+def deepface():
+    """Return what labels a photo with deepface; its weights have to be there."""
+    from deepface import DeepFace
+
+    DeepFace.build_model(task="facial_attribute", model_name="Emotion")
+
+    def label(photo):
+        for face in DeepFace.analyze(photo, actions=["emotion"], silent=True):
+            where = face["region"]
+            yield where["x"], where["y"], where["w"], where["h"], face["dominant_emotion"]
+
+    return label
+
+
+# Memory
+
+
+class Watched(BaseEstimator):
+    """The pretrained model; notes the peak memory, in MB, by the number of faces seen."""
+
+    def __init__(self):
+        self.classifier = FERClassifier.from_pretrained()
+        self.classes_, self.n_faces, self.peaks = self.classifier.classes_, 0, {}
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        probabilities = self.classifier.predict_proba(X)
+        self.n_faces += len(X)
+        self.peaks[self.n_faces] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return probabilities
+
+
+def show_memory(minutes):
+    """Print the peak memory of the analysis of a video in which there is always a face."""
+    import cv2
+    import skimage.data
+
+    face = np.ascontiguousarray(skimage.data.astronaut()[:240, 80:400, ::-1])
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "a.mp4")
+        writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"mp4v"), 10, (320, 240))
+        for at in range(600 * minutes):
+            writer.write(np.roll(face, at % 40, axis=1))
+        writer.release()
+        watched = Watched()
+        start = time.process_time()
+        frame = analyze_video(path, watched, fps=5)
+        seconds = time.process_time() - start
+    print(
+        f"{minutes} minutes: {len(frame)} looks, {frame.face.notna().sum()} faces, {seconds:.0f} s"
+    )
+    for minute in (1, minutes / 2, minutes):
+        first = min((n for n in watched.peaks if n >= 300 * minute), default=watched.n_faces)
+        print(f"peak after {minute:g} minutes: {watched.peaks[first]:.1f} MB")
+
+
 def parse_arguments():
     parser = study.make_parser(__doc__, "path")
     parser.add_argument("--faces", type=int, default=1500, help="of PublicTest")
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 144], help="in pixels")
+    parser.add_argument("--peers", action="store_true", help="compare with fer and deepface")
+    parser.add_argument("--video", type=int, metavar="MINUTES", help="measure the memory instead")
     return parser.parse_args()
 
 

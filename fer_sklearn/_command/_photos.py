@@ -17,7 +17,7 @@ Find the faces in photos and videos, label the expression of each, and write one
 A label is a guess at what people would say who see the face, not at what somebody feels.
 Do not use it to judge people.
 
-Photos without a face and such as cannot be read have a row that says so; they stop nothing.
+Photos without a face, and files that cannot be read, have a row that says so. They stop nothing.
 Stop the command with Ctrl-C whenever you like: what is done is kept, and the same command
 continues there. (A video that was stopped is read again.)
 """

@@ -283,6 +283,6 @@ def _refuse_what_is_no_file(sources: list[Source]) -> None:
     for source in sources:
         if not isinstance(source.content, Path | Exception):
             raise ValueError(
-                f"Expected photos that are files, of which out can keep which are done, got "
-                f"{type(source.content).__name__}. Leave out away: analyze(...).to_csv(path)."
+                "Expected photos that are files, since out notes which files are done, got "
+                f"{type(source.content).__name__}. Without out: analyze(...).to_csv(path)."
             )

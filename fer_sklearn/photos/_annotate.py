@@ -17,16 +17,17 @@ from .._files import check_writable, replacing
 from ..datasets._paths import as_path
 from ._crop import Square
 
-#: What OpenCV's wheels can write, by the ending of the file: MPEG-4 part 2, Motion JPEG and VP8.
-#: They have no encoder of H.264.
+#: The codecs that OpenCV's wheels can write, by file ending: Motion JPEG, MPEG-4 part 2 and VP8.
+#: The wheels have no H.264 encoder.
 _CODECS = {".avi": "MJPG", ".mp4": "mp4v", ".webm": "VP80"}
-#: How long a box is shown where no newer look has replaced it, in seconds.
+#: How many seconds a box is shown if no newer look replaces it.
 _HELD = 0.6
-#: Rates that a player can be told; files without a fixed rate claim others, such as 1000.
+#: Frame rates that players accept. Files without a fixed rate state others, such as 1000.
 _RATES, _USUAL_RATE = (1, 120), 30
-#: Times that jump by more, in seconds, are errors of the file, not pauses.
+#: If times jump by more seconds, the file is wrong: it is not a pause.
 _JUMP = 10
-#: Least share of the frames written that a whole copy says it has; formats count differently.
+#: A copy that reports a smaller share of the written frames is incomplete.
+#: (Formats count differently.)
 _WHOLE = 0.9
 
 

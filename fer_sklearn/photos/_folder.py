@@ -47,7 +47,7 @@ def load_photo_folder(path, *, finder=None, n_jobs=None, verbose=0):
         frame : DataFrame
             Of all photos, as that of `find_faces`.
         doubtful : DataFrame with columns photo, target, reason, row
-            What to look at before training: photos without a face and such as cannot be read;
+            What to look at before training: photos without a face or that cannot be read,
             and faces that are small, that are cut off, or that are not alone in their photo,
             since the label may be of another one. `row` is the place in `data`, missing where
             there is no face.

@@ -30,7 +30,7 @@ _SWAPS = (
     *(Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270),
     *(Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE),
 )
-#: Endings of files that lie beside photos and are none. All others are tried.
+#: Endings of other files that are often found beside photos. All other endings are tried.
 _NOT_PHOTOS = frozenset(
     [
         *(".aae", ".css", ".csv", ".db", ".doc", ".docx", ".htm", ".html", ".ini", ".ipynb"),
@@ -45,13 +45,13 @@ VIDEOS = frozenset(
         *(".mpg", ".mts", ".ogv", ".webm", ".wmv"),
     ]
 )
-#: What the files of phones that Pillow does not read have at byte 8.
+#: The brands of HEIC files, at byte 8.
 _HEIC = (b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
-#: TIFF's tag of what an image is, and its bit for a smaller copy of another one.
+#: The TIFF tag NewSubfileType, and its bit for a smaller copy of another image.
 _KIND, _SMALLER = 254, 1
-#: Floats whose largest is between 1 and this are neither in [0, 1] nor in [0, 255] for sure.
+#: If the largest float is between 1 and this, the range may be [0, 1] or [0, 255].
 _UNCLEAR = 2.0
-#: By how much of the range floats may miss it: resizing and half precision round so.
+#: By what share of the range floats may exceed it, as rounding in a resize makes them.
 _ROUNDING = 1e-3
 _BYTES = (bytes, bytearray, memoryview)
 _WITHOUT_ALPHA = {
@@ -160,9 +160,9 @@ def _items(photos: Any) -> list:
 
 
 def _named(items: list) -> list[Source]:
-    """Name each photo: by its path, else by the name it has if no other has it, or its place."""
+    """Name each photo by its path, else by its own name if that is unique, else by its place."""
     sources: list[Source] = []
-    unnamed: dict[int, str] = {}  # what those are called that are no files, if need be
+    spare: dict[int, str] = {}  # names for photos that are not files
     seen: set[str] = set()
     real = cache(real_folder)
     for at, item in enumerate(items):
@@ -173,10 +173,10 @@ def _named(items: list) -> list[Source]:
                     sources.append(source)
                 seen.add(place)
         else:
-            unnamed[len(sources)] = f"photo {at}"
+            spare[len(sources)] = f"photo {at}"
             sources.append(Source(_own_name(item) or f"photo {at}", item))
     counts = Counter(source.name for source in sources)
-    for at, name in unnamed.items():
+    for at, name in spare.items():
         if counts[sources[at].name] > 1:
             sources[at] = sources[at]._replace(name=name)
     return sources
@@ -191,7 +191,7 @@ def real_folder(folder: str) -> str:
 
 
 def place_of(path: str, real: Callable[[str], str] = real_folder) -> str:
-    """Return the path of a file as it is the same whatever way leads there."""
+    """Return one path for a file, however it was written."""
     folder, name = os.path.split(path)
     return os.path.join(real(folder), name)
 
@@ -245,12 +245,12 @@ def read_photo(content: Any, *, side: float = _DRAFT_SIDE, gray: bool = False) -
         A JPEG is decoded at a half, a quarter or an eighth of its size, as long as its longest side
         has so many pixels.
     gray : bool
-        Whether gray will do: of a JPEG, it is decoded in half the time.
+        Whether gray pixels are enough: a JPEG is decoded to gray in half the time.
 
     Raises
     ------
     Exception
-        Of many kinds, all of which mean that there is no photo.
+        Of many kinds. Each means that there is no photo.
     """
     if isinstance(content, Exception):
         raise content
@@ -290,7 +290,7 @@ def _open(content: Any) -> Image.Image:
 
 
 def _is_heic(content: Any) -> bool:
-    """Tell by the content: phones and messengers call such files .jpg too."""
+    """Tell by the content: phones and messengers also name such files .jpg."""
     with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
         head = file.read(12)
     return head[4:8] == b"ftyp" and head[8:] in _HEIC

@@ -29,9 +29,9 @@ from ._table import SQUARE, make_frame
 
 #: Squares of one track overlap by more than this, and are at most so many seconds apart.
 _SAME, _GAP = 0.3, 0.6
-#: Mean difference of two small gray pictures, in levels, from which on the scene has changed.
+#: If two small gray pictures differ by more levels on average, the scene has changed.
 _CUT, _SMALL = 30, (32, 18)
-#: A reader that returns less of the frames that the file promises has met a damaged part.
+#: If a smaller share of the frames that the file promises can be read, the file is damaged.
 _WHOLE = 0.95
 #: Faces that are labelled at once.
 _BATCH = 64
