@@ -484,6 +484,11 @@ def test_no_more_faces_of_each_class_than_asked_for(n_faces, fitted, faces):
     assert len(display.images) == {3: 3, 7: 7, 20: 14}[n_faces]
 
 
+def test_a_grid_of_no_face_is_an_error(fitted, faces):
+    with pytest.raises(ValueError, match="n_faces of at least 1, a whole number, got 0"):
+        FaceGridDisplay.from_estimator(fitted, faces.data, faces.target, n_faces=0)
+
+
 def test_faces_are_augmented_in_the_units_of_the_classifier(faces):
     X = faces.data[:2].astype(np.int32) * 16
     clf = FERClassifier(normalize=FaceNormalizer(pixel_range=(0, 4095)))
