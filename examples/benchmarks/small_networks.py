@@ -100,6 +100,7 @@ def milliseconds(classifiers, X, repeats):
 def plot(table, path):
     """Draw accuracy against milliseconds; the two views of a network are joined."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for name, rows in table.groupby("network", sort=False):
@@ -114,6 +115,10 @@ def plot(table, path):
             color=line.get_color(),
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(0.15)
     axes.set_xlabel("milliseconds of one thread for a face (log scale)")
     axes.set_ylabel("accuracy on PublicTest, %")
     axes.set_title("Networks in 8 bits: left one view of a face, right two")
