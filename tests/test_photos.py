@@ -104,7 +104,7 @@ def test_the_face_is_found_where_it_is(found):
 def test_the_face_is_the_gray_square(found, portrait):
     x, y, side = found.frame[BOX].iloc[0]
     gray = Image.fromarray(portrait).convert("L")
-    expected = gray.resize((48, 48), Image.Resampling.BOX, box=(x, y, x + side, y + side))
+    expected = gray.resize((48, 48), Image.Resampling.LANCZOS, box=(x, y, x + side, y + side))
     assert found.data.dtype == np.uint8
     assert found.data.shape == (1, 48, 48)
     assert np.abs(found.data[0] - np.asarray(expected, dtype=float)).mean() < 2
@@ -229,8 +229,8 @@ def test_what_is_outside_repeats_the_edge(portrait):
     found = find_faces(portrait[90:])
     outside = -found.frame.y[0] * 48 / found.frame.height[0]
     assert outside > 3
-    rows = found.data[0, : int(outside)]
-    assert (rows == rows[:1]).all()
+    rows = found.data[0, : int(outside) - 1].astype(int)  # the filter reaches over the edge
+    assert abs(rows - rows[:1]).max() < 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 640), (640, 3), (8, 640), (20, 4000), (64, 64)])

@@ -10,7 +10,6 @@ import pytest
 import torch
 from helpers import small_classifier
 from PIL import Image
-from skorch.callbacks import EpochTimer
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
 from fer_sklearn.datasets import inspect_faces, parse_pixels, resize_faces
@@ -330,7 +329,7 @@ def test_parameters_are_documented_group_by_group_in_the_order_of_the_signature(
         ({"network_params": {"n_classes": 3}}, "are those of the faces. Got 'n_classes'"),
         ({"network_params": {1: 3}}, "Got 1 as a name"),
         ({"callbacks": ["lr"]}, r"list of skorch callbacks, .*Got 'lr' in it"),
-        ({"callbacks": ("lr", EpochTimer())}, "Got 'lr' in it"),
+        ({"callbacks": ("lr", "timer")}, "Got 'lr' in it"),
     ],
     ids=str,
 )
