@@ -9,6 +9,8 @@ have.
 
 import multiprocessing
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -71,7 +73,9 @@ def show_start(clf, X, repeats=5):
     with TemporaryDirectory() as folder:
         path = Path(folder, "faces.onnx")
         to_onnx(clf, path, quantize="int8", calibration=X)
-        runs = [study.in_new_process("-c", START, path).split() for _ in range(repeats)]
+        command = [sys.executable, "-c", START, path]
+        said = {"check": True, "text": True, "stdout": subprocess.PIPE}
+        runs = [subprocess.run(command, **said).stdout.split() for _ in range(repeats)]
     python, sklearn, answered = np.median(np.array(runs, dtype=float), axis=0)
     print(
         f"start of an ONNX file: Python {python:.2f} s, scikit-learn {sklearn - python:.2f} s, "
