@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from os import PathLike, fsdecode, fsencode
 from pathlib import Path
 from types import ModuleType
 
@@ -49,6 +50,19 @@ def import_extra(module: str, extra: str, caller: str) -> ModuleType:
         raise ImportError(
             f'{caller} needs {package}, which is not installed: pip install "fer-sklearn[{extra}]".'
         ) from error
+
+
+def cv2_path(path: str | PathLike) -> str | bytes:
+    """Return a path as OpenCV takes it: a text, or the bytes of a name that is not UTF-8.
+
+    Such a text would crash OpenCV. Older versions, such as 4.10, take no bytes and raise an error.
+    """
+    name = fsdecode(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return fsencode(name)
+    return name
 
 
 def import_cv2(caller: str) -> ModuleType:

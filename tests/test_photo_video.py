@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from fer_sklearn import FERClassifier
+from fer_sklearn._extras import cv2_path
 from fer_sklearn.photos import FaceFinder, analyze, analyze_video, find_faces_in_video
 from fer_sklearn.photos import _annotate as annotate
 from fer_sklearn.photos._detector import overlaps
@@ -116,6 +117,10 @@ def test_names_of_videos_are_names_of_files(name, video, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = os.fsdecode(name)
     try:
+        cv2.VideoCapture(cv2_path(path))
+    except cv2.error:
+        pytest.skip("older versions of OpenCV take texts alone")
+    try:
         Path(path).write_bytes(video.read_bytes())
     except OSError:
         pytest.skip("this system refuses such names")
@@ -160,7 +165,7 @@ def test_memory_does_not_grow_with_the_length(copied, scenes, tmp_path):
 
 def frames_of(path):
     """All frames of a video in RGB."""
-    reader, frames = cv2.VideoCapture(os.fsencode(os.path.abspath(path))), []
+    reader, frames = cv2.VideoCapture(cv2_path(os.path.abspath(path))), []
     rate = reader.get(cv2.CAP_PROP_FPS)
     while reader.grab():
         frames.append(reader.retrieve()[1][..., ::-1].astype(int))

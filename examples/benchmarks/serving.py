@@ -53,7 +53,15 @@ def show_forked(clf, X):
 
 START = """
 import sys, time
-sys.modules["pandas"] = None  # as if it were not installed
+
+
+class WithoutPandas:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ImportError(name)
+
+
+sys.meta_path.insert(0, WithoutPandas())
 times = [time.process_time()]
 import sklearn.base
 times.append(time.process_time())

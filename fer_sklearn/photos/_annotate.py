@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .._extras import import_cv2
+from .._extras import cv2_path, import_cv2
 from .._files import check_writable, replacing
 from ..datasets._paths import as_path
 from ._crop import Square
@@ -139,7 +138,7 @@ class Copy:
         self._size = (width, height)
         self._start = frame.time
         self._writer = cv2.VideoWriter(
-            os.fsencode(self._part), cv2.VideoWriter_fourcc(*codec), self._rate, self._size
+            cv2_path(self._part), cv2.VideoWriter_fourcc(*codec), self._rate, self._size
         )
         if not self._writer.isOpened():
             raise OSError(
@@ -159,7 +158,7 @@ class Copy:
                 f"There is no frame between start and stop, so {self._path} was not written."
             )
         cv2 = import_cv2("annotated")
-        reader = cv2.VideoCapture(os.fsencode(self._part))
+        reader = cv2.VideoCapture(cv2_path(self._part))
         n_frames = reader.get(cv2.CAP_PROP_FRAME_COUNT) if reader.grab() else 0
         reader.release()
         if n_frames < _WHOLE * self._n_frames:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._extras import import_cv2, shipped_yunet
+from .._extras import cv2_path, import_cv2, shipped_yunet
 
 #: What the longest side is scaled to: first; if faces may be too small; if they may be too large.
 _SIDE, _SIDE_FOR_SMALL, _SIDE_FOR_LARGE = 640, 1280, 256
@@ -136,9 +136,8 @@ def _detector(model: str, threshold: float) -> Any:
     detectors = _OWN.__dict__.setdefault("detectors", {})
     if (model, threshold) not in detectors:
         create = import_cv2("FaceFinder").FaceDetectorYN.create
-        file = os.fsencode(model)  # of a str that is not UTF-8, OpenCV would crash
         detectors[model, threshold] = create(
-            file, "", (_SIDE, _SIDE), threshold, _SAME, _MOST_FACES
+            cv2_path(model), "", (_SIDE, _SIDE), threshold, _SAME, _MOST_FACES
         )
     return detectors[model, threshold]
 

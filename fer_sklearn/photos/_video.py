@@ -17,7 +17,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 from tqdm.auto import tqdm
 
-from .._extras import import_cv2
+from .._extras import cv2_path, import_cv2
 from ..datasets._paths import as_path, check_file
 from ._annotate import annotated_copy
 from ._classify import as_classifier, finder_for, label
@@ -347,7 +347,7 @@ def _grabbed(
     cv2 = import_cv2("find_faces_in_video")
     check_video(path)
     # A str that is not UTF-8 crashes OpenCV, and http:a.mp4 in the current folder is an address.
-    reader = cv2.VideoCapture(os.fsencode(path.absolute()))
+    reader = cv2.VideoCapture(cv2_path(path.absolute()))
 
     def read() -> np.ndarray | None:
         readable, pixels = reader.retrieve()
