@@ -13,11 +13,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from ._pretrained import read_pretrained
 from .augment import FaceAugmenter
-from .networks import check_arguments
+from .networks import OF_THE_FACES, check_arguments
 from .normalize import FaceNormalizer
 
-#: Arguments of a network that no parameter states.
-_OF_THE_FACES = ("n_classes", "image_shape")
 _PARTS = {"augment": FaceAugmenter, "normalize": FaceNormalizer}
 #: Allowed values of each, as an example in the error.
 _EXAMPLES = {
@@ -54,7 +52,7 @@ def check_params(classifier: BaseEstimator) -> None:
 
 
 def _check_network_params(params: dict) -> None:
-    unusable = [name for name in params if not isinstance(name, str) or name in _OF_THE_FACES]
+    unusable = [name for name in params if not isinstance(name, str) or name in OF_THE_FACES]
     if unusable:
         raise InvalidParameterError(
             "The 'network_params' parameter of FERClassifier must be a dict of further arguments "

@@ -12,7 +12,8 @@ __all__ = ["PRESETS", "preset"]
 def _fast() -> dict:
     """Return the classifier's own defaults of all parameters that another recipe changes."""
     defaults = defaults_of(FERClassifier)
-    return {name: defaults[name] for name in {**_accurate(), **_hybrid(), **_report(), **_small()}}
+    others = [recipe for recipe in PRESETS.values() if recipe is not _fast]
+    return {name: defaults[name] for recipe in others for name in recipe()}
 
 
 def _accurate() -> dict:

@@ -344,6 +344,16 @@ def fitted(clf, X, y, folder, name):
     return kept(fit_path(clf, X, y, folder, name), lambda: clf.fit(X, y))
 
 
+def log_x(ax):
+    """Scale the horizontal axis by logarithms, with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
 def save_small(figure, path):
     """Write a figure as a picture of a quarter of the usual size, in 64 colours."""
     from PIL import Image
@@ -381,6 +391,14 @@ def seconds_of(function, *args):
     start = time.perf_counter()
     result = function(*args)
     return time.perf_counter() - start, result
+
+
+def milliseconds(way, X, at_once):
+    """Return the processor's time a face of a function that is asked about so many at once."""
+    start = time.process_time()
+    for first in range(0, len(X), at_once):
+        way(X[first : first + at_once])
+    return 1e3 * (time.process_time() - start) / len(X)
 
 
 def write_faces(path, n, part=10_000, side=48):

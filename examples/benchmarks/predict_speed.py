@@ -9,7 +9,6 @@ ai-edge-litert); what is not installed has no figures.
 """
 
 import copy
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -76,14 +75,6 @@ def ways_of(clf, X, folder):
     return {**ways, FER: of_fer(X[:TOGETHER])}
 
 
-def milliseconds(way, X, at_once):
-    """Return the processor's time a face."""
-    start = time.process_time()
-    for first in range(0, len(X), at_once):
-        way(X[first : first + at_once])
-    return 1e3 * (time.process_time() - start) / len(X)
-
-
 def show_ways(ways, X, repeats):
     """Print a row for each way, all measured in turn, `repeats` times."""
     parts = ((X[:ALONE], 1), (X[:TOGETHER], TOGETHER))
@@ -92,7 +83,7 @@ def show_ways(ways, X, repeats):
     for _ in range(repeats):
         for name, way in here.items():
             for faces, at_once in parts:
-                times[name, at_once].append(milliseconds(way, faces, at_once))
+                times[name, at_once].append(study.milliseconds(way, faces, at_once))
     print(f"| | one face at a time | {len(X[:TOGETHER])} at once | speed of one face, fer = 1 |")
     print("|---|---|---|---|")
     for name in ways:

