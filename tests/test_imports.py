@@ -70,10 +70,11 @@ ALLOWED = {
         *("_extras", "_forms", "_images", "augment", "classifier", "datasets", "embedding"),
         *("explain", "metrics", "normalize"),
     },
-    "photos": {"_extras", "_files", "_forms", "classifier", "datasets"},
+    "_stored": {"classifier", "export"},
+    "photos": {"_extras", "_files", "_forms", "_stored", "datasets"},
     "_command": {
-        *("__version__", "_files", "_pretrained", "classifier", "datasets", "export", "metrics"),
-        *("photos", "presets", "tuning"),
+        *("__version__", "_files", "_pretrained", "_stored", "classifier", "datasets", "export"),
+        *("metrics", "photos", "presets", "tuning"),
     },
     "__main__": {"_command"},
     "tuning": {

@@ -9,6 +9,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 
 from fer_sklearn import FERClassifier, make_fer_pipeline
+from fer_sklearn.export import to_onnx
 from fer_sklearn.photos import FaceCropper, FaceFinder, analyze, find_faces, load_photo_folder
 from fer_sklearn.photos._crop import Square, cut
 from fer_sklearn.photos._reading import read_photo
@@ -502,6 +504,17 @@ def test_a_classifier_may_be_any(faces, portrait, tmp_path, classifier):
     assert frame.label[0] in (0, 1, 2)
     pipeline = make_fer_pipeline(widths=(8,), max_epochs=1).fit(faces.data, faces.target)
     assert analyze([portrait], pipeline, finder=FaceFinder(image_size=24)).label.notna().all()
+
+
+def test_a_classifier_is_read_by_the_ending_of_its_file(portrait, tmp_path, classifier):
+    pytest.importorskip("onnx", reason="needs the extra [onnx]")
+    pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+    to_onnx(classifier, tmp_path / "clf.onnx")
+    assert analyze([portrait], tmp_path / "clf.onnx").label[0] == "happy"
+    for name in ("clf.pkl", "clf"):
+        joblib.dump(classifier, tmp_path / name)
+        with pytest.raises(ValueError, match=r"is a pickle.*not opened here.*save_pretrained"):
+            analyze([portrait], tmp_path / name)
 
 
 def test_a_classifier_that_cannot_answer_is_refused_first(faces):

@@ -6,13 +6,13 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
+from .._stored import read_classifier
 from ._shared import (
     CLASSIFIER,
     add_command,
     load_faces,
     load_photos,
     positive,
-    read_classifier,
     say,
     say_errors,
     side_of,

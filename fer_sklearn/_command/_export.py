@@ -6,7 +6,8 @@ import argparse
 import os
 from typing import Any
 
-from ._shared import add_command, load_faces, named, positive, read_classifier, say, side_of, there
+from .._stored import read_classifier
+from ._shared import add_command, load_faces, named, positive, say, side_of, there
 
 #: Views that a file may have; a test compares them with those of the classifier.
 VIEWS = ("auto", "none", "flip", "blur", "scale", "affine", "ten-crop")

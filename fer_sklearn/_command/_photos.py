@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from ._shared import add_command, positive, rate, read_classifier, say, there, to_write
+from ._shared import add_command, positive, rate, say, there, to_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     verbose = int(not options.quiet)
     frame = analyze(
         options.paths,
-        read_classifier(options.classifier),
+        options.classifier,
         finder=FaceFinder(max_faces=options.max_faces),
         fps=options.fps,
         annotated=options.annotate,

@@ -21,8 +21,6 @@ exit codes:
   130  stopped by Ctrl-C
 """
 CLASSIFIER = 'a file of save_pretrained (.npz) or of to_onnx (.onnx), or "fer2013"'
-#: What pickles are called, and what those begin with that are called otherwise.
-_PICKLES, _PICKLED = (".joblib", ".pickle", ".pkl"), b"\x80"
 
 
 def say(text: str) -> None:
@@ -124,35 +122,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def read_classifier(source: str) -> Any:
-    """Return the classifier that a user names.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is neither a file nor a name.
-    ValueError
-        If it is a pickle, which is not opened, or damaged.
-    """
-    path = os.path.expanduser(source)
-    if os.path.isfile(path):
-        with open(path, "rb") as file:
-            is_pickled = file.read(1) == _PICKLED
-        if is_pickled or path.lower().endswith(_PICKLES):
-            raise ValueError(
-                f"{source} is a pickle. To open it runs whatever code is in it, so this command "
-                "does not. If it is yours, write it in Python as a file that is safe to open: "
-                f"joblib.load({source!r}).save_pretrained('mine.npz')."
-            )
-    if path.lower().endswith(".onnx"):
-        from ..export import ONNXClassifier
-
-        return ONNXClassifier(path)
-    from ..classifier import FERClassifier
-
-    return FERClassifier.from_pretrained(path)
 
 
 def load_faces(path: str, image_size: int, usage: str, *, verbose: int, jobs: int | None) -> Bunch:

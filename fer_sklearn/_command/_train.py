@@ -7,6 +7,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from .._stored import read_classifier
 from ._shared import (
     CLASSIFIER,
     add_command,
@@ -14,7 +15,6 @@ from ._shared import (
     load_photos,
     named,
     positive,
-    read_classifier,
     say,
     say_errors,
     share,

@@ -50,9 +50,9 @@ def analyze(
         As in `find_faces`. Files with the ending of a video, such as ``.mp4``, are read as
         `analyze_video` does, after the photos.
     classifier : str, path-like or fitted classifier, default="fer2013"
-        The name of a network that comes with the package, a file of `save_pretrained`, or a
-        fitted classifier of gray faces: a `FERClassifier`, a Pipeline, or another one with
-        `predict_proba`.
+        The name of a pretrained model of the package, a file of `save_pretrained` or, with the
+        ending ``.onnx``, of `to_onnx`; or a fitted classifier of gray faces: a `FERClassifier`,
+        a Pipeline, or another one with `predict_proba`. Pickles are not opened: load them first.
     finder : FaceFinder or None, default=None
         None is ``FaceFinder()``, with faces of the size that a `FERClassifier` was fitted on.
     fps : float or None, default=5

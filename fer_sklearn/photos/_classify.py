@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._stored import read_classifier
 from ._find import checked
 from ._finder import FaceFinder
 from ._table import check_classes
@@ -22,13 +23,11 @@ def as_classifier(classifier: Any) -> Any:
         If it is not a classifier.
     """
     if isinstance(classifier, str | PathLike):
-        from ..classifier import FERClassifier  # processes that look for faces need no torch
-
-        classifier = FERClassifier.from_pretrained(classifier)
+        classifier = read_classifier(classifier)
     if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
         raise TypeError(
-            'Expected classifier to be "fer2013", a file of save_pretrained, or a fitted '
-            f"classifier with predict_proba, got {classifier!r}."
+            'Expected classifier to be "fer2013", a file of save_pretrained or to_onnx, or a '
+            f"fitted classifier with predict_proba, got {classifier!r}."
         )
     check_is_fitted(classifier)
     check_classes(classifier.classes_.tolist())
