@@ -4,6 +4,7 @@
     python examples/train_fer2013.py data/fer2013.csv --preset accurate --checkpoint fit.pt
     python examples/train_fer2013.py data/fer2013.csv --network cnn --max-epochs 20
     python examples/train_fer2013.py data/fer2013.csv --hold-out      # to compare settings
+    python examples/train_fer2013.py data/fer2013.csv --pretrained fer2013-small --teacher fer2013
 
 With ``--hold-out``, a tenth of the Training split that shares no image with the rest replaces the
 test split. Choose settings by it, and look at the test split once, at the end. Accuracy is given on
@@ -17,7 +18,7 @@ from pathlib import Path
 import joblib
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, preset
-from fer_sklearn.datasets import load_fer2013
+from fer_sklearn.datasets import clean_faces, load_fer2013
 from fer_sklearn.metrics import evaluation_report
 from fer_sklearn.networks import NETWORKS
 from fer_sklearn.presets import PRESETS
@@ -41,6 +42,7 @@ PARAMETERS = {
     "plain_fraction": (float, "share of the epochs, at the end, without mixup and erasing"),
     "batch_size": (int, "largest number of faces a step"),
     "max_epochs": (int, "passes over the training data"),
+    "teacher_weight": (float, "share of the teacher's answers in the loss, from 0 to 1"),
     "precision": (["auto", "float32", "bfloat16"], "what convolutions multiply in"),
     "device": (str, "'cpu', 'cuda', 'cuda:1' or 'mps'; 'auto' is a GPU if there is one"),
     "predict_augment": (
@@ -57,7 +59,10 @@ AUGMENTATION = {
     "brightness": (float, "largest change of brightness, as a fraction of black to white"),
     "contrast": (float, "largest change of contrast, as a fraction"),
     "erase": (float, "probability that a rectangle of a face is blanked"),
+    "erase_area": (float, "largest part of the face that is blanked"),
 }
+#: Parameters of a preset that a pretrained model decides.
+OF_THE_NETWORK = ("network", "widths", "depth", "dropout", "network_params")
 
 
 def main():
@@ -65,8 +70,9 @@ def main():
     X, y, X_test, y_test = load(args)
     print(f"{len(X)} faces to train on, {len(X_test)} to test")
     clf = make_classifier(args)
+    teachers = [FERClassifier.from_pretrained(source) for source in args.teacher]
     start = time.perf_counter()
-    clf.fit(X, y)
+    clf.fit(X, y, teacher=teachers or None)
     # If a fit was stopped and continued, the history includes the epochs before.
     seconds = max(time.perf_counter() - start, sum(clf.history_["seconds"]))
     print(f"{seconds:.0f} s of fit, {clf.n_iter_ * len(X) / seconds:.0f} faces/s")
@@ -77,12 +83,19 @@ def main():
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
     if "weights" in args:
         note = f"FER-2013 Training, preset {args.preset!r}, seed {args.seed}"
+        if "pretrained" in args:
+            note += f", continued from {args.pretrained!r}"
+        if args.teacher:
+            note += f", taught by {', '.join(args.teacher)}"
         clf.save_pretrained(args.weights, note=note)
         print(f"{args.weights}: {args.weights.stat().st_size / 1e6:.1f} MB")
 
 
 def load(args):
     X, y = load_fer2013(args.path, usage="Training", return_X_y=True)
+    if args.clean:
+        faces = clean_faces(X, y)
+        X, y = faces.data, faces.target
     if not args.hold_out:
         return X, y, *load_fer2013(args.path, usage=args.test_usage, return_X_y=True)
     train, test = next(HoldOut(0.1).split(X, y))
@@ -93,6 +106,8 @@ def make_classifier(args):
     """Use the preset, except where the command line says otherwise; "none" is None."""
     stated = {name: None if value == "none" else value for name, value in vars(args).items()}
     params = {**FERClassifier().get_params(deep=False), **preset(args.preset)}
+    if "pretrained" in stated:
+        params |= dict.fromkeys(OF_THE_NETWORK) | {"network": "resnet"}
     params.update((name, stated[name]) for name in params if name in stated)
     augmenter = params["augment"] or FaceAugmenter()
     changes = {name: stated[name] for name in augmenter.get_params() if name in stated}
@@ -151,6 +166,21 @@ def add_run(parser):
         action="store_true",
         default=False,
         help="test on a tenth of Training instead, and train on the rest",
+    )
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        default=False,
+        help="leave out blank faces, copies, and copies whose labels differ",
+    )
+    parser.add_argument(
+        "--pretrained", help="name or file of a pretrained model to continue; it is the network"
+    )
+    parser.add_argument(
+        "--teacher",
+        nargs="+",
+        default=[],
+        help="names or files of pretrained models whose answers are learnt too",
     )
     parser.add_argument(
         "--seed",

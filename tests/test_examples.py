@@ -35,6 +35,8 @@ SMALL = "--widths 4 8 --epochs 1"
 #: Script and arguments; each runs in a folder where fer2013.csv and votes.csv lie.
 RUNS = [
     "train_fer2013.py fer2013.csv --widths 4 8 --max-epochs 1 --hold-out --weights small.npz",
+    "train_fer2013.py fer2013.csv --pretrained fer2013-small --teacher fer2013-small --clean "
+    "--max-epochs 1 --weights more.npz",
     f"tune_grid.py fer2013.csv --faces 49 {SMALL}",
     f"tune_grid.py --faces 49 --search random {SMALL}",
     "tune_grid.py --faces 49 --search halving --widths 4 8 --epochs 2",
