@@ -22,42 +22,54 @@ WORK_FOR_THREADS = 64 * 48 * 48 * 1.9e6
 class _Borrowed:
     """Settings of the process that are changed temporarily, possibly by several threads.
 
-    The first thread to enter saves the setting, and the last to leave restores it. If each thread
+    The first thread that needs a setting saves it, and the last one restores it. If each thread
     did this by itself, the second would save, and finally restore, what the first has set.
     """
 
     def __init__(self) -> None:
-        self._undo = ExitStack()
-        self._changed: set = set()
-        self._users = 0
+        self._held: dict[object, _Held] = {}
 
     @contextmanager
     def __call__(self, changes: dict[object, Callable[[ExitStack], None]]) -> Iterator[None]:
-        """Make the changes that no thread has made yet; they are undone when all have left."""
-        with _lock:
-            for name in changes.keys() - self._changed:
-                changes[name](self._undo)
-                self._changed.add(name)
-            self._users += 1
-        try:
-            yield
-        finally:
+        """Make the changes that no thread has made yet; the last to need one undoes it."""
+        with ExitStack() as leave:
             with _lock:
-                self._users -= 1
-                if not self._users:
-                    self._restore()
+                for name, change in changes.items():
+                    held = self._held.setdefault(name, _Held())
+                    held.users += 1
+                    leave.callback(self._leave, name, held)
+                    if held.users == 1:
+                        change(held.undo)
+            yield
+
+    def _leave(self, name: object, held: _Held) -> None:
+        with _lock:
+            held.users -= 1
+            if not held.users:
+                held.undo.close()
+                if self._held.get(name) is held:  # not one of a forked child
+                    del self._held[name]
 
     def forget(self) -> None:
         """Restore at once: the threads that were working belong to another process."""
-        self._users = 0
-        self._restore()
+        for held in self._held.values():
+            held.undo.close()
+        self._held.clear()
 
-    def _restore(self) -> None:
-        self._changed.clear()
-        self._undo.close()
+
+class _Held:
+    """A setting that was changed: how to restore it, and how many still need it."""
+
+    def __init__(self) -> None:
+        self.undo = ExitStack()
+        self.users = 0
 
 
 _borrowed = _Borrowed()
+#: The number of torch's threads, while it is 1 in `threads_for`.
+_usual: list[int] = []
+#: The threads that have asked for their number.
+_known = threading.local()
 
 
 def _after_fork() -> None:
@@ -95,6 +107,19 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
         yield
 
 
+def own_threads() -> int:
+    """Return how many threads torch uses in this thread.
+
+    A new thread takes over torch's number when it first computes. That is 1 while another thread is
+    in `threads_for`, and the new one would keep it for good.
+    """
+    with _lock:
+        if _usual and not hasattr(_known, "here"):
+            torch.set_num_threads(_usual[0])
+        _known.here = True
+        return torch.get_num_threads()
+
+
 @contextmanager
 def threads_for(work: float, device: torch.device) -> Iterator[None]:
     """Compute small batches on a CPU with one thread.
@@ -110,15 +135,21 @@ def threads_for(work: float, device: torch.device) -> Iterator[None]:
         Faces of a batch, times pixels, times weights of the network.
     device : torch.device
     """
-    threads = torch.get_num_threads()
+    threads = own_threads()
     if device.type != "cpu" or threads == 1 or work >= WORK_FOR_THREADS:
         yield
         return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+
+    def note(undo: ExitStack) -> None:
+        _usual.append(threads)
+        undo.callback(_usual.clear)
+
+    with _borrowed({"threads": note}):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 @contextmanager

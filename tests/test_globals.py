@@ -14,7 +14,7 @@ import torch
 from helpers import small_classifier
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer
-from fer_sklearn._globals import build_aside, threads_for
+from fer_sklearn._globals import build_aside, threads_for, undisturbed
 from fer_sklearn.classifier import predictor_of
 from fer_sklearn.explain import saliency_map
 
@@ -199,6 +199,42 @@ def test_small_batches_take_one_thread_and_large_ones_all(two_threads):
     with threads_for(128 * 48 * 48 * 1.9e6, cpu):
         assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == 2
+
+
+def test_a_thread_that_starts_beside_a_small_batch_has_all_threads_too(two_threads):
+    cpu, seen = torch.device("cpu"), []
+
+    def work():
+        with threads_for(128 * 48 * 48 * 1.9e6, cpu):
+            seen.append(torch.get_num_threads())
+
+    with threads_for(0, cpu):
+        other = threading.Thread(target=work)
+        other.start()
+        other.join()
+        assert torch.get_num_threads() == 1
+    assert seen == [2]
+    assert torch.get_num_threads() == 2
+
+
+def test_a_fit_restores_its_settings_while_another_thread_predicts(faces):
+    """Under steady predictions there is never a moment without one."""
+    predicting, fitted = threading.Event(), threading.Event()
+
+    def predict():
+        with undisturbed():
+            predicting.set()
+            fitted.wait(60)
+
+    other = threading.Thread(target=predict)
+    other.start()
+    predicting.wait()
+    state = torch.get_rng_state()
+    small_classifier(max_epochs=1).fit(faces.data[:70], faces.target[:70])
+    restored = torch.equal(torch.get_rng_state(), state)
+    fitted.set()
+    other.join()
+    assert restored
 
 
 def test_a_small_fit_and_predictions_are_the_same_with_any_number_of_threads(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fer_sklearn.networks._attention import Positions
 from fer_sklearn.training._muon import Muon, orthogonalize
 
 
@@ -55,6 +56,15 @@ def test_filters_keep_unit_norm_and_move_by_the_learning_rate():
     Muon([filters], lr=0.1).step()
     moved = (filters - before).norm() / before.norm()
     assert 0.02 < moved < 0.15
+
+
+def test_positions_keep_their_size():
+    """They are added to the faces of a batch: unit norm would all but delete them."""
+    positions = Positions(16, 6, 6)
+    before = positions.weight.detach().clone()
+    positions(torch.randn(4, 16, 6, 6)).square().sum().backward()
+    Muon([positions.weight]).step()
+    assert 0 < (positions.weight - before).abs().max() < 0.004
 
 
 def test_what_is_no_filter_moves_as_under_adam():

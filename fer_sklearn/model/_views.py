@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from .._globals import threads_for, undisturbed
+from .._globals import own_threads, threads_for, undisturbed
 from ..augment import affine_matrices, sample
 from ._faces import Faces
 
@@ -248,7 +248,7 @@ def _side_by_side(
 ) -> list[Tensor]:
     """Return the outputs of all batches; on a CPU as many at a time as torch has threads."""
     answers = []
-    workers = min(len(batches), torch.get_num_threads()) if device.type == "cpu" else 1
+    workers = min(len(batches), own_threads()) if device.type == "cpu" else 1
     with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
         for part in (pool.map if pool else map)(answer, *zip(*batches, strict=True)):
             answers.append(part)

@@ -26,8 +26,8 @@ class Muon(Optimizer):
     Parameters
     ----------
     params : iterable of Parameter, or of groups of them
-        Those with four dimensions are filters. Adam moves the others, unless their group is
-        `hidden`.
+        Those with four dimensions and more than one row are filters. Adam moves the others, unless
+        their group is `hidden`.
     lr : float, default=0.03
         Relative size of a step.
     momentum : float, default=0.9
@@ -87,7 +87,7 @@ class Muon(Optimizer):
         """Take Muon's step for all filters and hidden matrices, those of the same size together."""
         directions = orthogonalize([self._ahead(*pair) for pair in moved])
         for (part, group), direction in zip(moved, directions, strict=True):
-            if part.ndim == 4:
+            if _is_filters(part):
                 # After batch norm only the direction of a filter counts; unit norm makes steps
                 # relative.
                 part.mul_(len(part) ** 0.5 / part.norm().clamp_min(1e-12))
@@ -109,7 +109,7 @@ class Muon(Optimizer):
         gradient: Any = part.grad  # only parameters that have a gradient come here
         momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
         ahead = gradient.add(momentum, alpha=group["momentum"])
-        return _as_matrix(ahead) if part.ndim == 4 else ahead
+        return _as_matrix(ahead) if _is_filters(part) else ahead
 
     def _step_adam(self, parameters: list[Tensor], group: dict) -> None:
         """Take Adam's step for all parameters at once: one by one they would keep a GPU waiting."""
@@ -118,7 +118,7 @@ class Muon(Optimizer):
         gradients: list[Any] = [parameter.grad for parameter in parameters]
         states = [self.state[parameter] for parameter in parameters]
         for parameter, state in zip(parameters, states, strict=True):
-            if not state:
+            if "step" not in state:
                 state["step"] = 0
                 state["mean"] = torch.zeros_like(parameter)
                 state["square"] = torch.zeros_like(parameter)
@@ -142,7 +142,15 @@ class Muon(Optimizer):
 
 
 def _is_matrix(parameter: Tensor, group: dict) -> bool:
-    return parameter.ndim == 4 or (parameter.ndim == 2 and group["hidden"])
+    return _is_filters(parameter) or (parameter.ndim == 2 and group["hidden"])
+
+
+def _is_filters(parameter: Tensor) -> bool:
+    """Tell filters from what is added to all faces or multiplies them, such as positions.
+
+    The size of the latter matters: unit norm would all but delete them.
+    """
+    return parameter.ndim == 4 and len(parameter) > 1
 
 
 def _as_matrix(filters: Tensor) -> Tensor:
