@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 #: Modules of the public names. They are loaded on use, so that importing the package
-#: #: does not import torch.
+#: does not import torch.
 _HOMES = {
     "FERClassifier": "classifier",
     "FaceAugmenter": "augment",

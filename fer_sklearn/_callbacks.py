@@ -50,7 +50,6 @@ def open_context(
     *,
     X: ArrayLike,
     y: ArrayLike | None,
-    metadata: Any = None,
     max_subtasks: int | None = None,
 ) -> Any:
     """Tell callbacks that a fit begins; return the context of its tasks.
@@ -60,7 +59,7 @@ def open_context(
     if not has_callbacks(estimator) and not hasattr(estimator, "_parent_callback_ctx"):
         return None
     context = estimator._init_callback_context(max_subtasks=max_subtasks)
-    return context.call_on_fit_task_begin(estimator=estimator, X=X, y=y, metadata=metadata)
+    return context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
 
 
 @contextmanager

@@ -40,15 +40,19 @@ def import_extra(module: str, extra: str, caller: str) -> ModuleType:
     Raises
     ------
     ImportError
-        If the package is not installed; the message names the extra.
+        If the package is not installed, and then the message names the extra; or if it cannot be
+        imported, such as OpenCV without libGL.
     """
     package = module.partition(".")[0]
     try:
         import_module(package)
         return import_module(module)
     except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == package
         raise ImportError(
             f'{caller} needs {package}, which is not installed: pip install "fer-sklearn[{extra}]".'
+            if missing
+            else f"{caller} needs {package}, which is installed but cannot be imported: {error}"
         ) from error
 
 

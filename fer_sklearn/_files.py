@@ -1,4 +1,7 @@
-"""Replace files in one step: a reader sees the old file or the new one, never a part of it."""
+"""Paths as users write them, and files that are replaced in one step.
+
+A reader sees the old file or the new one, never a part of it.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,21 @@ from pathlib import Path
 from typing import IO
 
 
+def as_path(path: str | PathLike) -> Path:
+    """Return a path with the user's home in place of ``~``."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # no such user: the name itself begins with ~
+        return Path(path)
+
+
 def replace_file(path: str | PathLike, content: bytes) -> None:
     """Write `content` to `path`; an old file stays until all of it is on the disk.
 
-    An existing file keeps its mode. A link stays a link, and the file that it points to is
-    replaced, as `open` would do. A kill in mid-write leaves a file that is named after the target,
-    with a number and ``.part`` at the end: `remove_file` deletes it.
+    Missing folders are created, and ``~`` is the user's home. An existing file keeps its mode. A
+    link stays a link, and the file that it points to is replaced, as `open` would do. A kill in
+    mid-write leaves a file that is named after the target, with a number and ``.part`` at the end:
+    `remove_file` deletes it.
 
     Raises
     ------
@@ -74,13 +86,9 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
 
 
 def check_writable(path: str | PathLike) -> None:
-    """Raise the errors of `replace_file` before the work whose result it will write.
-
-    Missing folders are created.
-    """
+    """Raise the errors of `replace_file` before the work whose result it will write."""
     with naming(path):
         target, _ = _target(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         part = _new_part(target)
         part.open("xb").close()
         part.unlink()
@@ -88,7 +96,7 @@ def check_writable(path: str | PathLike) -> None:
 
 def remove_file(path: str | PathLike) -> None:
     """Delete a file of `replace_file`, and what kills in mid-write have left; a link stays."""
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(as_path(path)))
     target.unlink(missing_ok=True)
     ours = re.compile(re.escape(target.name) + r"\.[0-9a-f]{16}\.part")
     for file in target.parent.iterdir():
@@ -114,10 +122,11 @@ def sync_folder(folder: Path) -> None:
 
 def _target(path: str | PathLike) -> tuple[Path, int | None]:
     """Return the file to replace, behind all links, and its mode; None if it does not exist."""
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(as_path(path)))
     try:
-        mode = os.stat(path).st_mode
+        mode = os.stat(os.path.expanduser(path)).st_mode
     except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
         return target, None
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -28,7 +28,7 @@ from ._forms import (
 MIN_FACE_PIXELS = 64
 
 #: Range of normalised faces from black to white (-2 to 2), about the same for all methods: faces
-#: #: then have unit variance. Augmentation strengths are fractions of it.
+#: then have unit variance. Augmentation strengths are fractions of it.
 GRAY_RANGE = 4.0
 
 #: ITU-R 601 luma in 16-bit fixed point, as Pillow's ``convert("L")`` computes it.
@@ -38,7 +38,7 @@ UNIT, BYTES = (0.0, 1.0), (0.0, 255.0)
 #: Floats whose largest value is between 1 and this may belong to either.
 _UNCLEAR = 2.0
 #: Share of the range, and largest amount, by which floats may exceed it: resampling, scaling and
-#: #: half precision round like this. Standardised faces exceed [0, 255] by more.
+#: half precision round like this. Standardised faces exceed [0, 255] by more.
 _ROUNDING, _MOST_ROUNDING = 1e-3, 1e-2
 _CHUNK = 1024
 

@@ -66,14 +66,13 @@ def make_loss_weights(
     Raises
     ------
     ValueError
-        If a weight is negative, or none is above 0.
+        If a `sample_weight` is negative, or no face has a weight above 0.
     """
     if sample_weight is None and class_weight is None:
         return None
     weights = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
     if class_weight is not None:
         weights = weights * compute_sample_weight(class_weight, y)
-    _refuse_negative(weights, class_weight)
     if not weights.any():
         raise ValueError("sample_weight and class_weight leave no face a weight above 0.")
     if np.ptp(weights) == 0:
@@ -103,7 +102,7 @@ def make_batch_weights(
     Raises
     ------
     ValueError
-        If a weight is negative, or `class_weight` is "balanced" or names an unknown class.
+        If a `sample_weight` is negative, or `class_weight` is "balanced".
     """
     if isinstance(class_weight, str):
         raise ValueError(
@@ -112,17 +111,8 @@ def make_batch_weights(
         )
     weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
     by_class = compute_class_weight(class_weight, classes=classes, y=classes)
-    _refuse_negative(by_class, class_weight)
     weights = weights * by_class[codes]
     return None if (weights == 1).all() else weights.astype(np.float32)
-
-
-def _refuse_negative(weights: np.ndarray, class_weight: dict | str | None) -> None:
-    if not (weights >= 0).all():
-        raise ValueError(
-            f"Expected class_weight of numbers of at least 0, got {class_weight!r}. A weight of 0 "
-            "leaves a class out."
-        )
 
 
 def check_shares(

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ._archive import MOST_ARRAYS, MOST_BYTES, Archive
-from ._files import check_writable, replace_file
+from ._files import as_path, check_writable, replace_file
 from ._shipped import path_of, refuse_shipped_name
 
 _FORMAT = 4
@@ -198,7 +198,7 @@ def check_destination(path: str | PathLike) -> None:
 def _check_name(path: str | PathLike) -> None:
     """Raise if the name is that of a model of the package, or of a file that we did not write."""
     refuse_shipped_name(path, ".npz", "from_pretrained")
-    _refuse_foreign(Path(path))
+    _refuse_foreign(as_path(path))
 
 
 def _read(archive: Archive) -> Pretrained:

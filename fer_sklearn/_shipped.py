@@ -6,6 +6,8 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
+from ._files import as_path
+
 _FOLDER = files("fer_sklearn") / "pretrained"
 
 
@@ -25,7 +27,7 @@ def path_of(source: str | PathLike, suffix: str, parameter: str) -> Path:
         If there is neither. It names the parameter that was given `source`.
     """
     names = shipped_names(suffix)
-    path = Path(str(_FOLDER / f"{source}{suffix}")) if str(source) in names else Path(source)
+    path = Path(str(_FOLDER / f"{source}{suffix}")) if str(source) in names else as_path(source)
     if not path.is_file():
         raise FileNotFoundError(
             f"{parameter}={str(source)!r} is neither a file nor the name of a pretrained "

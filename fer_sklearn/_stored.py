@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
+
+from ._files import as_path
 
 #: What pickles are called, and what those begin with that are called otherwise.
 _PICKLES, _PICKLED = (".joblib", ".pickle", ".pkl"), b"\x80"
@@ -20,7 +21,7 @@ def read_classifier(source: str | PathLike[str]) -> Any:
     ValueError
         If it is a pickle, which is not opened, or damaged.
     """
-    path = Path(source).expanduser()
+    path = as_path(source)
     if path.is_file():
         with path.open("rb") as file:
             is_pickled = file.read(1) == _PICKLED

@@ -688,7 +688,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         return pack_state(attributes, predictor.weights(), carried)
 
     def __setstate__(self, state):
-        attributes, weights = unpack_state(state, defaults_of(FERClassifier))
+        attributes, weights = unpack_state(state, defaults_of(type(self)))
         vars(self).update(attributes)
         if weights is None:
             return

@@ -95,9 +95,9 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         - "equalize": histogram equalisation of each image, then "scale".
     pixel_range : "auto" or tuple of (float, float), default="auto"
         The values of black and white. "auto" reads uint8 and whole numbers as [0, 255]. It reads
-        floats as [0, 1] if no value exceeds 1, otherwise as [0, 255]. Values outside raise an
-        error. Rows of fewer than 64 values are not faces: for them "auto" is the smallest and the
-        largest value of `fit`.
+        floats as [0, 1] if no value exceeds 1, as [0, 255] if one exceeds 2; in between it could be
+        either, and that is an error. Values outside raise an error. Rows of fewer than 64 values
+        are not faces: for them "auto" is the smallest and the largest value of `fit`.
 
     Attributes
     ----------

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -346,6 +347,14 @@ def test_threads_change_no_bit(from_file, path, faces):
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(threaded.decision_function, np.array_split(faces.data, 8)))
     np.testing.assert_array_equal(np.concatenate(answers), expected)
+
+
+def test_few_faces_are_computed_side_by_side_too(path, faces, monkeypatch):
+    clf = ONNXClassifier(path, n_threads=2)
+    expected = clf.decision_function(faces.data[:2])
+    run, both = type(clf._file).run, Barrier(2, timeout=20)
+    monkeypatch.setattr(type(clf._file), "run", lambda *args: both.wait() < 2 and run(*args))
+    np.testing.assert_array_equal(clf.decision_function(faces.data[:2]), expected)
 
 
 def test_errors_of_threads_arrive(path, faces, monkeypatch):

@@ -5,8 +5,11 @@ import os
 import re
 import threading
 
+import numpy as np
 import pytest
+from helpers import small_classifier
 
+from fer_sklearn import FERClassifier
 from fer_sklearn._files import check_writable, remove_file, replace_file, replacing
 
 
@@ -166,5 +169,16 @@ def test_a_writer_with_a_name_of_its_own_replaces_a_file_at_the_end_or_not_at_al
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o640
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(OSError, match="nowhere"), replacing(tmp_path / "nowhere" / "a.mp4"):
+    with pytest.raises(OSError, match="not written"), replacing(path / "a.mp4"):
         pass
+
+
+def test_a_classifier_is_kept_in_the_home_of_the_user(tmp_path, monkeypatch, faces):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    clf = small_classifier(max_epochs=1, checkpoint="~/fits/a.pt").fit(faces.data, faces.target)
+    clf.save_pretrained("~/models/a.npz")
+    again = FERClassifier.from_pretrained("~/models/a.npz")
+    np.testing.assert_array_equal(again.predict(faces.data), clf.predict(faces.data))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fits", "models"]

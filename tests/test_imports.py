@@ -28,7 +28,7 @@ ALLOWED = {
     "_callbacks": set(),
     "_state": set(),
     "_archive": set(),
-    "_shipped": set(),
+    "_shipped": {"_files"},
     "_versions": {"__version__", "_device"},
     "_pretrained": {"_archive", "_files", "_shipped", "networks"},  # what shapes a file has to have
     "networks": set(),
@@ -70,7 +70,7 @@ ALLOWED = {
         *("_extras", "_forms", "_images", "augment", "classifier", "datasets", "embedding"),
         *("explain", "metrics", "normalize"),
     },
-    "_stored": {"classifier", "export"},
+    "_stored": {"_files", "classifier", "export"},
     "photos": {"_extras", "_files", "_forms", "_stored", "datasets"},
     "_command": {
         *("__version__", "_files", "_pretrained", "_stored", "classifier", "datasets", "export"),

@@ -90,6 +90,14 @@ def test_a_splitter_that_does_not_judge_all_faces_is_refused(mislabelled):
 
 
 def test_without_cleanlab_the_error_says_what_to_install(mislabelled, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+    monkeypatch.setitem(sys.modules, "cleanlab", None)
     with pytest.raises(ImportError, match=r'pip install "fer-sklearn\[clean\]"'):
         find_label_noise(LogisticRegression(max_iter=1000), *mislabelled[:2])
+
+
+def test_a_package_that_is_broken_is_not_called_missing(mislabelled, monkeypatch, tmp_path):
+    (tmp_path / "cleanlab.py").write_text("import libgl_is_not_here")
+    monkeypatch.delitem(sys.modules, "cleanlab", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"installed but cannot be imported.*libgl"):
+        find_label_noise(LogisticRegression(), *mislabelled[:2])

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
 from tuning_helpers import LOGISTIC, RANGE, C, rows, search
 
 from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
@@ -193,6 +194,21 @@ def test_the_usual_space_of_a_pipeline_has_its_names(estimator, step, augment):
         for name in plain
     }
     assert set(usual_space(estimator).names) == expected
+
+
+def linear(n_classes, image_shape):
+    return nn.Sequential(nn.Flatten(), nn.Linear(image_shape[0] * image_shape[1], n_classes))
+
+
+def test_a_network_of_ones_own_is_asked_for_its_arguments_only():
+    def deep(n_classes, image_shape, *, dropout=0.0, depth=2):
+        return linear(n_classes, image_shape)
+
+    of_the_network = {"widths", "depth", "dropout"}
+    for network, expected in ((linear, set()), (deep, {"dropout", "depth"})):
+        names = usual_space(FERClassifier(network)).names
+        assert set(names) & of_the_network == expected
+        assert "learning_rate" in names
 
 
 @pytest.mark.parametrize("network", ["hybrid", "vit"])

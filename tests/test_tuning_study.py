@@ -91,7 +91,8 @@ def test_a_parameter_that_leaves_scores_alone_may_change(faces, tmp_path):
     X, path = rows(faces), tmp_path / "study.log"
     search(LOGISTIC, C, n_trials=1, storage=path).fit(X, faces.target)
     harmless = clone(LOGISTIC).set_params(verbose=1)
-    search(harmless, C, n_trials=2, storage=path).fit(X, faces.target)
+    found = search(harmless, C, n_trials=2, storage=path).fit(X, faces.target)
+    assert len(found.study_.trials) == 2
 
 
 @pytest.mark.parametrize("directions", [["minimize"], ["maximize", "maximize"]])

@@ -54,7 +54,7 @@ def clean_faces(
     min_correlation : float, default=0.95
         What counts as near.
     pixel_range : "auto" or tuple of (float, float), default="auto"
-        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 1, lie
+        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 2, lie
         in [0, 255], floats up to 1 in [0, 1]; other values are an error.
 
     Returns

@@ -339,7 +339,7 @@ _VOTES = (
     *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
     *("unknown", "NF"),
 )
-_IMAGE = r"\.(bmp|gif|jpe?g|png|tiff?|webp)$"
+_IMAGE = rf"\.({'|'.join(ending[1:] for ending in sorted(_ENDINGS))})$"
 _SPLIT_FOLDERS = rf"(?:(?P<split>[^/]+)/)?(?P<label>[^/]+)/[^/]+{_IMAGE}"
 _CK_NAME = r"(?P<person>S\d{3})_(?P<sequence>\d{3})_(?P<frame>\d{8})"
 

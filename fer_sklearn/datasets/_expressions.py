@@ -13,11 +13,11 @@ import pandas as pd
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._files import as_path
 from ._emotions import EMOTIONS, FER2013_NAMES, label_key, labels_of
 from ._expression_forms import FORMS, Face, Form, Layout, Listing, Pixels, Place
 from ._fer2013 import load_fer2013
 from ._image_files import Crop, load_images
-from ._paths import as_path
 from ._resize import resize_faces
 from ._splits import meant_by, split_names, split_of
 

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._files import as_path
 from ._columns import SIDE, split_of_file
 from ._emotions import FER2013_NAMES, EmotionCodes
 from ._fer2013_csv import CSV_NAMES, read_csv
 from ._fer2013_parquet import read_parquet
 from ._folder import load_image_folder
-from ._paths import as_path, is_visible
+from ._paths import is_visible
 from ._splits import SPLIT_ORDER, meant_by, split_names, split_of
 
 _PACKED = ("", ".gz", ".xz", ".bz2", ".zip")

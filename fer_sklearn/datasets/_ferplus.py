@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._files import as_path
 from ._emotions import EMOTIONS, convert_emotions
 from ._fer2013 import load_fer2013
-from ._paths import as_path
 from ._unpack import DamageError, open_packed
 
 _COLUMNS = [emotion.ferplus for emotion in EMOTIONS]

@@ -10,8 +10,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._files import as_path
 from ._image_files import load_images
-from ._paths import as_path
 from ._splits import SPLIT_ORDER, split_of
 from ._walk import Found, list_folder, walk
 

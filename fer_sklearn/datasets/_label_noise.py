@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import Bunch, _safe_indexing, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._extras import import_extra
 from .._forms import refuse_missing
 from .._images import refuse_colour
 from ._duplicates import duplicate_groups
@@ -35,7 +36,8 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     y : array-like of shape (n_samples,)
         Their labels.
     cv : int, splitter or iterable, default=5
-        An int is the number of stratified folds, which keep `groups` together.
+        An int is the number of stratified folds, which keep `groups` together; they are shuffled,
+        the same way each time.
     groups : array-like of shape (n_samples,) or None, default=None
         Faces of the same group stay in one fold. None groups exact copies, which would give their
         label away; your own splitter then gets no groups.
@@ -78,7 +80,7 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     array([ True,  True,  True,  True,  True,  True])
     """
     refuse_colour(X)
-    find_label_issues = _import_cleanlab()
+    cleanlab = import_extra("cleanlab.filter", "clean", "find_label_noise")
     X, y, groups = indexable(X, np.asarray(y), groups)
     refuse_missing(y, "y")
     if isinstance(cv, Integral):
@@ -87,7 +89,8 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     labels, codes = np.unique(y, return_inverse=True)
     folds = list(check_cv(cv, y, classifier=True).split(X, y, groups))
     y_proba = _judge_all(estimator, X, y, labels, folds, n_jobs)
-    rows = find_label_issues(codes, y_proba, return_indices_ranked_by="self_confidence", n_jobs=1)
+    how = {"return_indices_ranked_by": "self_confidence", "n_jobs": 1}
+    rows = cleanlab.find_label_issues(codes, y_proba, **how)
     suggested = y_proba[rows].argmax(axis=1)
     issues = pd.DataFrame(
         {
@@ -124,13 +127,3 @@ def _judge(estimator, X, y, labels, train, test) -> np.ndarray:
     columns = np.searchsorted(labels, estimator.classes_)
     y_proba[:, columns] = estimator.predict_proba(_safe_indexing(X, test))
     return y_proba
-
-
-def _import_cleanlab():
-    try:
-        from cleanlab.filter import find_label_issues
-    except ImportError as error:
-        raise ImportError(
-            'find_label_noise needs cleanlab: pip install "fer-sklearn[clean]".'
-        ) from error
-    return find_label_issues

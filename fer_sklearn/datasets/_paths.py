@@ -1,4 +1,4 @@
-"""Paths as users write them, and files that must not be read."""
+"""Files that must not be read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ _KINDS = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-
-
-def as_path(path) -> Path:
-    """Return a path with the user's home in place of ``~``."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # no such user: the name itself begins with ~
-        return Path(path)
 
 
 def is_visible(name: str) -> bool:

@@ -143,7 +143,7 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pix
     min_correlation : float, default=0.95
         What counts as a near copy: correlation of the two faces, shrunk to 16 x 16.
     pixel_range : "auto" or tuple of (float, float), default="auto"
-        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 1, lie
+        Values of black and white. "auto", as in `FaceNormalizer`: bytes, and numbers above 2, lie
         in [0, 255], floats up to 1 in [0, 1]; other values are an error.
 
     Returns

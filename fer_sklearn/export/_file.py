@@ -24,7 +24,7 @@ INPUT, OUTPUT, KEY = "faces", "logits", "fer_sklearn"
 _FORMAT = 1
 #: The entry in protobuf's words: field 14 of the model is a pair, whose field 1 is the key.
 _MARK = b"\x0a" + bytes([len(KEY)]) + KEY.encode() + b"\x12"
-#: Faces that one thread takes at a time.
+#: Most faces that a thread takes at a time.
 _BLOCK = 32
 
 
@@ -143,12 +143,14 @@ class OnnxFile:
         faces = rows.reshape(-1, *self.about.image_shape)
         logits = np.empty((len(faces), len(self.classes)))
 
+        size = max(1, min(_BLOCK, -(-len(faces) // n_threads)))
+
         def answer(start: int) -> None:
-            block = to_levels(faces[start : start + _BLOCK], pixel_range)
+            block = to_levels(faces[start : start + size], pixel_range)
             for i in range(len(block)):
                 logits[start + i] = self.run(block[i : i + 1])[0]
 
-        starts = range(0, len(faces), _BLOCK)
+        starts = range(0, len(faces), size)
         if min(n_threads, len(starts)) < 2:
             for start in starts:
                 answer(start)

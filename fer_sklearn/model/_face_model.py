@@ -96,8 +96,8 @@ class FaceModel(nn.Module):
             layer.resting = plain and layer.hides
 
     # (B, 1, H, W) uint8 or [0, 1] -> (B, n_classes)
-    def forward(self, x: Tensor, blend: Blend | None = None) -> Tensor:
-        return self.answers(self.view(x, blend), self.autocast if self.training else None)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answers(self.view(x), None)
 
     def view(self, x: Tensor, blend: Blend | None = None) -> Tensor:
         """Return the faces as the network gets them, (B, 1, H, W) -> same."""

@@ -249,15 +249,27 @@ def check_arguments(network: str | Callable[..., nn.Module], names: Iterable[str
     ValueError
         If it does not, or the name of the network is unknown.
     """
+    unknown = unknown_arguments(network, names)
+    if unknown:
+        known = inspect.signature(_look_up(network)).parameters
+        raise ValueError(
+            f"The network {network!r} has no argument {unknown[0]!r}; it has "
+            f"{', '.join(name for name in known if name not in OF_THE_FACES)}."
+        )
+
+
+def unknown_arguments(network: str | Callable[..., nn.Module], names: Iterable[str]) -> list[str]:
+    """Return those of the names that are no arguments of a network beside those of the faces.
+
+    Raises
+    ------
+    ValueError
+        If the name of the network is unknown.
+    """
     parameters = inspect.signature(_look_up(network)).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    known = [name for name in parameters if name not in OF_THE_FACES]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(
-            f"The network {network!r} has no argument {unknown[0]!r}; it has {', '.join(known)}."
-        )
+        return []
+    return [name for name in names if name not in parameters or name in OF_THE_FACES]
 
 
 def _look_up(network: str | Callable[..., nn.Module]) -> Callable[..., nn.Module]:

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import validate_params
 
-from .._files import check_writable, replace_file
-from ..datasets._paths import as_path
+from .._files import as_path, check_writable, replace_file
 from ._annotate import check_copy
 from ._classify import as_classifier, finder_for, label
 from ._find import find_in

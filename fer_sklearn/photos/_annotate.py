@@ -12,8 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .._extras import cv2_path, import_cv2
-from .._files import check_writable, replacing
-from ..datasets._paths import as_path
+from .._files import as_path, check_writable, replacing
 from ._crop import Square
 
 #: The codecs that OpenCV's wheels can write, by file ending: Motion JPEG, MPEG-4 part 2 and VP8.

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._files import as_path
 from ..datasets._folder import files_of_classes
-from ..datasets._paths import as_path
 from ._find import checked, find_in, joined, rows_of
 from ._reading import Source, UnreadableError, may_be_photo
 from ._table import OK, make_frame

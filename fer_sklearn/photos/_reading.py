@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from .._files import as_path
 from .._forms import is_table
 from ..datasets._image_files import gray_converter, scaled, turn_of, without_alpha
-from ..datasets._paths import as_path, check_file
+from ..datasets._paths import check_file
 from ..datasets._walk import walk
 
 #: A JPEG is decoded at a half, a quarter or an eighth of its size, as long as it stays this wide.

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from .._files import check_writable, replace_file
-from ..datasets._paths import as_path
+from .._files import as_path, check_writable, replace_file
 from ._crop import Square
 from ._pictures import picture_of_face, small_picture
 from ._reading import Photo, list_photos, read_photo, refuse_source

@@ -18,7 +18,8 @@ from sklearn.utils._param_validation import Interval, validate_params
 from tqdm.auto import tqdm
 
 from .._extras import cv2_path, import_cv2
-from ..datasets._paths import as_path, check_file
+from .._files import as_path
+from ..datasets._paths import check_file
 from ._annotate import annotated_copy
 from ._classify import as_classifier, finder_for, label
 from ._detector import model_file, overlaps

@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
-from .._files import check_writable, remove_file, replace_file
+from .._files import as_path, check_writable, remove_file, replace_file
 from .._globals import global_generators
 from .._state import fingerprint
 from ..model import FacePredictor
@@ -242,7 +242,7 @@ def checkpoint_of(
     if teachers:
         given += ([(teacher.normalizer, teacher.weights()) for teacher in teachers],)
     said = fingerprint([classifier, data.augmenter], _SILENT, given)
-    return Checkpoint(Path(classifier.checkpoint), said)
+    return Checkpoint(as_path(classifier.checkpoint), said)
 
 
 def _deciding(net: Any) -> list[Callback]:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,7 @@ class FERSearchCV(BaseSearchCV):
         "scoring": [str, callable, None],
         "sampler": [optuna.samplers.BaseSampler, None],
         "pruner": [optuna.pruners.BasePruner, None],
-        "storage": [str, Path, optuna.storages.BaseStorage, None],
+        "storage": [str, PathLike, optuna.storages.BaseStorage, None],
         "study_name": [str],
         "n_jobs": [Integral, None],
         "refit": ["boolean"],

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from .._state import as_python
 from ..augment import FaceAugmenter
 from ..classifier import FERClassifier
+from ..networks import unknown_arguments
 from ..normalize import FaceNormalizer
 from ..training import FINE_TUNING_RATE
 from ._space import SearchSpace, search_space
@@ -45,10 +46,11 @@ def usual_space(estimator) -> SearchSpace:
     augment = _augmenter_of(estimator, step, classifier)
     network = classifier.network
     space = search_space(network if network in _WITH_A_SPACE else "fast")
-    fixed = set()
     if classifier.pretrained is not None:
         of_the_network = ("widths", "depth", "network_params__")
         fixed = {name for name in space.names if name.startswith(of_the_network)}
+    else:
+        fixed = set(unknown_arguments(network, ("widths", "depth", "dropout")))
     if augment is None:
         fixed |= {name for name in space.names if name.startswith("augment__")}
     space = space.only(*(name for name in space.names if name not in fixed))
