@@ -35,7 +35,7 @@ def test_faces_are_repeatable_and_typed():
     np.testing.assert_array_equal(first.data, second.data)
     assert first.data.shape == (50, 48, 48)
     assert first.data.dtype == np.uint8
-    assert first.target_names == list(FER2013_NAMES)
+    assert first.target_names == sorted(FER2013_NAMES)
     assert not np.array_equal(first.data, make_faces(50, random_state=4).data)
 
 

@@ -79,8 +79,8 @@ def load_fer2013(
         target : ndarray of str of shape (n,), or Series
             Names of the emotions; None if the file has none, like ``test.csv``.
         target_names : list of str
-            `emotions`, in the order of the codes; also "contempt" if a file or a folder has that
-            name.
+            `emotions`, sorted as in ``classes_`` of a classifier; also "contempt" if a file or a
+            folder has that name.
         usage : ndarray of str of shape (n,)
             Split of each image: one of the names for `usage`, except "all"; "" if neither the file
             nor its name gives it.
@@ -212,9 +212,9 @@ def _read_table(path: Path, wanted: set[str], emotions: EmotionCodes):
 def _targets(codes: list[int] | None, emotions: EmotionCodes) -> dict:
     """Return the emotions in the form of the Bunch."""
     if codes is None:
-        return {"target": None, "target_names": emotions.emotions}
+        return {"target": None, "target_names": sorted(emotions.emotions)}
     target = np.array(emotions.names, dtype=str)[np.array(codes, dtype=int)]
-    return {"target": target, "target_names": emotions.present(codes)}
+    return {"target": target, "target_names": sorted(emotions.present(codes))}
 
 
 def _split_folders(path: Path) -> tuple[dict[Path, str], list[str]]:

@@ -82,7 +82,7 @@ def make_faces(
         target : ndarray of str of shape (n_samples,)
             Names of the expressions.
         target_names : list of str
-            The seven names in the order of FER-2013's codes.
+            The seven names, sorted as in ``classes_`` of a classifier.
         DESCR : str
             What the faces are.
     (data, target) : tuple
@@ -112,7 +112,7 @@ def make_faces(
     if return_X_y:
         return data, target
     return Bunch(
-        data=data, target=target, target_names=list(FER2013_NAMES), DESCR=make_faces.__doc__
+        data=data, target=target, target_names=sorted(FER2013_NAMES), DESCR=make_faces.__doc__
     )
 
 
