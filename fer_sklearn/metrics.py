@@ -131,10 +131,11 @@ class EvaluationReport:
     accuracy_interval : tuple of (float, float)
         95 % of the bootstrap samples lie within.
     balanced_accuracy, macro_f1, top2_accuracy : float
-        Mean recall and mean F1 of the classes; share of faces whose label is among the two most
-        probable ones.
+        Mean recall and mean F1 of the classes that occur among the labels; share of faces whose
+        label is among the two most probable ones.
     log_loss, brier_score, calibration_error : float
-        Of the probabilities; the last one is `expected_calibration_error`.
+        Of the probabilities. Brier's score is the sum over all classes, from 0 to 2, also of two
+        classes; the last one is `expected_calibration_error`.
     by_class : DataFrame
         Precision, recall, F1 and number of faces of each class.
     confusion : DataFrame

@@ -144,7 +144,7 @@ def test_a_parquet_file_without_pyarrow_names_it(tmp_path, monkeypatch):
         raise ImportError("Unable to find a usable engine")
 
     monkeypatch.setattr(pd, "read_parquet", fails)
-    with pytest.raises(ImportError, match="pip install pyarrow"):
+    with pytest.raises(ImportError, match=r'needs pyarrow: pip install "fer-sklearn\[parquet\]"'):
         load_fer2013(write(tmp_path / "fer2013.parquet", b"PAR1"))
 
 

@@ -53,7 +53,7 @@ def load_fer2013(
           compressed (.gz, .xz, .bz2, .zip), or the challenge's ``fer2013.tar.gz``;
         - the challenge's ``train.csv`` and ``test.csv``, which have no column Usage: the
           file's name gives the split;
-        - tables with the same columns: .parquet (needs pyarrow), names of emotions instead of
+        - tables with the same columns: .parquet (extra "parquet"), names of emotions instead of
           codes, gray levels as ``70.0``, or a column for each pixel;
         - a folder that contains one of them;
         - a folder form: ``train/angry/*.jpg``, ``test/angry/*.jpg``, ... The splits may be

@@ -53,7 +53,9 @@ def _read_frame(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except ImportError as error:
-        raise ImportError(f"To read {path} pandas needs pyarrow: pip install pyarrow.") from error
+        raise ImportError(
+            f'To read {path} pandas needs pyarrow: pip install "fer-sklearn[parquet]".'
+        ) from error
     except Exception as error:  # pyarrow raises its own kinds of errors
         raise ValueError(f"{path} is damaged or cut off: {error}. Get the file again.") from error
 
