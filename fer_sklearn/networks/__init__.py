@@ -259,7 +259,7 @@ def check_arguments(network: str | Callable[..., nn.Module], names: Iterable[str
 
 
 def unknown_arguments(network: str | Callable[..., nn.Module], names: Iterable[str]) -> list[str]:
-    """Return those of the names that are no arguments of a network beside those of the faces.
+    """Return the names that a network does not take as arguments, beside those of the faces.
 
     Raises
     ------
