@@ -13,19 +13,20 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
-from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline
+from fer_sklearn import FaceAugmenter, FERClassifier, make_fer_pipeline, preset
 from fer_sklearn.networks import NETWORKS
+from fer_sklearn.presets import PRESETS
 from fer_sklearn.training import OPTIMIZERS
 from fer_sklearn.tuning import SearchSpace, search_space
 from fer_sklearn.tuning._space_for import usual_space
 
-PRESETS = ["fast", "accurate", "hybrid", "vit"]
+SPACES = [*PRESETS, "vit"]
 
 
-def searched_by(preset):
-    """The classifier that a preset is for."""
-    network = preset if preset in NETWORKS else "resnet"
-    return FERClassifier(network, augment=FaceAugmenter())
+def searched_by(name):
+    """The classifier that a space is for."""
+    clf = FERClassifier(**preset(name)) if name in PRESETS else FERClassifier(name)
+    return clf.set_params(augment=clf.augment or FaceAugmenter())
 
 
 def trials(space, n=60):
@@ -33,10 +34,10 @@ def trials(space, n=60):
     return [space(study.ask()) for _ in range(n)]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_parameter_exists_and_every_draw_is_valid(preset):
-    for params in trials(search_space(preset)):
-        clf = searched_by(preset).set_params(**params)
+@pytest.mark.parametrize("name", SPACES)
+def test_every_parameter_exists_and_every_draw_is_valid(name):
+    for params in trials(search_space(name)):
+        clf = searched_by(name).set_params(**params)
         clf._validate_params()
         clf.augment._validate_params()
         assert isinstance(params["widths"], tuple)
@@ -151,9 +152,9 @@ def test_a_study_takes_the_distributions():
     assert set(trial.params) == {"learning_rate", "dropout", "depth"}
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_what_a_study_stored_becomes_parameters(preset):
-    space = search_space(preset)
+@pytest.mark.parametrize("name", SPACES)
+def test_what_a_study_stored_becomes_parameters(name):
+    space = search_space(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     stored = study.ask(fixed_distributions=space.distributions()).params
     called = study.ask()
@@ -163,7 +164,7 @@ def test_what_a_study_stored_becomes_parameters(preset):
     assert space.params(called.params) == drawn
     for params in (space.params(stored), drawn):
         assert isinstance(params["widths"], tuple)
-        searched_by(preset).set_params(**params)._validate_params()
+        searched_by(name).set_params(**params)._validate_params()
 
 
 def test_the_learning_rate_follows_the_optimizer_that_is_set():
@@ -226,9 +227,9 @@ def test_scikit_learns_searches_take_it(faces):
     assert 0.01 <= draws.best_params_["learning_rate"] <= 0.1
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_random_draws_stay_in_the_ranges(preset):
-    space = search_space(preset)
+@pytest.mark.parametrize("name", SPACES)
+def test_random_draws_stay_in_the_ranges(name):
+    space = search_space(name)
     for params in ParameterSampler(space.to_scipy(), 100, random_state=0):
         for name, value in params.items():
             if name in ("widths", "optimizer", "learning_rate"):

@@ -74,6 +74,12 @@ _REPORT: dict[str, Range] = {
     "class_balance": CategoricalDistribution((None, "oversample")),
     **_AUGMENT,
 }
+_SMALL: dict[str, Range] = {
+    **_FAST,
+    "widths": CategoricalDistribution(("16-32-64", "24-48-96", "32-64-128")),
+    "dropout": FloatDistribution(0.0, 0.3),
+    "plain_fraction": FloatDistribution(0.0, 0.3),
+}
 #: {preset: (ranges, optimiser whose learning rates are searched if "optimizer" is not)}
 _TABLES = {
     "fast": (_FAST, "muon"),
@@ -81,6 +87,7 @@ _TABLES = {
     "hybrid": (_HYBRID, "muon"),
     "vit": (_VIT, "muon"),
     "report": (_REPORT, "adam"),
+    "small": (_SMALL, "muon"),
 }
 
 
@@ -291,11 +298,12 @@ def search_space(preset: str = "fast") -> SearchSpace:
 
     Parameters
     ----------
-    preset : {"fast", "accurate", "hybrid", "vit", "report"}, default="fast"
+    preset : {"fast", "accurate", "hybrid", "report", "small", "vit"}, default="fast"
         "accurate" reaches to wider networks and stronger regularisation; "hybrid" and "vit" are for
         the transformers of these names, whose `heads` and `drop_path` they search as
-        ``network_params__heads`` and so on; "report" is for
-        ``FERClassifier(**preset("report"))``, a plain CNN trained with Adam.
+        ``network_params__heads`` and so on. "report" and "small" are for
+        ``FERClassifier(**preset("report"))``, a plain CNN trained with Adam, and
+        ``FERClassifier(**preset("small"))``.
 
     Returns
     -------
