@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from functools import wraps
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -23,6 +23,23 @@ _NUMBERS = re.compile(r"\s*[0-9][0-9.]*([\s,]+[0-9][0-9.]*)+\s*")
 _NUMBER = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*")
 #: Modes of Pillow whose numbers are not gray levels, but can be turned into them.
 _COLOURS = ("1", "P", "RGB", "CMYK", "YCbCr", "HSV")
+
+
+def is_count(value: Any) -> bool:
+    """Tell whether a value is a whole number of at least 1. True is not a number here."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0  # type: ignore[operator]  # numbers.Integral compares with int
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise if an argument is not a whole number of at least 1.
+
+    Raises
+    ------
+    ValueError
+        Names the argument.
+    """
+    if not is_count(value):
+        raise ValueError(f"Expected {name} as a whole number of at least 1, got {value!r}.")
 
 
 def is_table(X: Any) -> bool:

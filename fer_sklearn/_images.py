@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from sklearn.utils.validation import validate_data
 from ._forms import (
     EXPECTED,
     as_array,
+    as_levels,
     check_table,
     head_of,
+    is_count,
     is_table,
     refuse_no_faces,
     refuse_other_size,
@@ -162,7 +164,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         long enough to be faces are not square.
     """
     if image_shape is not None:
-        if len(image_shape) != 2 or not all(map(is_side, image_shape)):
+        if len(image_shape) != 2 or not all(map(is_count, image_shape)):
             raise ValueError(
                 "image_shape must be (height, width), whole numbers of pixels above 0, got "
                 f"{image_shape!r}."
@@ -192,11 +194,6 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         stacklevel=4,
     )
     return 1, n_features
-
-
-def is_side(value: Any) -> bool:
-    """Tell whether a value can be a number of pixels."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0  # type: ignore[operator]  # numbers.Integral compares with int
 
 
 def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:

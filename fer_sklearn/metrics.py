@@ -18,7 +18,7 @@ from sklearn.metrics import (
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 
 from ._extras import import_pyplot
-from ._forms import check_labels
+from ._forms import check_count, check_labels, is_count
 from ._report_page import report_page
 from ._state import as_python
 from .datasets._duplicates import groups_and_copies
@@ -109,8 +109,7 @@ def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
     0       NaN         NaN      0
     1      0.75        0.75      4
     """
-    if not isinstance(n_bins, Integral) or n_bins < 1:
-        raise ValueError(f"Expected n_bins as a whole number above 0, got {n_bins!r}.")
+    check_count("n_bins", n_bins)
     y_true, y_proba, labels = _check(y_true, y_proba, labels)
     hits = labels[y_proba.argmax(axis=1)] == y_true
     confidence = y_proba.max(axis=1)
@@ -305,7 +304,7 @@ def _draw(X, y, sample, random_state):
     y = column_or_1d(y)
     is_share = isinstance(sample, Real) and not isinstance(sample, Integral) and 0 < sample <= 1
     n = round(sample * len(y)) if is_share else sample
-    if not isinstance(n, Integral) or not 1 <= n <= len(y):
+    if not is_count(n) or n > len(y):
         raise ValueError(
             f"sample must be a number of faces, from 1 to the {len(y)} of X, or a share of them "
             f"in (0, 1], got {sample!r}."
@@ -410,8 +409,7 @@ def _top2(y_true, y_proba, labels) -> float:
 
 def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float, float]:
     """Return the limits of 95 % of the means of bootstrap samples."""
-    if n_bootstrap < 1:
-        raise ValueError(f"Expected n_bootstrap of at least 1, got {n_bootstrap!r}.")
+    check_count("n_bootstrap", n_bootstrap)
     rng = check_random_state(random_state)
     kinds, counts = np.unique(values, return_counts=True)
     draws = rng.multinomial(len(values), counts / len(values), size=n_bootstrap)

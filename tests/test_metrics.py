@@ -244,9 +244,11 @@ def test_labels_may_be_a_column(fitted, faces):
         assert report.accuracy == evaluation_report(fitted, X, y).accuracy
 
 
-def test_an_interval_needs_samples(fitted, faces):
-    with pytest.raises(ValueError, match="n_bootstrap of at least 1, got 0"):
-        evaluation_report(fitted, faces.data, faces.target, n_bootstrap=0)
+@pytest.mark.parametrize("wrong", [0, 1.5, "many", None, True])
+def test_an_interval_needs_samples(wrong, faces):
+    y = faces.target
+    with pytest.raises(ValueError, match="n_bootstrap as a whole number of at least 1, got"):
+        compare_classifiers(y, y, y, n_bootstrap=wrong)
 
 
 @pytest.mark.parametrize(
@@ -295,13 +297,13 @@ def test_nothing_cannot_be_evaluated():
         compare_classifiers([], [], [])
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 2.5, "many", None])
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "many", None, True])
 def test_bins_are_a_whole_number(wrong):
-    with pytest.raises(ValueError, match="n_bins as a whole number above 0, got"):
+    with pytest.raises(ValueError, match="n_bins as a whole number of at least 1, got"):
         expected_calibration_error([0, 1], [[0.5, 0.5]] * 2, n_bins=wrong)
 
 
-@pytest.mark.parametrize("wrong", [np.nan, "half", 1.5])
+@pytest.mark.parametrize("wrong", [np.nan, "half", 1.5, True])
 def test_a_sample_is_a_number_or_a_share(wrong, learned, faces):
     with pytest.raises(ValueError, match="a share of them in"):
         evaluation_report(learned, faces.data, faces.target, sample=wrong)

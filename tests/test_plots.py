@@ -92,9 +92,9 @@ def test_curves_are_those_of_a_classifier(faces):
             TrainingCurvesDisplay.from_estimator(estimator.fit(X, faces.target))
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 2.5, None])
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, None, True])
 def test_numbers_of_things_to_draw_are_whole_and_above_0(wrong, fitted, faces):
-    X, said = faces.data[:3], "of at least 1, a whole number, got"
+    X, said = faces.data[:3], "as a whole number of at least 1, got"
     with pytest.raises(ValueError, match=f"n_draws {said}"):
         AugmentationDisplay.from_estimator(fitted, X, n_draws=wrong)
     with pytest.raises(ValueError, match=f"n_columns {said}"):
@@ -485,7 +485,7 @@ def test_no_more_faces_of_each_class_than_asked_for(n_faces, fitted, faces):
 
 
 def test_a_grid_of_no_face_is_an_error(fitted, faces):
-    with pytest.raises(ValueError, match="n_faces of at least 1, a whole number, got 0"):
+    with pytest.raises(ValueError, match="n_faces as a whole number of at least 1, got 0"):
         FaceGridDisplay.from_estimator(fitted, faces.data, faces.target, n_faces=0)
 
 

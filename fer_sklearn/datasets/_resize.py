@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .._forms import as_levels, is_table
-from .._images import is_side, refuse_colour, to_gray
+from .._forms import as_levels, is_count, is_table
+from .._images import refuse_colour, to_gray
 
 
 def resize_faces(X, image_size=48):
@@ -63,7 +63,7 @@ def _size(image_size: Any) -> tuple[int, int]:
     if (
         not isinstance(sides, tuple | list | np.ndarray)
         or len(sides) != 2
-        or not all(map(is_side, sides))
+        or not all(map(is_count, sides))
     ):
         raise ValueError(
             "Expected image_size as a whole number above 0, or two, (height, width), got "

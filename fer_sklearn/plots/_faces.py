@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from .._forms import check_count
 from .._images import MIN_FACE_PIXELS, gray_images
 from ..augment import FaceAugmenter, augmenter_for
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
-from ._axes import BLUE, GRAY, VERMILLION, bare, check_count, gray_scale, new_grid
+from ._axes import BLUE, GRAY, VERMILLION, bare, gray_scale, new_grid
 
 _SELECT = ("worst", "unsure", "random", "per-class")
 
