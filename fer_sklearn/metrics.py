@@ -68,8 +68,8 @@ def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
     Raises
     ------
     ValueError
-        If the shapes do not fit together, there are no faces, a label is missing or has no column,
-        or `n_bins` is not above 0.
+        If the shapes do not fit together, there are no faces, a label is missing or has no column
+        or two, or `n_bins` is not a whole number of at least 1.
 
     Examples
     --------
@@ -418,13 +418,20 @@ def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float
 
 
 def _check(y_true, y_proba, labels):
+    """Return labels and probabilities as arrays, and the labels of the columns, sorted."""
     y_true, y_proba = _check_labels(y_true, "y_true"), np.asarray(y_proba, dtype=np.float64)
+    way_out = " Pass labels=classifier.classes_." if labels is None else ""
     labels = np.unique(y_true) if labels is None else np.asarray(labels)
     if y_proba.shape != (len(y_true), len(labels)):
         raise ValueError(
             f"Expected probabilities of shape {(len(y_true), len(labels))}, a row for each face "
-            f"and a column for each of {labels.tolist()}, got {y_proba.shape}."
+            f"and a column for each of {labels.tolist()}, got {y_proba.shape}.{way_out}"
         )
+    # scikit-learn's classifiers have their classes sorted, others may not; its scores need it.
+    labels, columns = np.unique(labels, return_index=True)
+    if len(labels) < y_proba.shape[1]:
+        raise ValueError(f"Expected each label once, for one column, got {labels.tolist()} only.")
+    y_proba = y_proba[:, columns]
     unknown = set(np.unique(y_true).tolist()) - set(labels.tolist())
     if unknown:
         raise ValueError(f"y has the labels {sorted(unknown)}, the classifier {labels.tolist()}.")
