@@ -101,11 +101,6 @@ def as_array(X: Any) -> np.ndarray:
     refuse_no_faces(X)
     if isinstance(X, list | tuple):
         X = [_as_face(face, row) for row, face in enumerate(X)]
-    if np.ma.is_masked(X):
-        raise ValueError(
-            f"{EXPECTED}, got an array of which {np.ma.count_masked(X)} values are masked. Pass "
-            "X.filled(0), or leave these faces out."
-        )
     array = _to_numpy(X)
     if array.dtype.kind in "mMV":
         raise ValueError(f"{EXPECTED}, got values of dtype {array.dtype}.")
@@ -153,6 +148,8 @@ def _named(X: Any) -> str:
 def refuse_no_faces(X: Any) -> None:
     """Raise if X is plainly something else than several faces: None, a path, a dict, one image.
 
+    Masked values are refused too: NumPy's functions would read what lies below the mask.
+
     Raises
     ------
     ValueError
@@ -168,6 +165,11 @@ def refuse_no_faces(X: Any) -> None:
         way_out = "As one face: pass [image]."
     elif X is None:
         way_out = ""
+    elif np.ma.is_masked(X):
+        raise ValueError(
+            f"{EXPECTED}, got an array of which {np.ma.count_masked(X)} values are masked. Pass "
+            "X.filled(0), or leave these faces out."
+        )
     else:
         return
     raise ValueError(f"{EXPECTED}, got {_named(X)}. {way_out}".rstrip())

@@ -269,14 +269,15 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
 def as_numbers(X: Any) -> np.ndarray:
     """Return an array-like as an array of numbers: cells that are objects become floats.
 
-    Tables with nullable columns hold such cells, and arrays that were made of them.
+    Tables with nullable columns hold such cells, and arrays that were made of them. Images of
+    Pillow in a list become gray levels, as in `as_rows`: NumPy would read positions in a palette.
 
     Raises
     ------
     ValueError
         If they are not numbers.
     """
-    array = np.asarray(X)
+    array = np.asarray([as_levels(face) for face in X] if isinstance(X, list | tuple) else X)
     if array.dtype.kind != "O":
         return array
     try:
