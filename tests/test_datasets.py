@@ -650,6 +650,18 @@ def test_odd_file_names_are_no_trouble(tmp_path):
     assert_same_bunch(load_image_folder(tmp_path / "images", out=out), first)
 
 
+def test_the_name_of_a_class_can_be_written_whatever_its_bytes(tmp_path):
+    face = Image.fromarray(make_faces(1, random_state=0).data[0])
+    for name in (b"b\xf6se", b"happy"):
+        try:
+            folder = tmp_path / os.fsdecode(name)
+            folder.mkdir()
+        except (OSError, UnicodeError):
+            pytest.skip("this file system refuses such names")
+        face.save(folder / "face.png")
+    assert load_image_folder(tmp_path).target.tolist() == [r"b\udcf6se", "happy"]
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_bytes_that_were_an_image_never_stop_the_load(tmp_path, data):
