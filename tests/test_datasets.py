@@ -80,6 +80,8 @@ def test_noise_makes_expressions_overlap():
         ({"noise": -1}, "noise"),
         ({"class_balance": "even"}, "class_balance must be one of"),
         ({"class_balance": [1, 2]}, "7 shares"),
+        ({"class_balance": [np.nan, *[1] * 6]}, "7 shares"),
+        ({"class_balance": [np.inf, *[1] * 6]}, "7 shares"),
     ],
 )
 def test_bad_parameters_are_refused(params, match):

@@ -282,6 +282,28 @@ def test_images_whose_names_tell_no_label_are_listed(tmp_path):
     assert "KA.AN1.39.tiff" in faces.errors["reason"][0]
 
 
+def test_lines_without_a_label_are_listed(tmp_path):
+    make_affectnet_lists(tmp_path)
+    file = tmp_path / "Manually_Annotated_file_lists/training.csv"
+    lines = file.read_text()
+    file.write_text(lines.replace("1;2,7,0,0", "1;2, ,0,0"))
+    faces = load_expressions(tmp_path, "affectnet")
+    assert faces.target.tolist() == ["sad"]
+    assert faces.errors.to_numpy().tolist() == [[str(file), "line 4: no label of 2/aa.jpg"]]
+
+
+def test_images_in_no_split_are_listed(tmp_path):
+    make_affectnet_folders(tmp_path)
+    write(tmp_path / "extra/anger/d.png")
+    faces = load_expressions(tmp_path, "affectnet")
+    assert faces.target.tolist() == ["sad", "contempt"]
+    said = [[str(tmp_path / "extra/anger/d.png"), "it is in no split; usage='all' loads it"]]
+    assert faces.errors.to_numpy().tolist() == said
+    faces = load_expressions(tmp_path, "affectnet", usage="all")
+    assert sorted(faces.usage.tolist()) == ["", "Training", "Training", "Validation"]
+    assert not len(faces.errors)
+
+
 def test_a_label_that_cannot_be_read_is_listed(tmp_path):
     make_ck_plus(tmp_path / "ck")
     broken = tmp_path / "ck/Emotion/S010/001/S010_001_00000002_emotion.txt"
@@ -444,6 +466,15 @@ def test_numbers_and_letters_of_other_datasets_are_converted():
     assert convert_emotions(["  3.0000000e+00"], source="ck+").tolist() == ["disgust"]
     with pytest.raises(ValueError, match=r"Unknown emotion 0 in 'raf-db'. Known: 1, 2"):
         convert_emotions([0], source="raf-db")
+
+
+def test_codes_of_fer2013_are_numbers_in_any_form_but_no_columns():
+    for codes in ([3, 6], [3.0, 6.0], ["3", "6"], ["3.0", "6.0"], [[3], [6]]):
+        assert convert_emotions(codes, source="fer2013").tolist() == ["happy", "neutral"]
+    with pytest.raises(ValueError, match=r"shape \(7, 7\).*argmax\(labels, axis=1\)"):
+        convert_emotions(np.eye(7, dtype=int), source="fer2013")
+    with pytest.raises(ValueError, match="Unknown emotion True in 'fer2013'"):
+        convert_emotions([True], source="fer2013")
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
