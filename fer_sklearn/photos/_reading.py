@@ -106,7 +106,14 @@ def list_photos(photos: Any) -> list[Source]:
         if not os.fspath(photos) or not os.path.lexists(as_path(photos)):
             raise FileNotFoundError(f"{os.fspath(photos)!r} is not there. {EXPECTED}.")
         return _named([photos])
-    return _named([photos] if _is_one(photos) else _items(photos))
+    if _is_one(photos):
+        return _named([photos])
+    if isinstance(photos, np.ndarray) and photos.ndim == 3 and len(photos) == 3:
+        raise ValueError(
+            f"{EXPECTED}, got an array of shape {photos.shape}. If it is one photo whose channels "
+            "come first: photo.transpose(1, 2, 0). If these are three gray photos: list(photos)."
+        )
+    return _named(_items(photos))
 
 
 def list_rows(photos: Any) -> list[Source]:
@@ -354,6 +361,8 @@ def _from_array(content: Any) -> Photo:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         hint = _WITHOUT_ALPHA.get(pixels.shape[2:], "")
+        if pixels.ndim == 3 and len(pixels) in (1, 3):
+            hint = ": the channels seem to come first, pass photo.transpose(1, 2, 0)"
         raise UnreadableError(f"expected (h, w) or (h, w, 3), got shape {pixels.shape}{hint}")
     if pixels.dtype != np.uint8:
         pixels = _as_bytes(pixels)
