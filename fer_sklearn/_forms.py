@@ -348,6 +348,21 @@ def check_labels(y: Any, name: str = "y") -> None:
         )
 
 
+def check_comparable(y_true: np.ndarray, *predictions: np.ndarray) -> None:
+    """Raise if the labels are texts and predictions are not, or the reverse: none would be right.
+
+    Raises
+    ------
+    ValueError
+        Shows the first of each.
+    """
+    label, *predicted = (part[:1].tolist()[0] for part in (y_true, *predictions))
+    if len({isinstance(one, str) for one in (label, *predicted)}) > 1:
+        raise ValueError(
+            f"Expected labels of one type, got {label!r} as a label and {predicted} as predictions."
+        )
+
+
 def refuse_missing(labels: np.ndarray, name: str) -> None:
     """Raise if one of an array of labels is NaN, None or the like; `name` is what they are called.
 

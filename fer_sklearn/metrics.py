@@ -18,9 +18,8 @@ from sklearn.metrics import (
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 
 from ._extras import import_pyplot
-from ._forms import check_count, check_labels, is_count
+from ._forms import check_comparable, check_count, check_labels, is_count
 from ._report_page import report_page
-from ._state import as_python
 from .datasets._duplicates import groups_and_copies
 
 __all__ = [
@@ -351,12 +350,7 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     """
     named = {"y_true": y_true, "y_pred_a": y_pred_a, "y_pred_b": y_pred_b}
     y_true, a, b = (_check_labels(part, name) for name, part in named.items())
-    if len({isinstance(part[0], str) for part in (y_true, a, b)}) > 1:
-        label, *predictions = as_python([y_true[0], a[0], b[0]])
-        raise ValueError(
-            f"Expected labels of one type, got {label!r} as a label and {predictions} as "
-            "predictions."
-        )
+    check_comparable(y_true, a, b)
     if not len(y_true) == len(a) == len(b):
         raise ValueError(
             f"Expected predictions for the same faces, got {len(y_true)} labels and {len(a)} and "

@@ -64,7 +64,7 @@ ALLOWED = {
         *("_extras", "_files", "_globals", "_images", "_shipped", "augment", "classifier"),
         *("model", "normalize"),
     },
-    "metrics": {"_extras", "_forms", "_report_page", "_state", "datasets"},
+    "metrics": {"_extras", "_forms", "_report_page", "datasets"},
     "_report_page": {"metrics"},  # for a type checker
     "plots": {
         *("_extras", "_forms", "_images", "augment", "classifier", "datasets", "embedding"),

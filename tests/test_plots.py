@@ -195,6 +195,12 @@ def test_faces_that_cannot_be_chosen_are_errors(answers):
         FaceGridDisplay.from_predictions(X, y_true, y_true, confidence)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         FaceGridDisplay.from_predictions(X, y_true[:3], y_true, confidence)
+    codes = np.unique(y_true, return_inverse=True)[1]
+    with pytest.raises(ValueError, match="labels of one type, got"):  # all would be wrong
+        FaceGridDisplay.from_predictions(X, y_true, codes, confidence)
+    some = np.where(np.arange(len(X)) == 2, None, y_true)
+    with pytest.raises(ValueError, match="y_true contains NaN or None: 1 of"):
+        FaceGridDisplay.from_predictions(X, some, y_true, confidence)
 
 
 # -- augmentation -----------------------------------------------------------------
