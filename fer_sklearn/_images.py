@@ -15,9 +15,10 @@ from sklearn.utils.validation import validate_data
 
 from ._forms import (
     EXPECTED,
+    UNCLEAR,
     as_array,
-    as_levels,
     check_table,
+    faces_of,
     head_of,
     is_count,
     is_table,
@@ -37,8 +38,6 @@ GRAY_RANGE = 4.0
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
 #: The two usual ranges of faces.
 UNIT, BYTES = (0.0, 1.0), (0.0, 255.0)
-#: Floats whose largest value is between 1 and this may belong to either.
-_UNCLEAR = 2.0
 #: Share of the range, and largest amount, by which floats may exceed it: resampling, scaling and
 #: #: half precision round like this. Standardised faces exceed [0, 255] by more.
 _ROUNDING, _MOST_ROUNDING = 1e-3, 1e-2
@@ -277,7 +276,7 @@ def as_numbers(X: Any) -> np.ndarray:
     ValueError
         If they are not numbers.
     """
-    array = np.asarray([as_levels(face) for face in X] if isinstance(X, list | tuple) else X)
+    array = np.asarray(faces_of(X) if isinstance(X, list | tuple) else X)
     if array.dtype.kind != "O":
         return array
     try:
@@ -350,7 +349,7 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
         return low, high if high > low else low + 1.0
     if values.dtype.kind in "fb" and values.lie_in(UNIT):
         return UNIT
-    if values.dtype.kind == "f" and values.lie_in((0.0, _UNCLEAR)):
+    if values.dtype.kind == "f" and values.lie_in((0.0, UNCLEAR)):
         raise ValueError(
             f"Values from {low:.9g} to {high:.9g} may be faces in [0, 1] of which some pixels are "
             "too bright, or nearly black faces in [0, 255]. Pass X.clip(0, 1) in the first case; "
@@ -416,7 +415,7 @@ def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, flo
         if values.dtype.kind == "b":
             return UNIT
     check_pixel_range(values, pixel_range)
-    if pixel_range == BYTES and values.dtype.kind == "f" and 0 < values.extremes[1] <= _UNCLEAR:
+    if pixel_range == BYTES and values.dtype.kind == "f" and 0 < values.extremes[1] <= UNCLEAR:
         warnings.warn(
             f"No value exceeds {values.extremes[1]:.9g}, but the fit saw [0, 255]: such faces are "
             "all but black. Multiply X by 255 if it was scaled.",

@@ -415,6 +415,22 @@ def test_images_of_pillow_are_copies_if_their_gray_levels_are_the_same(faces):
     assert clean_faces(X, y, test=np.stack(expected[:1])).kept.tolist() == [1]
 
 
+@pytest.mark.parametrize("number", [lambda face: face / 255, lambda face: face > 100])
+def test_faces_up_to_1_among_bytes_are_no_black_faces(number, fitted, faces):
+    """scikit-image resizes to floats up to 1: what had the right size stays as it was."""
+    X, y = [*faces.data[:3], number(faces.data[3])], faces.target[:4]
+    for look in (
+        lambda: clean_faces(X, y),
+        lambda: duplicate_groups(X),
+        lambda: resize_faces(X, 20),
+        lambda: fitted.predict(X),
+    ):
+        with pytest.raises(ValueError, match=r"one range, .* in row 3\. If 1 is white"):
+            look()
+    X[3] = faces.data[3].astype(np.float32)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(faces.data[:4]))
+
+
 @pytest.mark.parametrize(
     ("X", "match"),
     [

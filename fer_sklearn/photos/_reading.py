@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from .._forms import is_table
+from .._forms import UNCLEAR, is_table
 from ..datasets._image_files import gray_converter, scaled, turn_of, without_alpha
 from ..datasets._paths import as_path, check_file
 from ..datasets._walk import walk
@@ -49,8 +49,6 @@ VIDEOS = frozenset(
 _HEIC = (b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 #: The TIFF tag NewSubfileType, and its bit for a smaller copy of another image.
 _KIND, _SMALLER = 254, 1
-#: If the largest float is between 1 and this, the range may be [0, 1] or [0, 255].
-_UNCLEAR = 2.0
 #: By what share of the range floats may exceed it, as rounding in a resize makes them.
 _ROUNDING = 1e-3
 _BYTES = (bytes, bytearray, memoryview)
@@ -382,7 +380,7 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
     pixels = pixels.astype(np.float64)
     low, high = pixels.min(), pixels.max()
     white = 1 if high <= 1 + _ROUNDING else 255
-    if 1 + _ROUNDING < high <= _UNCLEAR:
+    if 1 + _ROUNDING < high <= UNCLEAR:
         raise UnreadableError(
             f"floats from {low:.4g} to {high:.4g}, which are neither in [0, 1] nor in [0, 255]: "
             "pass numpy.clip(photo, 0, 1)"
