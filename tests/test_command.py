@@ -276,6 +276,20 @@ def test_the_report_is_a_page_in_which_names_are_text(folder, stored, tmp_path):
     assert evil not in report.to_html(title=evil)
 
 
+def test_the_report_is_printed_though_the_page_cannot_be_written(
+    folder, stored, tmp_path, capsys, monkeypatch
+):
+    def full(path, content):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr("fer_sklearn._files.replace_file", full)
+    page = str(tmp_path / "report.html")
+    assert main(["evaluate", str(stored), str(folder), "--html", page, "--quiet"]) == 1
+    said = capsys.readouterr()
+    assert "No space left" in said.err
+    assert "faces: 70 all" in said.out
+
+
 def test_photos_are_evaluated(stored, tmp_path, capsys):
     pytest.importorskip("cv2", reason="needs the extra [photos]")
     data = pytest.importorskip("skimage.data", reason="the face is in scikit-image's data")

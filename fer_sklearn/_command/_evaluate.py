@@ -109,12 +109,14 @@ def _run(options: argparse.Namespace) -> int:
     if options.train:
         train, _ = _faces(options, options.train, side, "Training")
     report = evaluation_report(classifier, X, y, train=train)
-    if html:
-        title = f"{os.path.basename(options.classifier)} on {os.path.basename(options.path)}"
-        replace_file(html, report.to_html(title=title).encode("utf-8", "backslashreplace"))
-        if not options.quiet:
-            say(f"The page is in {options.html}.")
-    print_text(str(report))  # at last: who reads it may not read to its end
+    try:
+        if html:
+            title = f"{os.path.basename(options.classifier)} on {os.path.basename(options.path)}"
+            replace_file(html, report.to_html(title=title).encode("utf-8", "backslashreplace"))
+            if not options.quiet:
+                say(f"The page is in {options.html}.")
+    finally:  # even if there is no room for the page; and at last: not all read it to its end
+        print_text(str(report))
     return 0
 
 
