@@ -353,7 +353,7 @@ def test_what_is_no_photo_has_a_row_that_says_why(portrait, tmp_path):
             *("None, which OpenCV's imread", "no image", "got shape ()", "FileNotFoundError"),
             *("alpha channel", "1e+06", "nan", "(0, 0)", "ndarray"),
             *("", "an empty path", "too long", "null byte", "numpy.asarray", "photo[..., 0]"),
-            "photo.transpose(1, 2, 0)",
+            "numpy.asarray(photo).transpose(1, 2, 0)",
             *("find_faces_in_video", "HEIC", "FIFO", "128 x 128 pixels: export", "HEIC"),
         ],
         strict=True,

@@ -109,7 +109,8 @@ def list_photos(photos: Any) -> list[Source]:
     if isinstance(photos, np.ndarray) and photos.ndim == 3 and len(photos) == 3:
         raise ValueError(
             f"{EXPECTED}, got an array of shape {photos.shape}. If it is one photo whose channels "
-            "come first: photo.transpose(1, 2, 0). If these are three gray photos: list(photos)."
+            "come first: numpy.asarray(photo).transpose(1, 2, 0). If these are three gray photos: "
+            "list(photos)."
         )
     return _named(_items(photos))
 
@@ -360,7 +361,7 @@ def _from_array(content: Any) -> Photo:
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         hint = _WITHOUT_ALPHA.get(pixels.shape[2:], "")
         if pixels.ndim == 3 and len(pixels) in (1, 3):
-            hint = ": the channels seem to come first, pass photo.transpose(1, 2, 0)"
+            hint = ": if the channels come first, pass numpy.asarray(photo).transpose(1, 2, 0)"
         raise UnreadableError(f"expected (h, w) or (h, w, 3), got shape {pixels.shape}{hint}")
     if pixels.dtype != np.uint8:
         pixels = _as_bytes(pixels)
