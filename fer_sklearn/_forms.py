@@ -123,7 +123,7 @@ def faces_of(X: Iterable) -> list:
     Raises
     ------
     ValueError
-        If one is no face; or if some are whole numbers and others floats up to 1, which would be
+        If one is not a face; or if some are whole numbers and others floats up to 1, which would be
         black among them, as what scikit-image has resized among what it has not.
     """
     faces = [_as_face(face, row) for row, face in enumerate(X)]

@@ -88,7 +88,7 @@ def keep_apart(
     written : dict of {str: str or None}
         Paths by the names of their options.
     read : sequence of str or None
-        Paths, or names that are no paths.
+        Paths, or names of shipped classifiers.
     """
     places: dict[str, str] = {}
     for option, path in written.items():

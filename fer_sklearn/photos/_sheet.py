@@ -51,7 +51,7 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
     Raises
     ------
     TypeError, ValueError
-        If `frame` is no table with the columns of `analyze`, or `path` is one of the photos.
+        If `frame` is not a table with the columns of `analyze`, or `path` is one of the photos.
     OSError
         If the file cannot be written.
 
