@@ -581,6 +581,12 @@ def test_sources_that_do_not_fit_are_errors(sources, message):
         join_faces(sources)
 
 
+def test_labels_may_be_a_column():
+    column = Bunch(data=FACES.data, target=np.reshape(FACES.target, (-1, 1)))
+    joined = join_faces({"first": FACES, "second": column})
+    assert joined.target.tolist() == [*FACES.target, *FACES.target]
+
+
 def test_labels_that_no_two_sources_share_are_an_error():
     second = Bunch(data=FACES.data, target=["glad"] * 7)
     sources = {"first": FACES, "second": second}
@@ -593,6 +599,7 @@ def test_labels_that_no_two_sources_share_are_an_error():
     ("part", "values", "match"),
     [
         ("groups", np.arange(3), "has 28 images and 3 groups"),
+        ("target", np.tile(np.eye(7), (4, 1)), "has 28 images and 196 labels"),
         ("usage", ["Training"] * 3, "has 28 images and 3 usages"),
         ("groups", np.full(28, None), "groups contains NaN or None: 28 of 28"),
         ("target", pd.Series([None, *["happy"] * 27]), "target contains NaN or None: 1 of 28"),
