@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import wraps
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -21,8 +21,27 @@ _ONE_SHAPE = "Resize them first: X = fer_sklearn.datasets.resize_faces(X, 48)."
 _OPEN = "resize_faces([PIL.Image.open(path) for path in paths], 48)"
 _NUMBERS = re.compile(r"\s*[0-9][0-9.]*([\s,]+[0-9][0-9.]*)+\s*")
 _NUMBER = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*")
+#: Floats whose largest value is between 1 and this may be in [0, 1] or in [0, 255].
+UNCLEAR = 2.0
 #: Modes of Pillow whose numbers are not gray levels, but can be turned into them.
 _COLOURS = ("1", "P", "RGB", "CMYK", "YCbCr", "HSV")
+
+
+def is_count(value: Any) -> bool:
+    """Tell whether a value is a whole number of at least 1. True is not a number here."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0  # type: ignore[operator]  # numbers.Integral compares with int
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise if an argument is not a whole number of at least 1.
+
+    Raises
+    ------
+    ValueError
+        Names the argument.
+    """
+    if not is_count(value):
+        raise ValueError(f"Expected {name} as a whole number of at least 1, got {value!r}.")
 
 
 def is_table(X: Any) -> bool:
@@ -83,12 +102,7 @@ def as_array(X: Any) -> np.ndarray:
     """
     refuse_no_faces(X)
     if isinstance(X, list | tuple):
-        X = [_as_face(face, row) for row, face in enumerate(X)]
-    if np.ma.is_masked(X):
-        raise ValueError(
-            f"{EXPECTED}, got an array of which {np.ma.count_masked(X)} values are masked. Pass "
-            "X.filled(0), or leave these faces out."
-        )
+        X = faces_of(X)
     array = _to_numpy(X)
     if array.dtype.kind in "mMV":
         raise ValueError(f"{EXPECTED}, got values of dtype {array.dtype}.")
@@ -103,7 +117,32 @@ def as_array(X: Any) -> np.ndarray:
     return array
 
 
-def as_levels(face: Any) -> Any:
+def faces_of(X: Iterable) -> list:
+    """Return the faces of a sequence; images of Pillow become arrays of gray levels.
+
+    Raises
+    ------
+    ValueError
+        If one is not a face; or if some are whole numbers and others floats up to 1, which would be
+        black among them, as what scikit-image has resized among what it has not.
+    """
+    faces = [_as_face(face, row) for row, face in enumerate(X)]
+    arrays = {row: face for row, face in enumerate(faces) if isinstance(face, np.ndarray)}
+    kinds = {face.dtype.kind for face in arrays.values()}
+    if not kinds & {"u", "i"} or not kinds & {"f", "b"}:
+        return faces
+    for row, face in arrays.items():
+        is_face = face.size >= 64  # shorter rows are plain features, of any range
+        if is_face and face.dtype.kind in "fb" and face.max() <= UNCLEAR:
+            raise ValueError(
+                f"Expected faces of one range, got whole numbers, and {face.dtype} up to "
+                f"{face.max():.4g} in row {row}. If 1 is white there: "
+                "np.rint(255.0 * face).astype(np.uint8)."
+            )
+    return faces
+
+
+def _as_levels(face: Any) -> Any:
     """Return a Pillow image as an array of gray levels, and anything else unchanged.
 
     The numbers of other modes have other meanings: positions in a palette, or other colours.
@@ -136,6 +175,8 @@ def _named(X: Any) -> str:
 def refuse_no_faces(X: Any) -> None:
     """Raise if X is plainly something else than several faces: None, a path, a dict, one image.
 
+    Masked values are refused too: NumPy's functions would read what lies below the mask.
+
     Raises
     ------
     ValueError
@@ -151,6 +192,11 @@ def refuse_no_faces(X: Any) -> None:
         way_out = "As one face: pass [image]."
     elif X is None:
         way_out = ""
+    elif np.ma.is_masked(X):
+        raise ValueError(
+            f"{EXPECTED}, got an array of which {np.ma.count_masked(X)} values are masked. Pass "
+            "X.filled(0), or leave these faces out."
+        )
     else:
         return
     raise ValueError(f"{EXPECTED}, got {_named(X)}. {way_out}".rstrip())
@@ -164,7 +210,7 @@ def _as_face(face: Any, row: int) -> Any:
         )
     if isinstance(face, os.PathLike):
         _refuse_text(os.fspath(face))
-    return as_levels(face)
+    return _as_levels(face)
 
 
 def _refuse_text(cell: Any, column: str = "") -> None:
@@ -326,6 +372,21 @@ def check_labels(y: Any, name: str = "y") -> None:
         raise ValueError(
             f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
             f"Make them texts: [str(label) for label in {name}]."
+        )
+
+
+def check_comparable(y_true: np.ndarray, *predictions: np.ndarray) -> None:
+    """Raise if the labels are texts and predictions are not, or the reverse: none would be right.
+
+    Raises
+    ------
+    ValueError
+        Shows the first of each.
+    """
+    label, *predicted = (part[:1].tolist()[0] for part in (y_true, *predictions))
+    if len({isinstance(one, str) for one in (label, *predicted)}) > 1:
+        raise ValueError(
+            f"Expected labels of one type, got {label!r} as a label and {predicted} as predictions."
         )
 
 

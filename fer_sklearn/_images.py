@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,12 @@ from sklearn.utils.validation import validate_data
 
 from ._forms import (
     EXPECTED,
+    UNCLEAR,
     as_array,
     check_table,
+    faces_of,
     head_of,
+    is_count,
     is_table,
     refuse_no_faces,
     refuse_other_size,
@@ -35,8 +38,6 @@ GRAY_RANGE = 4.0
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
 #: The two usual ranges of faces.
 UNIT, BYTES = (0.0, 1.0), (0.0, 255.0)
-#: Floats whose largest value is between 1 and this may belong to either.
-_UNCLEAR = 2.0
 #: Share of the range, and largest amount, by which floats may exceed it: resampling, scaling and
 #: half precision round like this. Standardised faces exceed [0, 255] by more.
 _ROUNDING, _MOST_ROUNDING = 1e-3, 1e-2
@@ -162,7 +163,7 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         long enough to be faces are not square.
     """
     if image_shape is not None:
-        if len(image_shape) != 2 or not all(map(is_side, image_shape)):
+        if len(image_shape) != 2 or not all(map(is_count, image_shape)):
             raise ValueError(
                 "image_shape must be (height, width), whole numbers of pixels above 0, got "
                 f"{image_shape!r}."
@@ -192,11 +193,6 @@ def infer_image_shape(n_features: int, image_shape: Sequence[int] | None = None)
         stacklevel=4,
     )
     return 1, n_features
-
-
-def is_side(value: Any) -> bool:
-    """Tell whether a value can be a number of pixels."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0  # type: ignore[operator]  # numbers.Integral compares with int
 
 
 def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
@@ -272,14 +268,15 @@ def gray_images(X: Any, image_shape: Sequence[int] | None = None) -> np.ndarray:
 def as_numbers(X: Any) -> np.ndarray:
     """Return an array-like as an array of numbers: cells that are objects become floats.
 
-    Tables with nullable columns hold such cells, and arrays that were made of them.
+    Tables with nullable columns hold such cells, and arrays that were made of them. Images of
+    Pillow in a list become gray levels, as in `as_rows`: NumPy would read positions in a palette.
 
     Raises
     ------
     ValueError
         If they are not numbers.
     """
-    array = np.asarray(X)
+    array = np.asarray(faces_of(X) if isinstance(X, list | tuple) else X)
     if array.dtype.kind != "O":
         return array
     try:
@@ -352,7 +349,7 @@ def infer_pixel_range(values: PixelValues, pixel_range: Any = "auto") -> tuple[f
         return low, high if high > low else low + 1.0
     if values.dtype.kind in "fb" and values.lie_in(UNIT):
         return UNIT
-    if values.dtype.kind == "f" and values.lie_in((0.0, _UNCLEAR)):
+    if values.dtype.kind == "f" and values.lie_in((0.0, UNCLEAR)):
         raise ValueError(
             f"Values from {low:.9g} to {high:.9g} may be faces in [0, 1] of which some pixels are "
             "too bright, or nearly black faces in [0, 255]. Pass X.clip(0, 1) in the first case; "
@@ -418,7 +415,7 @@ def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, flo
         if values.dtype.kind == "b":
             return UNIT
     check_pixel_range(values, pixel_range)
-    if pixel_range == BYTES and values.dtype.kind == "f" and 0 < values.extremes[1] <= _UNCLEAR:
+    if pixel_range == BYTES and values.dtype.kind == "f" and 0 < values.extremes[1] <= UNCLEAR:
         warnings.warn(
             f"No value exceeds {values.extremes[1]:.9g}, but the fit saw [0, 255]: such faces are "
             "all but black. Multiply X by 255 if it was scaled.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from os import PathLike
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
+from ._forms import is_count
 from ._pretrained import read_pretrained
 from .augment import FaceAugmenter
 from .networks import OF_THE_FACES, check_arguments
@@ -85,7 +85,7 @@ def _check_part(part: str, value: Any) -> None:
 def _are_widths(widths: Any) -> bool:
     if np.ndim(widths) != 1 or not len(widths):
         return False
-    return all(isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in widths)  # type: ignore[operator]  # numbers.Integral compares with int
+    return all(map(is_count, widths))
 
 
 def with_parts(classifier: BaseEstimator, params: dict) -> dict:

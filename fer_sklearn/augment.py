@@ -344,7 +344,8 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
             generator = torch.Generator().manual_seed(seed)
             for layer in layers:
                 layer.generator = generator
-            faces = torch.tensor(gray_images(X), dtype=torch.float32)
+            # torch takes neither negative strides nor another order of bytes.
+            faces = torch.from_numpy(np.array(gray_images(X), dtype=np.float32, order="C"))
             return layers.train()(faces.unsqueeze(1)).squeeze(1).numpy()
 
     @classmethod

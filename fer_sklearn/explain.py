@@ -147,7 +147,7 @@ def _target_codes(classifier: FERClassifier, logits: np.ndarray, target) -> np.n
     if target is None:
         return logits.argmax(axis=1)
     way_out = "Pass one of these as `target`."
-    codes = encode_labels(np.atleast_1d(target), classifier.classes_, way_out)
+    codes = encode_labels(np.ravel(target), classifier.classes_, way_out)
     if np.ndim(target) and len(codes) != len(logits):
         raise ValueError(
             f"Expected one target, or one for each of {len(logits)} faces, got {len(codes)}."

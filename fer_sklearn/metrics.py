@@ -18,9 +18,8 @@ from sklearn.metrics import (
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 
 from ._extras import import_pyplot
-from ._forms import check_labels
+from ._forms import check_comparable, check_count, check_labels, is_count
 from ._report_page import report_page
-from ._state import as_python
 from .datasets._duplicates import groups_and_copies
 
 __all__ = [
@@ -68,8 +67,8 @@ def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
     Raises
     ------
     ValueError
-        If the shapes do not fit together, there are no faces, a label is missing or has no column,
-        or `n_bins` is not above 0.
+        If the shapes do not fit together, there are no faces, a label is missing or has no column
+        or two, or `n_bins` is not a whole number of at least 1.
 
     Examples
     --------
@@ -109,8 +108,7 @@ def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
     0       NaN         NaN      0
     1      0.75        0.75      4
     """
-    if not isinstance(n_bins, Integral) or n_bins < 1:
-        raise ValueError(f"Expected n_bins as a whole number above 0, got {n_bins!r}.")
+    check_count("n_bins", n_bins)
     y_true, y_proba, labels = _check(y_true, y_proba, labels)
     hits = labels[y_proba.argmax(axis=1)] == y_true
     confidence = y_proba.max(axis=1)
@@ -306,7 +304,7 @@ def _draw(X, y, sample, random_state):
     y = column_or_1d(y)
     is_share = isinstance(sample, Real) and not isinstance(sample, Integral) and 0 < sample <= 1
     n = round(sample * len(y)) if is_share else sample
-    if not isinstance(n, Integral) or not 1 <= n <= len(y):
+    if not is_count(n) or n > len(y):
         raise ValueError(
             f"sample must be a number of faces, from 1 to the {len(y)} of X, or a share of them "
             f"in (0, 1], got {sample!r}."
@@ -353,12 +351,7 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     """
     named = {"y_true": y_true, "y_pred_a": y_pred_a, "y_pred_b": y_pred_b}
     y_true, a, b = (_check_labels(part, name) for name, part in named.items())
-    if len({isinstance(part[0], str) for part in (y_true, a, b)}) > 1:
-        label, *predictions = as_python([y_true[0], a[0], b[0]])
-        raise ValueError(
-            f"Expected labels of one type, got {label!r} as a label and {predictions} as "
-            "predictions."
-        )
+    check_comparable(y_true, a, b)
     if not len(y_true) == len(a) == len(b):
         raise ValueError(
             f"Expected predictions for the same faces, got {len(y_true)} labels and {len(a)} and "
@@ -411,8 +404,7 @@ def _top2(y_true, y_proba, labels) -> float:
 
 def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float, float]:
     """Return the limits of 95 % of the means of bootstrap samples."""
-    if n_bootstrap < 1:
-        raise ValueError(f"Expected n_bootstrap of at least 1, got {n_bootstrap!r}.")
+    check_count("n_bootstrap", n_bootstrap)
     rng = check_random_state(random_state)
     kinds, counts = np.unique(values, return_counts=True)
     draws = rng.multinomial(len(values), counts / len(values), size=n_bootstrap)
@@ -421,13 +413,20 @@ def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float
 
 
 def _check(y_true, y_proba, labels):
+    """Return labels and probabilities as arrays, and the labels of the columns, sorted."""
     y_true, y_proba = _check_labels(y_true, "y_true"), np.asarray(y_proba, dtype=np.float64)
+    way_out = " Pass labels=classifier.classes_." if labels is None else ""
     labels = np.unique(y_true) if labels is None else np.asarray(labels)
     if y_proba.shape != (len(y_true), len(labels)):
         raise ValueError(
             f"Expected probabilities of shape {(len(y_true), len(labels))}, a row for each face "
-            f"and a column for each of {labels.tolist()}, got {y_proba.shape}."
+            f"and a column for each of {labels.tolist()}, got {y_proba.shape}.{way_out}"
         )
+    # scikit-learn's classifiers have their classes sorted, others may not; its scores need it.
+    labels, columns = np.unique(labels, return_index=True)
+    if len(labels) < y_proba.shape[1]:
+        raise ValueError(f"Expected each label once, for one column, got {labels.tolist()} only.")
+    y_proba = y_proba[:, columns]
     unknown = set(np.unique(y_true).tolist()) - set(labels.tolist())
     if unknown:
         raise ValueError(f"y has the labels {sorted(unknown)}, the classifier {labels.tolist()}.")

@@ -220,7 +220,8 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
                 normalized[chunk] = layer(faces).numpy()
         if image_shape is None:
             return normalized
-        return normalized.reshape(np.shape(X)[: 4 if np.shape(X)[-1] == 1 else 3])
+        has_channel = np.shape(X[0])[2:] == (1,)
+        return normalized.reshape(np.shape(X) if has_channel else (len(rows), *image_shape))
 
     def make_layer(self) -> Normalize:
         """Return the torch layer that does what `transform` does."""

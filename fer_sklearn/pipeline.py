@@ -8,6 +8,12 @@ from .augment import FaceAugmenter
 from .classifier import FERClassifier
 from .normalize import FaceNormalizer
 
+_EXAMPLES = {
+    "normalize": "a transformer, such as FaceNormalizer('image'), or None for the usual one",
+    "augment": "a transformer, such as FaceAugmenter(rotation=15.0), FaceAugmenter.off() to train "
+    "without augmentation, or None for the usual one",
+}
+
 
 def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifier_params):
     """Build the Pipeline ``normalize -> augment -> classify``.
@@ -34,6 +40,11 @@ def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifi
     pipeline : sklearn.pipeline.Pipeline
         Parameters are reached as ``augment__rotation``, ``classify__learning_rate``.
 
+    Raises
+    ------
+    TypeError
+        If `normalize` or `augment` is a text.
+
     Examples
     --------
     >>> from fer_sklearn import make_fer_pipeline
@@ -47,4 +58,7 @@ def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifi
         ("augment", FaceAugmenter() if augment is None else augment),
         ("classify", classifier),
     ]
+    for name, step in steps[:2]:
+        if isinstance(step, str):  # which the parameter of FERClassifier may be
+            raise TypeError(f"Expected {name} to be {_EXAMPLES[name]}, got {step!r}.")
     return Pipeline(steps, verbose=verbose)

@@ -146,6 +146,14 @@ def test_draw_shows_augmented_faces(faces):
     assert not np.allclose(drawn, augmenter.draw(normalized, random_state=1))
 
 
+def test_faces_are_drawn_however_their_numbers_lie_in_memory(faces):
+    normalized = faces.data[:4].astype(np.float32) / 64 - 2
+    expected = FaceAugmenter().draw(normalized, random_state=0)
+    backwards = np.ascontiguousarray(normalized[::-1])[::-1]
+    for form in (normalized.astype(">f4"), backwards, np.asfortranarray(normalized)):
+        np.testing.assert_array_equal(FaceAugmenter().draw(form, random_state=0), expected)
+
+
 @pytest.mark.parametrize("bad", [{"rotation": -1}, {"flip": 1.5}, {"scale": 1.0}, {"erase": "a"}])
 def test_settings_out_of_range_are_refused(bad, faces):
     with pytest.raises(ValueError, match=f"The '{next(iter(bad))}' parameter of FaceAugmenter"):

@@ -1,7 +1,9 @@
 """The commands fer-sklearn train, evaluate and export."""
 
+import io
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -15,6 +17,7 @@ from small_fer2013 import write_fer2013
 from fer_sklearn import FERClassifier
 from fer_sklearn.__main__ import main
 from fer_sklearn._command import _export, _train
+from fer_sklearn._command._shared import print_text
 from fer_sklearn.datasets import load_image_folder, make_faces
 from fer_sklearn.datasets._duplicates import group_links, join_groups
 from fer_sklearn.metrics import evaluation_report
@@ -201,6 +204,24 @@ def test_folders_may_have_other_names_of_emotions(folder, stored, tmp_path, caps
     assert "others has the classes bored, which" in capsys.readouterr().err
 
 
+def test_folders_called_0_and_1_are_the_classes_0_and_1(folder, tmp_path, capsys):
+    faces = load_image_folder(folder)
+    codes = np.unique(faces.target, return_inverse=True)[1]
+    clf = small_classifier(widths=(4,), max_epochs=1).fit(faces.data, codes)
+    clf.save_pretrained(tmp_path / "codes.npz")
+    clf = FERClassifier.from_pretrained(tmp_path / "codes.npz")
+    write_folder(tmp_path / "numbered", faces.data, map(str, codes))
+    command = ["evaluate", str(tmp_path / "codes.npz"), str(tmp_path / "numbered"), "--quiet"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"{evaluation_report(clf, faces.data, codes)}\n"
+
+
+def test_letters_that_the_output_lacks_are_written_in_ascii(monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    print_text("fröhlich")
+    assert sys.stdout.buffer.getvalue().split() == [rb"fr\xf6hlich"]
+
+
 def test_fer2013_is_evaluated_on_a_split_and_beside_its_training_faces(stored, tmp_path, capsys):
     csv = tmp_path / "fer2013.csv"
     write_fer2013(csv)
@@ -253,6 +274,20 @@ def test_the_report_is_a_page_in_which_names_are_text(folder, stored, tmp_path):
     )
     report.confusion.index = [evil, *report.confusion.index[1:]]
     assert evil not in report.to_html(title=evil)
+
+
+def test_the_report_is_printed_though_the_page_cannot_be_written(
+    folder, stored, tmp_path, capsys, monkeypatch
+):
+    def full(path, content):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr("fer_sklearn._files.replace_file", full)
+    page = str(tmp_path / "report.html")
+    assert main(["evaluate", str(stored), str(folder), "--html", page, "--quiet"]) == 1
+    said = capsys.readouterr()
+    assert "No space left" in said.err
+    assert "faces: 70 all" in said.out
 
 
 def test_photos_are_evaluated(stored, tmp_path, capsys):
@@ -370,6 +405,9 @@ def test_pickles_are_not_opened(name, folder, tmp_path, capsys):
         (["train", ".", "--out", "a.npz", "--max-faces", "2"], "--max-faces is for --photos"),
         (["train", "nowhere", "--out", "a.npz"], "nowhere is not there"),
         (["evaluate", "fer2013", "nowhere"], "nowhere is not there"),
+        (["train", ".", "--out", "a.npz", "--seed", "-1"], "from 0 to 4294967295, got '-1'"),
+        (["evaluate", "fer2013", ".", "--usage", "Test"], "--usage is for fer2013.csv, and . is"),
+        (["evaluate", "fer2013", __file__, "--photos"], "--photos is for folders, and"),
         (["export", "fer2013", "--out", "a.npz"], "ends in .onnx"),
         (["export", "fer2013", "--out", "a.onnx", "--calibration", "."], "belong together"),
     ],
@@ -379,6 +417,25 @@ def test_what_is_no_command_exits_with_2(arguments, match, capsys):
         main(arguments)
     assert exit.value.code == 2
     assert match in capsys.readouterr().err
+
+
+def test_what_is_read_is_not_replaced(folder, stored, tmp_path, capsys):
+    clf, csv, table = tmp_path / "clf.npz", tmp_path / "fer2013.csv", tmp_path / "table.csv"
+    shutil.copy(stored, clf)
+    write_fer2013(csv)
+    before = clf.read_bytes(), csv.read_bytes()
+    for command in (
+        ["evaluate", clf, folder, "--html", clf],
+        ["evaluate", clf, csv, "--html", csv],
+        ["evaluate", clf, folder, "--train", csv, "--html", csv],
+        ["photos", folder, "--out", clf, "--classifier", clf],
+        ["photos", folder, "--out", table, "--sheet", clf, "--classifier", clf],
+    ):
+        with pytest.raises(SystemExit) as exit:
+            main([*map(str, command)])
+        assert exit.value.code == 2
+        assert "is a file that is read here" in capsys.readouterr().err
+    assert (clf.read_bytes(), csv.read_bytes()) == before
 
 
 def test_the_command_knows_all_presets_and_views():

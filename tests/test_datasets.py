@@ -80,6 +80,8 @@ def test_noise_makes_expressions_overlap():
         ({"noise": -1}, "noise"),
         ({"class_balance": "even"}, "class_balance must be one of"),
         ({"class_balance": [1, 2]}, "7 shares"),
+        ({"class_balance": [np.nan, *[1] * 6]}, "7 shares"),
+        ({"class_balance": [np.inf, *[1] * 6]}, "7 shares"),
     ],
 )
 def test_bad_parameters_are_refused(params, match):
@@ -648,6 +650,18 @@ def test_odd_file_names_are_no_trouble(tmp_path):
     first = load_image_folder(tmp_path / "images", out=out)
     assert len(first.data) == 4
     assert_same_bunch(load_image_folder(tmp_path / "images", out=out), first)
+
+
+def test_the_name_of_a_class_can_be_written_whatever_its_bytes(tmp_path):
+    face = Image.fromarray(make_faces(1, random_state=0).data[0])
+    for name in (b"b\xf6se", b"happy"):
+        try:
+            folder = tmp_path / os.fsdecode(name)
+            folder.mkdir()
+        except (OSError, UnicodeError):
+            pytest.skip("this file system refuses such names")
+        face.save(folder / "face.png")
+    assert load_image_folder(tmp_path).target.tolist() == [r"b\udcf6se", "happy"]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -164,7 +164,8 @@ def test_a_target_is_explained_instead_of_the_prediction(method, fitted, faces):
     maps = saliency_map(fitted, X, method=method)
     assert_array_equal(saliency_map(fitted, X, predicted, method=method), maps)
     sad = saliency_map(fitted, X, "sad", method=method)
-    assert_array_equal(saliency_map(fitted, X, ["sad"] * 6, method=method), sad)
+    for each in (["sad"] * 6, [["sad"]] * 6):
+        assert_array_equal(saliency_map(fitted, X, each, method=method), sad)
     assert not np.array_equal(sad[predicted != "sad"], maps[predicted != "sad"])
 
 

@@ -282,6 +282,28 @@ def test_images_whose_names_tell_no_label_are_listed(tmp_path):
     assert "KA.AN1.39.tiff" in faces.errors["reason"][0]
 
 
+def test_lines_without_a_label_are_listed(tmp_path):
+    make_affectnet_lists(tmp_path)
+    file = tmp_path / "Manually_Annotated_file_lists/training.csv"
+    lines = file.read_text()
+    file.write_text(lines.replace("1;2,7,0,0", "1;2, ,0,0"))
+    faces = load_expressions(tmp_path, "affectnet")
+    assert faces.target.tolist() == ["sad"]
+    assert faces.errors.to_numpy().tolist() == [[str(file), "line 4: no label of 2/aa.jpg"]]
+
+
+def test_images_in_no_split_are_listed(tmp_path):
+    make_affectnet_folders(tmp_path)
+    write(tmp_path / "extra/anger/d.png")
+    faces = load_expressions(tmp_path, "affectnet")
+    assert faces.target.tolist() == ["sad", "contempt"]
+    said = [[str(tmp_path / "extra/anger/d.png"), "it is in no split; usage='all' loads it"]]
+    assert faces.errors.to_numpy().tolist() == said
+    faces = load_expressions(tmp_path, "affectnet", usage="all")
+    assert sorted(faces.usage.tolist()) == ["", "Training", "Training", "Validation"]
+    assert not len(faces.errors)
+
+
 def test_a_label_that_cannot_be_read_is_listed(tmp_path):
     make_ck_plus(tmp_path / "ck")
     broken = tmp_path / "ck/Emotion/S010/001/S010_001_00000002_emotion.txt"
@@ -446,6 +468,15 @@ def test_numbers_and_letters_of_other_datasets_are_converted():
         convert_emotions([0], source="raf-db")
 
 
+def test_codes_of_fer2013_are_numbers_in_any_form_but_no_columns():
+    for codes in ([3, 6], [3.0, 6.0], ["3", "6"], ["3.0", "6.0"], [[3], [6]]):
+        assert convert_emotions(codes, source="fer2013").tolist() == ["happy", "neutral"]
+    with pytest.raises(ValueError, match=r"shape \(7, 7\).*argmax\(labels, axis=1\)"):
+        convert_emotions(np.eye(7, dtype=int), source="fer2013")
+    with pytest.raises(ValueError, match="Unknown emotion True in 'fer2013'"):
+        convert_emotions([True], source="fer2013")
+
+
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
 def test_missing_labels_are_not_converted(missing):
     labels = pd.Series(["happy", missing])
@@ -550,6 +581,12 @@ def test_sources_that_do_not_fit_are_errors(sources, message):
         join_faces(sources)
 
 
+def test_labels_may_be_a_column():
+    column = Bunch(data=FACES.data, target=np.reshape(FACES.target, (-1, 1)))
+    joined = join_faces({"first": FACES, "second": column})
+    assert joined.target.tolist() == [*FACES.target, *FACES.target]
+
+
 def test_labels_that_no_two_sources_share_are_an_error():
     second = Bunch(data=FACES.data, target=["glad"] * 7)
     sources = {"first": FACES, "second": second}
@@ -562,6 +599,7 @@ def test_labels_that_no_two_sources_share_are_an_error():
     ("part", "values", "match"),
     [
         ("groups", np.arange(3), "has 28 images and 3 groups"),
+        ("target", np.tile(np.eye(7), (4, 1)), "has 28 images and 196 labels"),
         ("usage", ["Training"] * 3, "has 28 images and 3 usages"),
         ("groups", np.full(28, None), "groups contains NaN or None: 28 of 28"),
         ("target", pd.Series([None, *["happy"] * 27]), "target contains NaN or None: 1 of 28"),

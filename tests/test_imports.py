@@ -31,7 +31,7 @@ ALLOWED = {
     "_shipped": {"_files"},
     "_versions": {"__version__", "_device"},
     "_pretrained": {"_archive", "_files", "_shipped", "networks"},  # what shapes a file has to have
-    "networks": set(),
+    "networks": {"_forms"},
     "datasets": {"_extras", "_files", "_forms", "_images"},
     "normalize": {"_forms", "_globals", "_images", "_state"},
     "augment": {"_forms", "_globals", "_images", "_state"},
@@ -47,7 +47,7 @@ ALLOWED = {
         "normalize",
     },
     "_teachers": {"_codes", "_intake", "model"},
-    "_parts": {"_pretrained", "augment", "networks", "normalize"},
+    "_parts": {"_forms", "_pretrained", "augment", "networks", "normalize"},
     "classifier": {
         *("_answers", "_callbacks", "_device", "_forms", "_globals", "_images", "_intake"),
         *("_labels", "_parts", "_pretrained", "_start", "_state", "_teachers", "augment"),
@@ -64,7 +64,7 @@ ALLOWED = {
         *("_extras", "_files", "_globals", "_images", "_shipped", "augment", "classifier"),
         *("model", "normalize"),
     },
-    "metrics": {"_extras", "_forms", "_report_page", "_state", "datasets"},
+    "metrics": {"_extras", "_forms", "_report_page", "datasets"},
     "_report_page": {"metrics"},  # for a type checker
     "plots": {
         *("_extras", "_forms", "_images", "augment", "classifier", "datasets", "embedding"),

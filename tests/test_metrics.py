@@ -43,6 +43,11 @@ def test_probabilities_that_do_not_fit_are_errors(guesses):
         expected_calibration_error(y, proba[:, :4])
     with pytest.raises(ValueError, match=r"y has the labels \[4\]"):
         expected_calibration_error(y, proba[:, :4], labels=range(4))
+    few = y < 3
+    with pytest.raises(ValueError, match=r"got \(\d+, 5\)\. Pass labels=classifier\.classes_"):
+        expected_calibration_error(y[few], proba[few])
+    with pytest.raises(ValueError, match="each label once"):
+        expected_calibration_error(y[few], proba[few], labels=[0, 1, 2, 2, 3])
 
 
 class Fixed:
@@ -73,6 +78,20 @@ def test_a_report_agrees_with_scikit_learn(guesses):
     assert report.confusion.to_numpy().sum() == 20_000
     assert report.confusion.index.tolist() == list("abcde")
     assert report.leak_free is None
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_the_classes_of_a_classifier_may_be_in_any_order(n_classes, guesses):
+    y, proba = (part[:400] for part in guesses)
+    labels = np.array(list("abcde"))[:n_classes]
+    y, proba = labels[y % n_classes], proba[:, :n_classes]
+    proba = proba / proba.sum(axis=1, keepdims=True)
+    order = [3, 1, 4, 0, 2] if n_classes == 5 else [1, 0]
+    X = np.zeros((400, 1))
+    report = evaluation_report(Fixed(proba[:, order], labels[order]), X, y)
+    expected = evaluation_report(Fixed(proba, labels), X, y)
+    assert str(report) == str(expected)
+    pd.testing.assert_frame_equal(report.confusion, expected.confusion)
 
 
 def test_a_report_leaves_out_what_was_trained_on(faces):
@@ -244,9 +263,11 @@ def test_labels_may_be_a_column(fitted, faces):
         assert report.accuracy == evaluation_report(fitted, X, y).accuracy
 
 
-def test_an_interval_needs_samples(fitted, faces):
-    with pytest.raises(ValueError, match="n_bootstrap of at least 1, got 0"):
-        evaluation_report(fitted, faces.data, faces.target, n_bootstrap=0)
+@pytest.mark.parametrize("wrong", [0, 1.5, "many", None, True])
+def test_an_interval_needs_samples(wrong, faces):
+    y = faces.target
+    with pytest.raises(ValueError, match="n_bootstrap as a whole number of at least 1, got"):
+        compare_classifiers(y, y, y, n_bootstrap=wrong)
 
 
 @pytest.mark.parametrize(
@@ -295,13 +316,13 @@ def test_nothing_cannot_be_evaluated():
         compare_classifiers([], [], [])
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 2.5, "many", None])
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "many", None, True])
 def test_bins_are_a_whole_number(wrong):
-    with pytest.raises(ValueError, match="n_bins as a whole number above 0, got"):
+    with pytest.raises(ValueError, match="n_bins as a whole number of at least 1, got"):
         expected_calibration_error([0, 1], [[0.5, 0.5]] * 2, n_bins=wrong)
 
 
-@pytest.mark.parametrize("wrong", [np.nan, "half", 1.5])
+@pytest.mark.parametrize("wrong", [np.nan, "half", 1.5, True])
 def test_a_sample_is_a_number_or_a_share(wrong, learned, faces):
     with pytest.raises(ValueError, match="a share of them in"):
         evaluation_report(learned, faces.data, faces.target, sample=wrong)

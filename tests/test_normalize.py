@@ -60,6 +60,13 @@ def test_shape_is_kept(shape, faces):
     assert FaceNormalizer().fit_transform(X).shape == X.shape
 
 
+def test_images_of_pillow_in_several_modes_are_normalised_as_arrays(faces):
+    modes = ["L", "RGB", "P"]
+    mixed = [Image.fromarray(faces.data[row]).convert(mode) for row, mode in enumerate(modes)]
+    expected = FaceNormalizer().fit_transform(faces.data[:3])
+    np.testing.assert_array_equal(FaceNormalizer().fit_transform(mixed), expected)
+
+
 def test_black_and_white_colours_mean_what_black_and_white_grays_mean(faces):
     white = faces.data > 127
     normalizer = FaceNormalizer("scale").fit(faces.data)

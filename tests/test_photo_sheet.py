@@ -179,6 +179,8 @@ def test_another_table_is_refused(table, tmp_path):
     for other in (table.drop(columns="x"), table[["photo", "label"]], pd.DataFrame()):
         with pytest.raises(ValueError, match="Expected a table of analyze"):
             contact_sheet(other, tmp_path / "sheet.html")
+    with pytest.raises(TypeError, match=r"got str\. Of a CSV file: pandas\.read_csv"):
+        contact_sheet("table.csv", tmp_path / "sheet.html")
     assert not list(tmp_path.iterdir())
 
 

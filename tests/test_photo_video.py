@@ -62,6 +62,31 @@ def test_frames_are_taken_by_time(table, video):
     assert odd.time.tolist() == pytest.approx([0, 0.3, 0.7])
 
 
+def test_a_part_without_a_frame_is_an_error(video, monkeypatch):
+    for look in (find_faces_in_video, analyze_video):
+        with pytest.raises(ValueError, match=r"a\.avi ends after 4\.00 seconds, got start=4"):
+            look(video, start=4)
+        with pytest.raises(ValueError, match="no frame between start and stop"):
+            look(video, start=1.01, stop=1.09)
+    assert find_faces_in_video(video, start=3.9).frame.frame.tolist() == [39]
+
+    class Undecodable:
+        def __init__(self, name):
+            self.reader = cv2_capture(name)
+
+        def __getattr__(self, name):
+            return getattr(self.reader, name)
+
+        def retrieve(self):
+            return False, None
+
+    cv2_capture = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", Undecodable)
+    frame = analyze(video)
+    assert frame.status.tolist() == ["unreadable"]
+    assert "no frame" in frame.detail[0]
+
+
 def test_each_face_has_a_row_with_its_label_and_its_track(table):
     assert table.status.tolist() == ["ok"] * 10 + ["no face"] * 5 + ["ok"] * 5
     assert table.track.tolist() == [0] * 10 + [pd.NA] * 5 + [1] * 5
@@ -244,7 +269,7 @@ def test_a_copy_that_cannot_be_made_leaves_what_was_there(video, tmp_path, monke
     assert video.read_bytes() == before
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(b"old")
-    with pytest.raises(ValueError, match="no frame between start and stop"):
+    with pytest.raises(ValueError, match="ends after"):
         find_faces_in_video(video, start=99, annotated=copy)
 
     class Refuses:

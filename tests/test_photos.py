@@ -276,6 +276,17 @@ def test_floats_that_resizing_has_made_a_little_too_large_are_read(portrait, fou
     assert "numpy.clip(photo, 0, 1)" in frame.detail[0]
 
 
+def test_three_gray_photos_are_not_one_whose_channels_come_first(portrait):
+    first = portrait.transpose(2, 0, 1)
+    with pytest.raises(ValueError, match=r"\(3, 512, 512\).*transpose\(1, 2, 0\).*list\(photos\)"):
+        find_faces(first)
+    gray = np.zeros((4, 60, 80), np.uint8)
+    assert len(find_faces(gray).frame) == 4
+    assert len(find_faces(list(gray[:3])).frame) == 3
+    # Of a Pipeline's step the rows are photos, however many there are.
+    assert FaceCropper(missing="blank").transform(gray[:3]).shape == (3, 48, 48)
+
+
 def test_a_file_is_one_photo_by_whatever_path(portrait, tmp_path, monkeypatch):
     (tmp_path / "below").mkdir()
     (tmp_path / "link").symlink_to("below")
@@ -333,7 +344,8 @@ def test_what_is_no_photo_has_a_row_that_says_why(portrait, tmp_path):
     photos = [
         *(None, b"", 5, "none.jpg", portrait[..., [0, 1, 2, 0]], np.full((9, 9), 1e6)),
         *(np.full((9, 9), np.nan), np.zeros((0, 0)), np.array([["a"]]), io.StringIO("text")),
-        *("", "a" * 5000, "a\0b.jpg", [portrait], portrait[..., :2], tmp_path),
+        *("", "a" * 5000, "a\0b.jpg", [portrait], portrait[..., :2]),
+        *(portrait.transpose(2, 0, 1), tmp_path),
     ]
     frame = find_faces(photos).frame
     assert set(frame.status) == {"unreadable"}
@@ -343,6 +355,7 @@ def test_what_is_no_photo_has_a_row_that_says_why(portrait, tmp_path):
             *("None, which OpenCV's imread", "no image", "got shape ()", "FileNotFoundError"),
             *("alpha channel", "1e+06", "nan", "(0, 0)", "ndarray"),
             *("", "an empty path", "too long", "null byte", "numpy.asarray", "photo[..., 0]"),
+            "numpy.asarray(photo).transpose(1, 2, 0)",
             *("find_faces_in_video", "HEIC", "FIFO", "128 x 128 pixels: export", "HEIC"),
         ],
         strict=True,

@@ -25,6 +25,18 @@ def test_the_steps_have_the_names_of_the_design():
     assert isinstance(pipeline[2], FERClassifier)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"augment": "off"}, r"FaceAugmenter\.off\(\).*got 'off'"),
+        ({"normalize": "image"}, "'image'"),
+    ],
+)
+def test_the_steps_are_no_texts_as_those_of_the_classifier_may_be(wrong, match):
+    with pytest.raises(TypeError, match=match):
+        make_fer_pipeline(**wrong)
+
+
 def test_the_pipeline_learns_what_the_classifier_learns(faces):
     pipeline = make_fer_pipeline(**SMALL).fit(faces.data, faces.target)
     clf = small_classifier(**SMALL).fit(faces.data, faces.target)

@@ -92,9 +92,9 @@ def test_curves_are_those_of_a_classifier(faces):
             TrainingCurvesDisplay.from_estimator(estimator.fit(X, faces.target))
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 2.5, None])
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, None, True])
 def test_numbers_of_things_to_draw_are_whole_and_above_0(wrong, fitted, faces):
-    X, said = faces.data[:3], "of at least 1, a whole number, got"
+    X, said = faces.data[:3], "as a whole number of at least 1, got"
     with pytest.raises(ValueError, match=f"n_draws {said}"):
         AugmentationDisplay.from_estimator(fitted, X, n_draws=wrong)
     with pytest.raises(ValueError, match=f"n_columns {said}"):
@@ -195,6 +195,12 @@ def test_faces_that_cannot_be_chosen_are_errors(answers):
         FaceGridDisplay.from_predictions(X, y_true, y_true, confidence)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         FaceGridDisplay.from_predictions(X, y_true[:3], y_true, confidence)
+    codes = np.unique(y_true, return_inverse=True)[1]
+    with pytest.raises(ValueError, match="labels of one type, got"):  # all would be wrong
+        FaceGridDisplay.from_predictions(X, y_true, codes, confidence)
+    some = np.where(np.arange(len(X)) == 2, None, y_true)
+    with pytest.raises(ValueError, match="y_true contains NaN or None: 1 of"):
+        FaceGridDisplay.from_predictions(X, some, y_true, confidence)
 
 
 # -- augmentation -----------------------------------------------------------------
@@ -485,7 +491,7 @@ def test_no_more_faces_of_each_class_than_asked_for(n_faces, fitted, faces):
 
 
 def test_a_grid_of_no_face_is_an_error(fitted, faces):
-    with pytest.raises(ValueError, match="n_faces of at least 1, a whole number, got 0"):
+    with pytest.raises(ValueError, match="n_faces as a whole number of at least 1, got 0"):
         FaceGridDisplay.from_estimator(fitted, faces.data, faces.target, n_faces=0)
 
 

@@ -395,9 +395,50 @@ def test_cells_that_are_objects_are_read_as_their_numbers(form, scale, faces):
     assert len(clean_faces(faces.data[:20], faces.target[:20], test=given[:4]).data) == 16
 
 
+def painted(codes, levels):
+    """Return an image whose pixels are positions in a palette."""
+    image = Image.frombytes("P", codes.shape[::-1], codes.tobytes())
+    image.putpalette([level for gray in levels for level in [gray] * 3])
+    return image
+
+
+def test_images_of_pillow_are_copies_if_their_gray_levels_are_the_same(faces):
+    codes = faces.data[0] // 64
+    one, other = painted(codes, [0, 80, 160, 255]), painted(codes, [255, 160, 80, 0])
+    same = painted(3 - codes, [255, 160, 80, 0]).convert("RGB")
+    X, y = [one, other, same], ["happy", "sad", "happy"]
+    assert duplicate_groups(X).tolist() == [0, 1, 0]
+    cleaned = clean_faces(X, y)
+    assert cleaned.kept.tolist() == [0, 1]
+    expected = [np.asarray(image.convert("L")) for image in (one, other)]
+    np.testing.assert_array_equal(cleaned.data, expected)
+    assert clean_faces(X, y, test=np.stack(expected[:1])).kept.tolist() == [1]
+
+
+@pytest.mark.parametrize("number", [lambda face: face / 255, lambda face: face > 100])
+def test_faces_up_to_1_among_bytes_are_no_black_faces(number, fitted, faces):
+    """scikit-image resizes to floats up to 1: what had the right size stays as it was."""
+    X, y = [*faces.data[:3], number(faces.data[3])], faces.target[:4]
+    for look in (
+        lambda: clean_faces(X, y),
+        lambda: duplicate_groups(X),
+        lambda: resize_faces(X, 20),
+        lambda: fitted.predict(X),
+    ):
+        with pytest.raises(ValueError, match=r"one range, .* in row 3\. If 1 is white"):
+            look()
+    X[3] = faces.data[3].astype(np.float32)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(faces.data[:4]))
+
+
 @pytest.mark.parametrize(
     ("X", "match"),
-    [(None, "got None"), ("faces.csv", "got str. Read"), ({"data": 1}, "pass .data")],
+    [
+        (None, "got None"),
+        ("faces.csv", "got str. Read"),
+        ({"data": 1}, "pass .data"),
+        (np.ma.masked_less(np.ones((1, 24, 24)), 2), "576 values are masked"),
+    ],
 )
 def test_what_is_no_faces_is_told_everywhere(X, match):
     for look in (duplicate_groups, near_pairs, inspect_faces, resize_faces):

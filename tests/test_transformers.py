@@ -136,10 +136,10 @@ def test_muon_orthogonalises_hidden_matrices_and_leaves_the_rest_to_adam():
 
 
 @pytest.mark.parametrize("name", ["heads", "patch_size"])
-@pytest.mark.parametrize("wrong", [0, -2, 2.0, "4"])
+@pytest.mark.parametrize("wrong", [0, -2, 2.0, "4", True])
 def test_numbers_of_heads_and_pixels_are_whole_and_above_0(name, wrong, faces):
     clf = FERClassifier("vit", widths=(8,), network_params={name: wrong})
-    with pytest.raises(ValueError, match=f"{name} has to be a whole number above 0, got"):
+    with pytest.raises(ValueError, match=f"{name} as a whole number of at least 1, got"):
         clf.fit(faces.data, faces.target)
 
 

@@ -10,9 +10,11 @@ from .._stored import read_classifier
 from ._shared import (
     CLASSIFIER,
     add_command,
+    keep_apart,
     load_faces,
     load_photos,
     positive,
+    print_text,
     say,
     say_errors,
     side_of,
@@ -48,6 +50,7 @@ def add_to(commands: Any) -> None:
         help="say how good a classifier is",
         description=_DESCRIPTION,
         examples=_EXAMPLES,
+        check=_check,
     )
     parser.add_argument("classifier", metavar="CLASSIFIER", help=CLASSIFIER)
     parser.add_argument(
@@ -66,7 +69,6 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument(
         "--usage",
-        default="PublicTest",
         metavar="SPLIT",
         help="split of fer2013.csv: Training, PublicTest, PrivateTest, Test (default: PublicTest)",
     )
@@ -83,6 +85,15 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="nothing but the report")
 
 
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    is_folder = os.path.isdir(os.path.expanduser(options.path))
+    if options.usage and is_folder:
+        parser.error(f"--usage is for fer2013.csv, and {options.path} is a folder")
+    if options.photos and not is_folder:
+        parser.error(f"--photos is for folders, and {options.path} is a file")
+    keep_apart(parser, {"--html": options.html}, [options.classifier, options.path, options.train])
+
+
 def _run(options: argparse.Namespace) -> int:
     from .._files import check_writable, replace_file
     from ..metrics import evaluation_report
@@ -92,18 +103,20 @@ def _run(options: argparse.Namespace) -> int:
     if html:
         check_writable(html)
     side = side_of(classifier)
-    X, y = _faces(options, options.path, side, options.usage)
+    X, y = _faces(options, options.path, side, options.usage or "PublicTest")
     y = _in_words_of(classifier.classes_, y, options.path)
     train = None
     if options.train:
         train, _ = _faces(options, options.train, side, "Training")
     report = evaluation_report(classifier, X, y, train=train)
-    if html:
-        title = f"{os.path.basename(options.classifier)} on {os.path.basename(options.path)}"
-        replace_file(html, report.to_html(title=title).encode("utf-8", "backslashreplace"))
-        if not options.quiet:
-            say(f"The page is in {options.html}.")
-    print(report, flush=True)  # at last: who reads it may not read to its end
+    try:
+        if html:
+            title = f"{os.path.basename(options.classifier)} on {os.path.basename(options.path)}"
+            replace_file(html, report.to_html(title=title).encode("utf-8", "backslashreplace"))
+            if not options.quiet:
+                say(f"The page is in {options.html}.")
+    finally:  # even if there is no room for the page; and at last: not all read it to its end
+        print_text(str(report))
     return 0
 
 
@@ -133,7 +146,7 @@ def _in_words_of(classes: np.ndarray, y: np.ndarray, path: str) -> np.ndarray:
     """
     import numpy as np
 
-    known = set(classes.tolist())
+    known = {str(label): label for label in classes.tolist()}
     words = {label: _word_for(label, known) for label in set(y.tolist())}
     unknown = [str(label) for label, word in words.items() if word is None]
     if unknown:
@@ -144,14 +157,14 @@ def _in_words_of(classes: np.ndarray, y: np.ndarray, path: str) -> np.ndarray:
     return np.array([words[label] for label in y.tolist()])
 
 
-def _word_for(label: Any, known: set) -> Any:
-    """Return what the classifier calls a class; None if it does not know it."""
+def _word_for(label: str, known: dict[str, Any]) -> Any:
+    """Return the class that a name means, such as 0 for "0"; None if there is none."""
     from ..datasets import convert_emotions
 
     if label in known:
-        return label
+        return known[label]
     try:
         word = convert_emotions([label], source="folder").item()
     except ValueError:
         return None
-    return word if word in known else None
+    return known.get(word)

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from ._shared import add_command, positive, rate, say, there, to_write
+from ._shared import add_command, keep_apart, positive, rate, say, there, to_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,12 +87,8 @@ def add_to(commands: Any) -> None:
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    if options.sheet and _real(options.sheet) == _real(options.out):
-        parser.error("--out and --sheet name the same file")
-
-
-def _real(path: str) -> str:
-    return os.path.realpath(os.path.expanduser(path))
+    written = {"--out": options.out, "--sheet": options.sheet}
+    keep_apart(parser, written, [options.classifier, *options.paths])
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,12 @@ CLASSIFIER = 'a file of save_pretrained (.npz) or of to_onnx (.onnx), or "fer201
 def say(text: str) -> None:
     """Write a line for the reader, beside whatever goes to standard output."""
     print(text, file=sys.stderr)
+
+
+def print_text(text: str) -> None:
+    """Print a result; letters that standard output cannot show are written in ASCII."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def add_command(
@@ -69,6 +75,33 @@ def add_command(
     return parser
 
 
+def keep_apart(
+    parser: argparse.ArgumentParser, written: dict[str, str | None], read: Sequence[str | None]
+) -> None:
+    """Refuse to write one file twice, or over a file that is read.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    written : dict of {str: str or None}
+        Paths by the names of their options.
+    read : sequence of str or None
+        Paths, or names of shipped classifiers.
+    """
+    places: dict[str, str] = {}
+    for option, path in written.items():
+        if path is None:
+            continue
+        place = os.path.realpath(os.path.expanduser(path))
+        if place in places:
+            parser.error(f"{places[place]} and {option} name the same file")
+        places[place] = option
+        for source in filter(None, read):
+            source = os.path.expanduser(source)
+            if os.path.isfile(place) and os.path.exists(source) and os.path.samefile(place, source):
+                parser.error(f"{option} {path} is a file that is read here: choose another name")
+
+
 def there(path: str) -> str:
     """Return a path where something is."""
     if not os.path.lexists(os.path.expanduser(path)):
@@ -98,6 +131,15 @@ def positive(text: str) -> int:
     """Return a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Return a whole number that can be a seed."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to {2**32 - 1}, got {text!r}"
+        )
     return int(text)
 
 

@@ -17,6 +17,7 @@ from ._shared import (
     positive,
     say,
     say_errors,
+    seed,
     share,
     side_of,
     there,
@@ -118,7 +119,7 @@ def add_to(commands: Any) -> None:
         help="what is held out for the score; 0 trains on all and gives no score (default: 0.2)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of all that is random (default: 0)"
+        "--seed", type=seed, default=0, metavar="N", help="of all that is random (default: 0)"
     )
     parser.add_argument(
         "--jobs", type=positive, metavar="N", help="processes that read files (default: 1)"

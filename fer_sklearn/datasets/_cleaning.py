@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._images import refuse_colour
+from .._images import as_numbers, refuse_colour
 from ._duplicates import duplicate_groups, groups_and_copies
 from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
 
@@ -116,7 +116,7 @@ def clean_faces(
         drop(_is_repeated(groups, y, reasons == ""), "copy")
     kept = np.flatnonzero(reasons == "")
     return Bunch(
-        data=np.asarray(X)[kept],
+        data=as_numbers(X)[kept],
         target=y[kept],
         kept=kept,
         groups=groups[kept],

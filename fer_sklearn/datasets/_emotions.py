@@ -154,7 +154,7 @@ def convert_emotions(labels, *, source="name", target="name"):
     ------
     ValueError
         If a label is missing or not in the vocabulary, or has no counterpart ("contempt" has no
-        code in FER-2013).
+        code in FER-2013); or if there are several labels for a face.
 
     Examples
     --------
@@ -169,6 +169,11 @@ def convert_emotions(labels, *, source="name", target="name"):
     _check_vocabulary("source", source, _VOCABULARIES)
     _check_vocabulary("target", target, ("name", "fer2013", "ferplus"))
     labels = np.asarray(labels)
+    if labels.ndim > 1 and labels.size > len(labels):
+        raise ValueError(
+            f"Expected one label for each face, got an array of shape {labels.shape}. One-hot "
+            "columns become numbers by np.argmax(labels, axis=1)."
+        )
     refuse_missing(labels.ravel(), "labels")
     labels, inverse = np.unique(labels, return_inverse=True)
     found = [getattr(_look_up(label, source), target) for label in labels.tolist()]
@@ -180,10 +185,10 @@ def convert_emotions(labels, *, source="name", target="name"):
 
 def _look_up(label, source) -> Emotion:
     key = label
-    if source == "fer2013" and str(label).strip().isdigit():
-        key = int(label)
-    elif source == "folder" or source in _LABELS:
+    if source in ("fer2013", "folder", *_LABELS):
         key = label_key(label)
+    if source == "fer2013" and key.isdecimal():
+        key = int(key)
     vocabulary = _VOCABULARIES[source]
     if key not in vocabulary:
         known = ", ".join(str(entry) for entry in vocabulary)

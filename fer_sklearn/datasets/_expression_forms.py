@@ -147,16 +147,24 @@ class Listed:
         lists = place.named(self.files)
         if not lists:
             return None
-        return Listing([face for path in lists for face in self._faces(place, path)], [])
+        listing = Listing([], [])
+        for path in lists:
+            for row in self._rows(path):
+                if row["label"] and label_key(row["label"]) not in self.left_out:
+                    listing.faces.append(self._face(place, path, row))
+                elif not row["label"] and not self.decide:
+                    listing.problems.append(
+                        (path, f"line {row['line']}: no label of {row['name']}")
+                    )
+        return listing
 
-    def _faces(self, place: Place, path: Path) -> Iterator[Face]:
+    def _rows(self, path: Path) -> list[dict[str, Any]]:
+        """Return the lines of a list by the names of its columns, each with a label or ""."""
         rows = [self._row(path, line, cells) for line, cells in self._lines(path)]
         if self.decide:
             for row, label in zip(rows, self.decide(rows), strict=True):
                 row["label"] = label
-        for row in rows:
-            if row["label"] and label_key(row["label"]) not in self.left_out:
-                yield self._face(place, path, row)
+        return rows
 
     def _lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         """Yield the lines that are not empty, each with its number, without a header."""
@@ -184,7 +192,7 @@ class Listed:
                 f"{len(cells)}: {cells[:8]}. Get the file again."
             )
         cells = [cell.strip() for cell in cells]
-        return {**dict(zip(self.columns, cells, strict=True)), "where": where}
+        return {**dict(zip(self.columns, cells, strict=True)), "where": where, "line": line}
 
     def _face(self, place: Place, path: Path, row: dict[str, Any]) -> Face:
         name = PurePosixPath(row["name"])

@@ -116,7 +116,8 @@ def load_expressions(
             AffectNet's valence and arousal, FER+'s votes, CK+'s sequence.
         errors : DataFrame with columns filename, reason
             What was left out: images that are missing, cannot be read, or have no label in their
-            names; files without a label; folders that cannot be read.
+            names; files and lines of lists without a label; images in no split, if the dataset
+            has splits, unless `usage` is "all"; folders that cannot be read.
         DESCR : str
             Which dataset it is, and who published it.
 
@@ -162,10 +163,10 @@ def load_expressions(
         first = f": {listing.problems[0]}" if listing.problems else ""
         raise ValueError(f"{root} lists no face with a label{first}. Expected {_expected(chosen)}.")
     rows = _label(listing.faces, form, layout, meanings)
-    rows = _choose(rows, names, chosen, root)
+    rows, others = _choose(rows, names, chosen, root)
     options = {"max_pixels": max_pixels, "n_jobs": n_jobs, "verbose": verbose}
     data, reasons = _decode([row.face.file for row in rows], chosen, image_size, out, options)
-    bunch = _make_bunch(root, rows, data, reasons, place.problems + listing.problems)
+    bunch = _make_bunch(root, rows, data, reasons, others + place.problems + listing.problems)
     bunch.DESCR = _describe(chosen)
     if not layout.person:
         bunch.groups = None
@@ -283,8 +284,10 @@ def _label(faces: list[Face], form: str, layout: Layout, meanings: dict[str, str
     return [_Row(face, known[label_key(face.label)], split_of(face.split) or "") for face in faces]
 
 
-def _choose(rows: list[_Row], names: list[str] | None, form: Form, root: Path) -> list[_Row]:
-    """Return the faces of the requested splits."""
+def _choose(
+    rows: list[_Row], names: list[str] | None, form: Form, root: Path
+) -> tuple[list[_Row], list[tuple[Path | Crop, str]]]:
+    """Return the faces of the requested splits, and what is left out because it has no split."""
     splits = {row.split for row in rows}
     there = ", ".join(map(repr, sorted(splits - {""})))
     if names is None:
@@ -301,7 +304,9 @@ def _choose(rows: list[_Row], names: list[str] | None, form: Form, root: Path) -
             f"{there}; usage='all' loads all of them."
         )
     wanted = set().union(*map(meant_by, names))
-    return [row for row in rows if row.split in wanted]
+    reason = "it is in no split; usage='all' loads it"
+    others = [(row.face.file, reason) for row in rows if not row.split and "" not in wanted]
+    return [row for row in rows if row.split in wanted], others
 
 
 def _decode(files: list[Path | Crop], form: Form, image_size: int, out, options: dict):

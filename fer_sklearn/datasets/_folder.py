@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from .._files import as_path
 from ._image_files import load_images
+from ._paths import as_text
 from ._splits import SPLIT_ORDER, split_of
 from ._walk import Found, list_folder, walk
 
@@ -62,8 +63,9 @@ def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=
         data : ndarray of uint8 of shape (n, image_size, image_size)
             With `out`, a read-only memory map: `FERClassifier.fit` accepts it directly.
         target : ndarray of str of shape (n,)
-            Name of the image's sub-folder. `convert_emotions` with ``source="folder"`` turns
-            names such as Happiness into FER-2013's.
+            Name of the image's sub-folder; what is not UTF-8 in it is written in ASCII.
+            `convert_emotions` with ``source="folder"`` turns names such as Happiness into
+            FER-2013's.
         target_names : list of str
             Names of the sub-folders that hold images, sorted.
         filenames : ndarray of str of shape (n,)
@@ -133,7 +135,7 @@ def files_of_classes(
     found = {folder: walk(folder) for folder in folders}
     _refuse_splits(root, found, loader)
     files = [file for inside in found.values() for file in inside.files]
-    labels = [folder.name for folder, inside in found.items() for _ in inside.files]
+    labels = [as_text(folder.name) for folder, inside in found.items() for _ in inside.files]
     for inside in found.values():
         problems += inside.problems
     return files, labels, problems

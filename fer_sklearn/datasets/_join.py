@@ -81,7 +81,7 @@ def join_faces(sources, *, min_sources=1):
     lengths = [len(bunch.data) for bunch in sources.values()]
     joined = Bunch(
         data=np.concatenate([bunch.data for bunch in sources.values()]),
-        target=np.concatenate([np.asarray(bunch.target, str) for bunch in sources.values()]),
+        target=np.concatenate([_labels(bunch) for bunch in sources.values()]),
         source=np.repeat(np.array([*map(str, sources)]), lengths),
         groups=_groups(sources),
         usage=np.concatenate([_usage(bunch) for bunch in sources.values()]),
@@ -111,8 +111,8 @@ def _check(name, bunch) -> None:
         values = getattr(bunch, part, None)
         if values is None:
             continue
-        if len(values) != len(data):
-            raise ValueError(f"{name!r} has {len(data)} images and {len(values)} {words}.")
+        if np.size(values) != len(data):  # a column is fine, one-hot columns are not
+            raise ValueError(f"{name!r} has {len(data)} images and {np.size(values)} {words}.")
         refuse_missing(np.ravel(values), part)
     usual = labels_of("name")
     for label in np.unique(np.asarray(target, dtype=str)).tolist():
@@ -160,14 +160,18 @@ def _groups(sources: Mapping) -> np.ndarray:
     return join_groups(copies, np.concatenate(pairs)) if pairs else copies
 
 
+def _labels(bunch) -> np.ndarray:
+    return np.ravel(np.asarray(bunch.target, dtype=str))
+
+
 def _usage(bunch) -> np.ndarray:
     usage = getattr(bunch, "usage", None)
-    return np.full(len(bunch.data), "") if usage is None else np.asarray(usage, dtype=str)
+    return np.full(len(bunch.data), "") if usage is None else np.ravel(np.asarray(usage, dtype=str))
 
 
 def _kept(sources: Mapping, target: np.ndarray, min_sources: int) -> np.ndarray:
     """Return which faces have a label that enough sources have."""
-    each = [np.unique(np.asarray(bunch.target, dtype=str)) for bunch in sources.values()]
+    each = [np.unique(_labels(bunch)) for bunch in sources.values()]
     labels, counts = np.unique(np.concatenate(each), return_counts=True)
     kept = np.isin(target, labels[counts >= min_sources])
     if not kept.any():

@@ -16,6 +16,11 @@ _KINDS = {
 }
 
 
+def as_text(name: str) -> str:
+    """Return a name that every file and table can hold: bytes that are not UTF-8 become ASCII."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def is_visible(name: str) -> bool:
     """Tell whether a file or folder of this name is not hidden."""
     return not name.startswith(".") and name != _JUNK

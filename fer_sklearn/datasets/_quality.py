@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._extras import import_pyplot
+from .._forms import check_count
 from .._images import gray_images, mosaic, refuse_colour
 from ._duplicates import exact_groups, find_near_pairs, join_groups
 from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
@@ -99,10 +100,11 @@ class FaceReport:
         Raises
         ------
         ValueError
-            If the finding is unknown.
+            If the finding is unknown, or `n_examples` is not a whole number of at least 1.
         """
         if finding not in _TITLES:
             raise ValueError(f"Unknown finding {finding!r}. Known: {', '.join(_TITLES)}.")
+        check_count("n_examples", n_examples)
         plt = import_pyplot("FaceReport.plot")
         tiles = [self._tile(rows) for rows in self._examples(finding)[:n_examples]]
         ax = plt.subplots(figsize=(8, 4))[1] if ax is None else ax

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .._forms import as_levels, is_table
-from .._images import is_side, refuse_colour, to_gray
+from .._forms import faces_of, is_count, is_table
+from .._images import refuse_colour, to_gray
 
 
 def resize_faces(X, image_size=48):
@@ -36,8 +36,8 @@ def resize_faces(X, image_size=48):
     Raises
     ------
     ValueError
-        If an image is neither gray nor RGB, X is one image (pass ``[image]``) or a table, or a
-        side is not a whole number.
+        If an image is neither gray nor RGB, some have whole numbers and others floats up to 1, X
+        is one image (pass ``[image]``) or a table, or a side is not a whole number.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def resize_faces(X, image_size=48):
             f"Expected images, got a {type(X).__name__}. As images: X.to_numpy().reshape(-1, h, w)."
         )
     size = _size(image_size)
-    images = [_to_gray(np.asarray(as_levels(face)), row) for row, face in enumerate(X)]
+    images = [_to_gray(np.asarray(face), row) for row, face in enumerate(faces_of(X))]
     faces = [_resize(image, size) for image in images]
     return np.stack(faces) if faces else np.empty((0, *size), dtype=np.uint8)
 
@@ -63,7 +63,7 @@ def _size(image_size: Any) -> tuple[int, int]:
     if (
         not isinstance(sides, tuple | list | np.ndarray)
         or len(sides) != 2
-        or not all(map(is_side, sides))
+        or not all(map(is_count, sides))
     ):
         raise ValueError(
             "Expected image_size as a whole number above 0, or two, (height, width), got "

@@ -124,7 +124,7 @@ def _draw_classes(n_samples, class_balance, rng) -> np.ndarray:
         raise ValueError(f"class_balance must be one of {list(named)} or 7 shares.")
     shares = named[class_balance] if isinstance(class_balance, str) else class_balance
     shares = np.asarray(shares, dtype=float)
-    if shares.shape != (n_classes,) or (shares < 0).any() or not shares.sum():
+    if shares.shape != (n_classes,) or not (shares >= 0).all() or not 0 < shares.sum() < np.inf:
         raise ValueError(
             f"class_balance must be 7 shares of at least 0, not all 0, got {class_balance!r}."
         )

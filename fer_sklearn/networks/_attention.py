@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._layers import Dropout, check_whole
+from .._forms import check_count
+from ._layers import Dropout
 
 
 class Hidden(nn.Linear):
@@ -37,7 +38,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        check_whole("heads", heads)
+        check_count("heads", heads)
         if width % heads:
             raise ValueError(
                 f"The last of widths has to be a multiple of heads, got {width} and {heads}."

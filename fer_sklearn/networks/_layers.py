@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -81,18 +80,6 @@ class Logits(nn.Linear):
             return super().forward(x)
         weight, bias = F.pad(self.weight, (0, 0, 0, lacking)), F.pad(self.bias, (0, lacking))
         return F.linear(x, weight, bias)[:, : self.out_features]
-
-
-def check_whole(name: str, value: int) -> None:
-    """Raise if an argument of a network is not a whole number above 0.
-
-    Raises
-    ------
-    ValueError
-        Names the argument.
-    """
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} has to be a whole number above 0, got {value!r}.")
 
 
 def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .._forms import check_count
 from ._attention import AttentionPool, Positions, transformer_layers
-from ._layers import Dropout, Head, Logits, check_whole
+from ._layers import Dropout, Head, Logits
 
 
 class Patches(nn.Module):
@@ -68,7 +69,7 @@ class ViT(nn.Module):
         super().__init__()
         if len(widths) != 1:
             raise ValueError(f"'vit' has one width, such as widths=(256,), got {tuple(widths)}.")
-        check_whole("patch_size", patch_size)
+        check_count("patch_size", patch_size)
         [channels] = widths
         height, width = (-(-side // patch_size) for side in image_shape)
         patches = nn.Sequential(Patches(patch_size, channels), Positions(channels, height, width))

@@ -43,8 +43,7 @@ def annotated_copy(path: Any, video: Path) -> Iterator[Copy | None]:
     Raises
     ------
     ValueError
-        If the ending is not one of those known, `path` is the video itself, or no frame was
-        written.
+        If the ending is not one of those known, or `path` is the video itself.
     OSError
         If the copy cannot be written.
     """
@@ -152,10 +151,6 @@ class Copy:
 
     def check_whole(self) -> None:
         """Raise if the file is not what was written: the writer reports no full disk."""
-        if not self._n_frames:
-            raise ValueError(
-                f"There is no frame between start and stop, so {self._path} was not written."
-            )
         cv2 = import_cv2("annotated")
         reader = cv2.VideoCapture(cv2_path(self._part))
         n_frames = reader.get(cv2.CAP_PROP_FRAME_COUNT) if reader.grab() else 0

@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 
 from .._files import as_path
 from ..datasets._folder import files_of_classes
+from ..datasets._paths import as_text
 from ._find import checked, find_in, joined, rows_of
 from ._reading import Source, UnreadableError, may_be_photo
 from ._table import OK, make_frame
@@ -38,7 +39,7 @@ def load_photo_folder(path, *, finder=None, n_jobs=None, verbose=0):
         data : ndarray of uint8 of shape (n_faces, image_size, image_size)
             Gray faces.
         target : ndarray of str of shape (n_faces,)
-            Name of the sub-folder.
+            Name of the sub-folder, as in `load_image_folder`.
         target_names : list of str
             Names of the sub-folders that have faces, sorted.
         groups : ndarray of str of shape (n_faces,)
@@ -95,7 +96,7 @@ def _photos_of(root: Path) -> tuple[list[Source], dict[str, str]]:
     photos = [Source(str(file), file) for file in files if may_be_photo(file)]
     photos += [Source(str(file), UnreadableError(reason)) for file, reason in problems]
     labels = {str(file): label for file, label in zip(files, classes, strict=True)}
-    labels |= {str(file): file.relative_to(root).parts[0] for file, _ in problems}
+    labels |= {str(file): as_text(file.relative_to(root).parts[0]) for file, _ in problems}
     return photos, labels
 
 

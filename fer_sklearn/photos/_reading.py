@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .._files import as_path
-from .._forms import is_table
+from .._forms import UNCLEAR, is_table
 from ..datasets._image_files import gray_converter, scaled, turn_of, without_alpha
 from ..datasets._paths import check_file
 from ..datasets._walk import walk
@@ -50,8 +50,6 @@ VIDEOS = frozenset(
 _HEIC = (b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 #: The TIFF tag NewSubfileType, and its bit for a smaller copy of another image.
 _KIND, _SMALLER = 254, 1
-#: If the largest float is between 1 and this, the range may be [0, 1] or [0, 255].
-_UNCLEAR = 2.0
 #: By what share of the range floats may exceed it, as rounding in a resize makes them.
 _ROUNDING = 1e-3
 _BYTES = (bytes, bytearray, memoryview)
@@ -107,7 +105,15 @@ def list_photos(photos: Any) -> list[Source]:
         if not os.fspath(photos) or not os.path.lexists(as_path(photos)):
             raise FileNotFoundError(f"{os.fspath(photos)!r} is not there. {EXPECTED}.")
         return _named([photos])
-    return _named([photos] if _is_one(photos) else _items(photos))
+    if _is_one(photos):
+        return _named([photos])
+    if isinstance(photos, np.ndarray) and photos.ndim == 3 and len(photos) == 3:
+        raise ValueError(
+            f"{EXPECTED}, got an array of shape {photos.shape}. If it is one photo whose channels "
+            "come first: numpy.asarray(photo).transpose(1, 2, 0). If these are three gray photos: "
+            "list(photos)."
+        )
+    return _named(_items(photos))
 
 
 def list_rows(photos: Any) -> list[Source]:
@@ -355,6 +361,8 @@ def _from_array(content: Any) -> Photo:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         hint = _WITHOUT_ALPHA.get(pixels.shape[2:], "")
+        if pixels.ndim == 3 and len(pixels) in (1, 3):
+            hint = ": if the channels come first, pass numpy.asarray(photo).transpose(1, 2, 0)"
         raise UnreadableError(f"expected (h, w) or (h, w, 3), got shape {pixels.shape}{hint}")
     if pixels.dtype != np.uint8:
         pixels = _as_bytes(pixels)
@@ -374,7 +382,7 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
     pixels = pixels.astype(np.float64)
     low, high = pixels.min(), pixels.max()
     white = 1 if high <= 1 + _ROUNDING else 255
-    if 1 + _ROUNDING < high <= _UNCLEAR:
+    if 1 + _ROUNDING < high <= UNCLEAR:
         raise UnreadableError(
             f"floats from {low:.4g} to {high:.4g}, which are neither in [0, 1] nor in [0, 255]: "
             "pass numpy.clip(photo, 0, 1)"

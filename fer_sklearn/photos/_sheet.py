@@ -49,8 +49,8 @@ def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", v
 
     Raises
     ------
-    ValueError
-        If `frame` has not the columns of `analyze`, or `path` is one of the photos.
+    TypeError, ValueError
+        If `frame` is not a table with the columns of `analyze`, or `path` is one of the photos.
     OSError
         If the file cannot be written.
 

@@ -50,9 +50,14 @@ def classes_of(frame: pd.DataFrame) -> list:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If it is not such a table.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(
+            f"Expected a table of analyze, got {type(frame).__name__}. Of a CSV file: "
+            "pandas.read_csv(path)."
+        )
     names = [*frame.columns]
     try:
         classes = names[names.index("confidence") + 1 : names.index("x")]

@@ -100,7 +100,8 @@ def find_faces_in_video(
         If `annotated` cannot be written, or OpenCV has no encoder for its ending.
     ValueError
         If OpenCV cannot read it as a video, a parameter is out of its range, `stop` is not after
-        `start`, or `annotated` has another ending or is the video itself.
+        `start`, there is no frame between both, or `annotated` has another ending or is the video
+        itself.
     ImportError
         If the extra "photos" is not installed.
 
@@ -312,14 +313,15 @@ def frames_of(path: Path, when: When, verbose: int) -> Iterator[Frame]:
     Raises
     ------
     UnreadableError
-        If OpenCV reads no video there.
+        If OpenCV reads no video there, or no frame that is wanted.
     OSError, ValueError
         If there is no file that may be read.
     """
-    due = when.start
+    due, end, is_any = when.start, 0.0, False
     for number, time, rate, read in _grabbed(path, verbose):
+        end = time + 1 / rate
         if time >= when.stop:
-            return
+            break
         is_due = time >= max(due - 0.5 / rate, when.start)
         if is_due and when.fps is not None:
             n_looks = math.floor((time + 0.5 / rate - when.start) * when.fps) + 1
@@ -327,7 +329,12 @@ def frames_of(path: Path, when: When, verbose: int) -> Iterator[Frame]:
         if is_due or (when.every and time >= when.start):
             pixels = read()
             if pixels is not None:
+                is_any = True
                 yield Frame(number, time, pixels, is_due, rate)
+    if end <= when.start:
+        raise UnreadableError(f"{path} ends after {end:.2f} seconds, got start={when.start}.")
+    if not is_any:
+        raise UnreadableError(f"{path} has no frame between start and stop that OpenCV can read.")
 
 
 def frames_numbered(path: Path, numbers: set[int], verbose: int) -> Iterator[tuple[int, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 from .._extras import import_pyplot
 
 #: Okabe and Ito's colours (2008), which colour-blind readers can distinguish.
@@ -35,18 +33,6 @@ def new_grid(display, ax, shape, figsize, *, sharex=False, **ratios):
         else:
             grid = place.subgridspec(*shape, **ratios)
     return grid.subplots(sharex=sharex, squeeze=False)
-
-
-def check_count(name, value):
-    """Raise if a number of things to draw is not one.
-
-    Raises
-    ------
-    ValueError
-        Says what it has to be.
-    """
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"Expected {name} of at least 1, a whole number, got {value!r}.")
 
 
 def _pyplot(display):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from .._forms import check_comparable, check_count, check_labels
 from .._images import MIN_FACE_PIXELS, gray_images
 from ..augment import FaceAugmenter, augmenter_for
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
-from ._axes import BLUE, GRAY, VERMILLION, bare, check_count, gray_scale, new_grid
+from ._axes import BLUE, GRAY, VERMILLION, bare, gray_scale, new_grid
 
 _SELECT = ("worst", "unsure", "random", "per-class")
 
@@ -151,8 +152,9 @@ class FaceGridDisplay:
         Raises
         ------
         ValueError
-            If `select` is unknown, `n_faces` or `n_columns` is below 1, or `select` is "worst" and
-            no face is wrong or no label is known.
+            If `select` is unknown, `n_faces` or `n_columns` is below 1, some labels are missing
+            or are numbers where predictions are names, or `select` is "worst" and no face is wrong
+            or no label is known.
         """
         if select is None:
             select = "unsure" if y_true is None else "worst"
@@ -165,6 +167,9 @@ class FaceGridDisplay:
         check_consistent_length(images, y_true, y_pred, confidence)
         y_pred, confidence = map(column_or_1d, (y_pred, confidence))
         labels = None if y_true is None else column_or_1d(y_true)
+        if labels is not None:
+            check_labels(labels, "y_true")
+            check_comparable(labels, y_pred)
         known = y_pred if labels is None else labels
         rng = check_random_state(random_state)
         rows = _choose(select, known, y_pred, confidence, n_faces, rng)

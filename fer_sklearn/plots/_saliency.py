@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_consistent_length
 
+from .._forms import check_count
 from .._images import gray_images
 from ..explain import saliency_map
-from ._axes import bare, check_count, gray_scale, new_grid
+from ._axes import bare, gray_scale, new_grid
 
 
 class SaliencyDisplay:
