@@ -18,6 +18,7 @@ from fer_sklearn import FERClassifier
 from fer_sklearn.__main__ import main
 from fer_sklearn._command import _export, _train
 from fer_sklearn._command._shared import print_text
+from fer_sklearn._files import replace_file
 from fer_sklearn.datasets import load_image_folder, make_faces
 from fer_sklearn.datasets._duplicates import group_links, join_groups
 from fer_sklearn.metrics import evaluation_report
@@ -119,6 +120,23 @@ def test_training_on_all_starts_from_a_file(folder, stored, tmp_path, capsys):
     more = FERClassifier.from_pretrained(out)
     assert more.class_count_.sum() == 70
     assert more.image_shape_ == (48, 48)
+
+
+def test_what_was_trained_is_kept_though_the_disk_is_full(
+    folder, tmp_path, small, capsys, monkeypatch
+):
+    def full(path, content):
+        if path == out:
+            raise OSError(28, "No space left on device", path)
+        replace_file(path, content)
+
+    out = str(tmp_path / "mine.npz")
+    (tmp_path / "spare").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spare"))
+    monkeypatch.setattr("fer_sklearn._pretrained.replace_file", full)
+    assert main(["train", str(folder), "--out", out, "--epochs", "1", "--quiet"]) == 1
+    said = re.search(r"No space left.*The classifier is in (.*) instead", capsys.readouterr().err)
+    assert FERClassifier.from_pretrained(said[1]).predict(load_image_folder(folder).data).size == 70
 
 
 def test_fer2013_is_trained_on_by_its_training_split(tmp_path, small):

@@ -621,6 +621,20 @@ def test_a_stopped_run_continues(folder, classifier, table, tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
+def test_a_stopped_run_leaves_the_table_of_a_finished_one(
+    folder, classifier, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("fer_sklearn.photos._find._BATCH", 2)
+    out = tmp_path / "table.csv"
+    analyze(folder, Nodding(), out=out)
+    before = out.read_bytes()
+    for after in (2, 1):
+        with pytest.raises(KeyboardInterrupt):
+            analyze(folder, Stopped(Nodding(), after), out=out)
+        assert out.read_bytes() == before
+    assert (tmp_path / "table.csv.part").exists()
+
+
 class Nodding(BaseEstimator):
     """A classifier whose classes are no texts."""
 

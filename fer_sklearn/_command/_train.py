@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -146,13 +147,29 @@ def _run(options: argparse.Namespace) -> int:
         say(f"{len(train)} faces to train on, {len(test)} held out, {len(set(y))} classes")
     classifier.fit(X[train], y[train])
     note = f"fer-sklearn train, preset {options.preset}, {len(train)} faces, seed {options.seed}"
-    classifier.save_pretrained(out, note=note)
+    _save(classifier, out, note)
     if not options.quiet:
         if len(test):  # what is asked is the file: that is what will be used
             stored = FERClassifier.from_pretrained(out)
             say(f"\nHeld out:\n{evaluation_report(stored, X[test], y[test])}\n")
         say(f"The classifier is in {options.out}.")
     return 0
+
+
+def _save(classifier: FERClassifier, out: str, note: str) -> None:
+    """Write the classifier; where that fails, to another place: its checkpoint is gone.
+
+    Raises
+    ------
+    OSError
+        If it could not be written; says where it is instead.
+    """
+    try:
+        classifier.save_pretrained(out, note=note)
+    except OSError as error:
+        spare = os.path.join(tempfile.mkdtemp(prefix="fer-sklearn-"), os.path.basename(out))
+        classifier.save_pretrained(spare, note=note)
+        raise OSError(f"{error}. The classifier is in {spare} instead.") from error
 
 
 def _classifier(options: argparse.Namespace, out: str) -> FERClassifier:

@@ -64,8 +64,9 @@ def analyze(
         A CSV file to write the table to. While it is made, the photos and videos that are done are
         kept in a file of the same name with ``.part`` behind it, and a run that was stopped
         continues there with those that it lacks or that have changed; a video that was stopped is
-        read again. After a KeyboardInterrupt the table of what is done is written too. `photos`
-        must be files then. What is not UTF-8 in a file's name is written in ASCII there.
+        read again. After a KeyboardInterrupt the table of what is done is written too, unless a
+        longer one is there. `photos` must be files then. What is not UTF-8 in a file's name is
+        written in ASCII there.
     n_jobs : int or None, default=None
         Processes that look for faces in photos, through joblib; None is 1, unless
         ``joblib.parallel_config`` says otherwise. They are labelled here.
@@ -240,8 +241,10 @@ def _kept(out: Path, sources: list[Source], run: _Run) -> pd.DataFrame:
             journal.add(names, [stamps[at] for at in places], rows)
             done |= zip(names, rows, strict=True)
     except BaseException:  # Ctrl-C among them
-        if done:
-            replace_file(out, as_csv(_in_order(sources, done, run)))
+        table = as_csv(_in_order(sources, done, run))
+        # A longer table is that of a finished run: it stays until this one is finished too.
+        if done and (not out.exists() or out.stat().st_size <= len(table)):
+            replace_file(out, table)
         raise
     frame = _in_order(sources, done, run)
     replace_file(out, as_csv(frame))
