@@ -240,9 +240,12 @@ def _given(
         y, data.classes, "y_val = classes[y_val], where classes is an array of those above"
     )
     codes = encode_labels(y, data.classes, way_out)
+    values = PixelValues(rows)
+    if estimator.normalize == "upstream":
+        _refuse_other_units(data.values, values)
     return TrainingFaces(
         rows=rows,
-        values=PixelValues(rows),
+        values=values,
         image_shape=image_shape,
         y=y,
         classes=data.classes,
@@ -250,6 +253,18 @@ def _given(
         index=np.arange(len(rows)),
         augmenter=data.augmenter,
     )
+
+
+def _refuse_other_units(values: PixelValues, of_validation: PixelValues) -> None:
+    """Raise if X is normalised and X_val is not: without a value below 0, all of it is bright."""
+    if of_validation.are_faces and values.extremes[0] < 0 <= of_validation.extremes[0]:
+        low, high = of_validation.extremes
+        raise ValueError(
+            f"X is normalised, but X_val has values from {low:.9g} to {high:.9g}, as pixels have: "
+            "a Pipeline transforms X alone. Fit a FERClassifier without a Pipeline, which "
+            "normalises both, or pass X_val=FaceNormalizer().fit(X).transform(X_val), with the "
+            "FaceNormalizer of the Pipeline."
+        )
 
 
 def _encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -183,7 +183,10 @@ def test_a_classifier_fitted_on_floats_takes_floats_and_bytes(faces, target):
 def test_normalised_faces_stay_as_they_are(faces, target):
     X = FaceNormalizer().fit_transform(faces.data[:70])
     clf = quick_fit(X, faces.target[:70], normalize="upstream")
-    assert_agree(exported(clf, target), clf, X)
+    from_file = exported(clf, target)
+    assert_agree(from_file, clf, X)
+    with pytest.raises(ValueError, match="got pixels of dtype uint8"):
+        from_file.predict(faces.data)
 
 
 def test_rows_that_are_no_images_can_be_written(target):

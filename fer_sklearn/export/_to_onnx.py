@@ -205,9 +205,7 @@ class _Source:
 
     def levels(self, rows: np.ndarray) -> np.ndarray:
         """Return faces as the exported model takes them, (n, h, w)."""
-        pixel_range = self.pixel_range
-        if pixel_range is not None:
-            pixel_range = match_pixel_range(PixelValues(rows), pixel_range)
+        pixel_range = match_pixel_range(PixelValues(rows), self.pixel_range)
         return to_levels(rows.reshape(-1, *self.classifier.image_shape_), pixel_range)
 
     def about(self, quantized: str | None) -> About:
