@@ -282,7 +282,7 @@ class WarmStart(Start):
             )
 
     def _check_normalizer(self) -> None:
-        """Raise if the parameters ask for a different method of normalisation."""
+        """Raise if the parameters ask for a different method of normalisation or pixel range."""
         fitted, stated = self.fitted.normalizer, self.params["normalize"]
         if stated is None and (self.params["pretrained"] is not None or fitted is None):
             return
@@ -294,6 +294,13 @@ class WarmStart(Start):
                 f"The fitted network has faces normalised by {was!r}, the parameters now say "
                 f"{now!r}: training cannot continue. Set normalize back, or fit with "
                 "warm_start=False."
+            )
+        asked = getattr(stated, "pixel_range", "auto")
+        if asked != "auto" and tuple(asked) != fitted.pixel_range_:
+            raise ValueError(
+                f"The fitted network has black and white at {fitted.pixel_range_}, the parameters "
+                f"now say {asked}: training cannot continue. Scale X as in the first fit and set "
+                "pixel_range back, or fit with warm_start=False."
             )
 
     def usual_views(self, mirrored: bool) -> str | None:
