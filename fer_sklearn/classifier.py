@@ -176,7 +176,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, and is started again with the same data and parameters, continues from it and ends
         with the same result. Needs an int as `random_state`, and no `warm_start`. Only one fit at a
-        time can use a path: leave it None in searches.
+        time can use a path: leave it None in searches. (`FERSearchCV` uses it for the last fit.)
     callbacks : list of skorch callbacks or None, default=None
         Called for every epoch and batch. "train_loss", "train_acc", "valid_loss", "valid_acc",
         whether each is the best so far ("valid_loss_best"), and "lr" are in the net's history.
