@@ -203,14 +203,18 @@ def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
     return " If they are RGB: X.reshape(-1, h, w, 3)."
 
 
-def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
+def rows_to_predict(
+    estimator: Any, X: Any, image_shape: tuple[int, int] | None = None
+) -> np.ndarray:
     """Check the input of a fitted estimator, and return it as rows.
 
     Parameters
     ----------
     estimator : estimator
-        Has the fitted attributes `n_features_in_` and `image_shape_`.
+        Has the fitted attributes `n_features_in_` and, if no shape is given, `image_shape_`.
     X : array-like, shaped as in `as_rows`
+    image_shape : tuple of (int, int) or None
+        Height and width of the faces in `fit`.
 
     Raises
     ------
@@ -218,7 +222,7 @@ def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
         If X is not an array of faces, or the faces have another size.
     """
     rows, own_shape = as_rows(X)
-    refuse_other_faces(estimator, rows, own_shape, estimator.image_shape_)
+    refuse_other_faces(estimator, rows, own_shape, image_shape or estimator.image_shape_)
     return validate_data(estimator, rows, reset=False)
 
 
@@ -400,15 +404,19 @@ def check_pixel_range(values: PixelValues, pixel_range: Any) -> None:
     )
 
 
-def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, float]:
+def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, float] | None:
     """Return the range of faces that come after `fit`, which measured `pixel_range`.
 
     Bytes and bools always mean the same. So a classifier fitted on floats in [0, 1] accepts uint8
     faces, and one fitted on uint8 accepts bools, or floats in [0, 255]. Floats are always read as
-    in `fit`, because the meaning of a face must not depend on the faces beside it.
+    in `fit`, because the meaning of a face must not depend on the faces beside it. None means faces
+    that are normalised already, which whole numbers are not.
     """
     if not values.are_faces:
         return pixel_range
+    if pixel_range is None:
+        _refuse_pixels(values)
+        return None
     if pixel_range in (UNIT, BYTES):
         if values.dtype == np.uint8:
             return BYTES
@@ -423,6 +431,17 @@ def match_pixel_range(values: PixelValues, pixel_range: Any) -> tuple[float, flo
             stacklevel=4,
         )
     return pixel_range
+
+
+def _refuse_pixels(values: PixelValues) -> None:
+    """Raise if faces that should be normalised already are whole numbers, as pixels are."""
+    if values.dtype.kind == "f":
+        return
+    raise ValueError(
+        "normalize='upstream' expects faces that a step before has normalised, got pixels of dtype "
+        f"{values.dtype}. Pass them to the whole Pipeline, or through its normaliser first. If "
+        "these values are meant as they are: X.astype(float)."
+    )
 
 
 def to_unit(faces: np.ndarray, pixel_range: Any) -> np.ndarray:

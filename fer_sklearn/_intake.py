@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,7 +131,7 @@ def take_in(
     ValueError
         If one of them cannot be used.
     """
-    rows, labels, image_shape = _read(estimator, X, y, start.image_shape)
+    rows, labels, image_shape = _read(estimator, X, y, start.image_shape, start.shape_of_rows)
     check_classification_targets(labels)
     classes = find_classes(labels) if start.classes is None else start.classes
     codes = _encode(labels, classes)
@@ -177,7 +178,7 @@ def take_in_batch(
         _encode(np.asarray(classes), start.classes)
     if _check_partial_fit_first_call(estimator, classes):
         find_classes(estimator.classes_, "classes")
-    rows, labels, image_shape = _read(estimator, X, y, start.image_shape)
+    rows, labels, image_shape = _read(estimator, X, y, start.image_shape, start.shape_of_rows)
     check_classification_targets(labels)
     codes = _encode(labels, estimator.classes_)
     class_weight = start.class_weight(estimator.classes_)
@@ -240,9 +241,12 @@ def _given(
         y, data.classes, "y_val = classes[y_val], where classes is an array of those above"
     )
     codes = encode_labels(y, data.classes, way_out)
+    values = PixelValues(rows)
+    if estimator.normalize == "upstream":
+        _refuse_other_units(data.values, values)
     return TrainingFaces(
         rows=rows,
-        values=PixelValues(rows),
+        values=values,
         image_shape=image_shape,
         y=y,
         classes=data.classes,
@@ -250,6 +254,18 @@ def _given(
         index=np.arange(len(rows)),
         augmenter=data.augmenter,
     )
+
+
+def _refuse_other_units(values: PixelValues, of_validation: PixelValues) -> None:
+    """Raise if X is normalised and X_val is not: without a value below 0, all of it is bright."""
+    if of_validation.are_faces and values.extremes[0] < 0 <= of_validation.extremes[0]:
+        low, high = of_validation.extremes
+        raise ValueError(
+            f"X is normalised, but X_val has values from {low:.9g} to {high:.9g}, as pixels have: "
+            "a Pipeline transforms X alone. Fit a FERClassifier without a Pipeline, which "
+            "normalises both, or pass X_val=FaceNormalizer().fit(X).transform(X_val), with the "
+            "FaceNormalizer of the Pipeline."
+        )
 
 
 def _encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -262,12 +278,17 @@ def _hint(y: np.ndarray, classes: np.ndarray, decode: str) -> str:
 
 
 def _read(
-    estimator: BaseEstimator, X: ArrayLike, y: Any, known: tuple[int, int] | None
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: Any,
+    known: tuple[int, int] | None,
+    shape_of_rows: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, Any, tuple[int, int]]:
     """Return rows, labels and image shape.
 
     If the known shape is None it is learned, otherwise it is compared. Images become rows, because
-    scikit-learn validates rows; their shape is returned separately.
+    scikit-learn validates rows; their shape is returned separately. `shape_of_rows` is that of flat
+    rows of as many pixels, unless another one is stated.
     """
     rows, own_shape = as_rows(X)
     check_labels(y)
@@ -275,6 +296,15 @@ def _read(
         refuse_other_faces(estimator, rows, own_shape, known)
     rows, y = validate_data(estimator, rows, y, reset=known is None)
     if known is None:
-        stated = estimator.image_shape if own_shape is None else own_shape
+        stated = own_shape or estimator.image_shape
+        if own_shape and own_shape != tuple(estimator.image_shape or own_shape):
+            raise ValueError(
+                f"image_shape={estimator.image_shape} is the shape of flat rows, but X has images "
+                f"of {own_shape} pixels (height, width), which are not resized. Leave image_shape "
+                "at None, or resize them: fer_sklearn.datasets.resize_faces(X, "
+                f"{tuple(estimator.image_shape)})."
+            )
+        if stated is None and shape_of_rows and math.prod(shape_of_rows) == rows.shape[1]:
+            stated = shape_of_rows
         return rows, y, infer_image_shape(rows.shape[1], stated)
     return rows, y, known

@@ -397,7 +397,7 @@ def _halved(name: str, array: np.ndarray) -> np.ndarray:
     _check_values(name, array)
     if array.ndim < 2 or array.dtype != np.float32:
         return array
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         half = array.astype(np.float16)
     return half if np.isfinite(half).all() else array
 

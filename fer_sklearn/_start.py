@@ -17,12 +17,14 @@ from .networks import default_params
 from .normalize import FaceNormalizer
 
 
-def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> Start:
+def choose_start(estimator: BaseEstimator, params: dict, predictor: FacePredictor | None) -> Start:
     """Return the start of a training of `estimator`.
 
     Parameters
     ----------
     estimator : FERClassifier
+    params : dict
+        Its parameters.
     predictor : FacePredictor or None
         The trained network to continue with; None: a training from the beginning.
 
@@ -31,7 +33,6 @@ def choose_start(estimator: BaseEstimator, predictor: FacePredictor | None) -> S
     FileNotFoundError
         If `pretrained` names neither a file nor a pretrained model of the package.
     """
-    params = estimator.get_params(deep=False)
     if predictor is not None:
         return WarmStart(params, predictor, estimator.classes_, estimator.history_)
     if params["pretrained"] is not None:
@@ -51,12 +52,15 @@ class Start:
     ----------
     image_shape, classes
         Those that are fixed before any face is read, or None.
+    shape_of_rows
+        Height and width of the faces of the file, if the weights come from one.
     file : Pretrained or None
         The file that the weights come from.
     """
 
     image_shape: tuple[int, int] | None = None
     classes: np.ndarray | None = None
+    shape_of_rows: tuple[int, int] | None = None
     file: Pretrained | None = None
 
     def __init__(self, params: dict) -> None:
@@ -154,6 +158,7 @@ class FileStart(Start):
     def __init__(self, params: dict, file: Pretrained) -> None:
         super().__init__(params)
         self.file = file
+        self.shape_of_rows = file.image_shape
         if file.views not in {"auto", *VIEWS}:
             raise ValueError(
                 f"pretrained={str(params['pretrained'])!r} asks for views named "
@@ -282,7 +287,7 @@ class WarmStart(Start):
             )
 
     def _check_normalizer(self) -> None:
-        """Raise if the parameters ask for a different method of normalisation."""
+        """Raise if the parameters ask for a different method of normalisation or pixel range."""
         fitted, stated = self.fitted.normalizer, self.params["normalize"]
         if stated is None and (self.params["pretrained"] is not None or fitted is None):
             return
@@ -294,6 +299,13 @@ class WarmStart(Start):
                 f"The fitted network has faces normalised by {was!r}, the parameters now say "
                 f"{now!r}: training cannot continue. Set normalize back, or fit with "
                 "warm_start=False."
+            )
+        asked = getattr(stated, "pixel_range", "auto")
+        if asked != "auto" and tuple(asked) != fitted.pixel_range_:
+            raise ValueError(
+                f"The fitted network has black and white at {fitted.pixel_range_}, the parameters "
+                f"now say {asked}: training cannot continue. Scale X as in the first fit and set "
+                "pixel_range back, or fit with warm_start=False."
             )
 
     def usual_views(self, mirrored: bool) -> str | None:

@@ -139,9 +139,22 @@ def fingerprint(parts: Sequence, aside: set[str], data: Any) -> str:
     aside : set of str
         Names of parameters that do not affect it.
     data : picklable
-        Arrays, or objects that contain them. A memory map is the same data as an array.
+        Arrays or tensors, or objects that contain them. A memory map is the same data as an array.
     """
-    return joblib.hash(([described(part, aside) for part in parts], data), coerce_mmap=True)
+    said = [described(part, aside) for part in parts], _without_tensors(data)
+    return joblib.hash(said, coerce_mmap=True)
+
+
+def _without_tensors(data: Any) -> Any:
+    """Return data with arrays in place of torch's tensors, whose pickles contain addresses."""
+    if hasattr(data, "detach"):
+        return np.asarray(data.detach().cpu())
+    if type(data) is dict:
+        return {name: _without_tensors(part) for name, part in data.items()}
+    # All elements of a list are of one kind, so that those of a long one need not be looked at.
+    if type(data) is tuple or (type(data) is list and data and hasattr(data[0], "detach")):
+        return type(data)(_without_tensors(part) for part in data)
+    return data
 
 
 def described(value: Any, aside: set[str]) -> Any:

@@ -176,7 +176,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         File that `fit` writes after every epoch and deletes at its end. A fit that was
         killed, and is started again with the same data and parameters, continues from it and ends
         with the same result. Needs an int as `random_state`, and no `warm_start`. Only one fit at a
-        time can use a path: leave it None in searches.
+        time can use a path: leave it None in searches. (`FERSearchCV` uses it for the last fit.)
     callbacks : list of skorch callbacks or None, default=None
         Called for every epoch and batch. "train_loss", "train_acc", "valid_loss", "valid_acc",
         whether each is the best so far ("valid_loss_best"), and "lr" are in the net's history.
@@ -448,7 +448,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         with fit_task(self, X, y, max_subtasks=self.max_epochs) as task, unchanged_on_failure(self):
             check_params(self)
             # The start decides what is fixed before any face is read.
-            start = choose_start(self, self._predictor if self.warm_start else None)
+            fitted = self._predictor if self.warm_start else None
+            start = choose_start(self, self._params(), fitted)
             data = take_in(self, X, y, sample_weight, label_distribution, start)
             # One draw per fit, whatever happens next: so a RandomState stays in step.
             seed = _draw_seed(self.random_state)
@@ -503,7 +504,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """
         with unchanged_on_failure(self):
             check_params(self)
-            start = choose_start(self, self._predictor)
+            start = choose_start(self, self._params(), self._predictor)
             data = take_in_batch(self, X, y, classes, sample_weight, start)
             if not len(data):  # all faces have weight 0
                 return self
@@ -583,7 +584,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         nested = {name: params.pop(name) for name in [*params] if "__" in name}
         clf = cls(**{"network": file.network, "pretrained": source, **params}).set_params(**nested)
         check_params(clf)
-        start = FileStart(clf.get_params(deep=False), file)
+        start = FileStart(clf._params(), file)
         predictor = start.as_stored(resolve_device(clf.device))
         known = {"class_count_": file.class_count, "_class_totals": file.class_totals}
         clf.__dict__.update(
@@ -641,9 +642,13 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         file = to_file(asked, self.classes_, _totals_of(self), note=note, temperature=temperature)
         write_pretrained(path, file)
 
+    def _params(self) -> dict:
+        """Return all parameters; a subclass may fix some, which its `get_params` then lacks."""
+        return {name: getattr(self, name) for name in defaults_of(FERClassifier)}
+
     def _settings(self, start, data, seed, **others):
         return training.Settings.from_params(
-            self.get_params(deep=False),
+            self._params(),
             n_faces=len(data),
             device=resolve_device(self.device),
             seed=start.seed(seed),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -227,6 +228,19 @@ def test_other_callbacks_that_decide_are_an_error_that_names_both(faces, tmp_pat
     match = r"\['MoveRate', 'Patient'\] .* this fit has \['MoveRate'\]"
     with pytest.raises(ValueError, match=match):
         clf.fit(faces.data, faces.target)
+
+
+def test_tensors_are_the_same_data_in_every_run(faces, tmp_path):
+    path = tmp_path / "fit.checkpoint"
+    X_val, params = [torch.tensor(face) for face in faces.data[:9]], {"widths": (8,)}
+    for callbacks in ([KillInEpoch(2)], None):
+        clf = small_classifier(**params, checkpoint=path, callbacks=callbacks)
+        # A pickle of a tensor has its address in it.
+        given = {"X_val": [face.clone() for face in X_val], "y_val": faces.target[:9]}
+        with suppress(KeyboardInterrupt):
+            clf.fit(torch.tensor(faces.data), faces.target, **given)
+    assert clf.n_iter_ == 3
+    assert not path.exists()
 
 
 def test_another_fits_checkpoint_is_refused(faces, tmp_path):

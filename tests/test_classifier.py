@@ -1,5 +1,6 @@
 """`FERClassifier`: learning, chance, stopping, and networks of the user's own."""
 
+import pickle
 import threading
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import network_of, probabilities, small_classifier
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EpochScoring
@@ -109,6 +111,22 @@ def test_a_random_state_instance_advances(faces):
     first = small_classifier(random_state=rng, max_epochs=1).fit(faces.data, faces.target)
     second = small_classifier(random_state=rng, max_epochs=1).fit(faces.data, faces.target)
     assert not np.allclose(probabilities(first, faces), probabilities(second, faces))
+
+
+class Small(FERClassifier):
+    """Has fewer parameters than its parent."""
+
+    def __init__(self, max_epochs=1):
+        super().__init__(max_epochs=max_epochs, widths=(8, 16), batch_size=140, random_state=0)
+
+
+def test_a_subclass_may_fix_parameters(faces):
+    clf = clone(Small(max_epochs=3)).fit(faces.data, faces.target)
+    plain = small_classifier().fit(faces.data, faces.target)
+    for fitted in (clf, plain):
+        fitted.partial_fit(faces.data, faces.target)
+    answers = probabilities(plain, faces)
+    np.testing.assert_array_equal(probabilities(pickle.loads(pickle.dumps(clf)), faces), answers)
 
 
 def test_the_callers_generator_and_threads_are_left_alone(faces):

@@ -184,7 +184,10 @@ def test_a_classifier_fitted_on_floats_takes_floats_and_bytes(faces, target):
 def test_normalised_faces_stay_as_they_are(faces, target):
     X = FaceNormalizer().fit_transform(faces.data[:70])
     clf = quick_fit(X, faces.target[:70], normalize="upstream")
-    assert_agree(exported(clf, target), clf, X)
+    from_file = exported(clf, target)
+    assert_agree(from_file, clf, X)
+    with pytest.raises(ValueError, match="got pixels of dtype uint8"):
+        from_file.predict(faces.data)
 
 
 def test_rows_that_are_no_images_can_be_written(target):
@@ -251,6 +254,16 @@ def test_names_of_columns_are_kept(faces, target):
     assert_agree(got, clf, X)
     with pytest.raises(ValueError, match="feature names should match"):
         got.predict(X[X.columns[::-1]])
+
+
+def test_names_of_columns_are_those_of_the_first_step(faces, target):
+    X = pd.DataFrame(faces.data[:40].reshape(40, -1)).add_prefix("pixel")
+    pipeline = make_fer_pipeline(widths=(4,), max_epochs=1, random_state=0)
+    pipeline.fit(X, faces.target[:40])
+    with pytest.raises(ValueError, match="feature names should match"):
+        to_onnx(pipeline, target, quantize="int8", calibration=X[X.columns[::-1]])
+    to_onnx(pipeline, target, quantize="int8", calibration=X)  # without a warning
+    assert ONNXClassifier(target).feature_names_in_.tolist() == X.columns.tolist()
 
 
 @pytest.mark.parametrize("network", [Own, OfAttention])

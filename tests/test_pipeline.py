@@ -130,3 +130,22 @@ def test_without_a_normalizer_bytes_are_taken_as_they_are_only_on_request(faces)
     pipeline = Pipeline([("normalize", FaceNormalizer()), ("classify", FERClassifier(**SMALL))])
     with pytest.raises(ValueError, match="normalize='upstream'"):
         pipeline.fit(faces.data, faces.target)
+
+
+@pytest.mark.parametrize("scale", [1, 255, 1.0], ids=["bytes", "unit", "floats"])
+def test_validation_faces_that_no_step_has_normalised_are_refused(scale, faces):
+    X = faces.data if scale == 1 else faces.data / scale
+    pipeline = make_fer_pipeline(**SMALL)
+    with pytest.raises(ValueError, match="X_val has values from 0 to"):
+        pipeline.fit(X, faces.target, classify__X_val=X, classify__y_val=faces.target)
+    normalized = FaceNormalizer().fit(X).transform(X)
+    pipeline.fit(X, faces.target, classify__X_val=normalized, classify__y_val=faces.target)
+    assert pipeline["classify"].history_["valid_loss"][-1] < 4
+
+
+def test_bytes_that_no_step_has_normalised_are_refused(faces):
+    pipeline = make_fer_pipeline(**SMALL).fit(faces.data, faces.target)
+    with pytest.raises(ValueError, match="got pixels of dtype uint8"):
+        pipeline["classify"].predict(faces.data)
+    with pytest.raises(ValueError, match="got pixels of dtype uint8"):
+        FERClassifier(normalize="upstream", **SMALL).fit(faces.data, faces.target)

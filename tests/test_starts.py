@@ -54,6 +54,11 @@ def test_a_training_that_goes_on_keeps_its_normaliser(faces):
     clf.set_params(normalize="upstream")
     with pytest.raises(ValueError, match="now say 'upstream'"):
         clf.fit(faces.data, faces.target)
+    clf.set_params(normalize=FaceNormalizer(pixel_range=(0, 1)))
+    for fit in (clf.fit, clf.partial_fit):
+        with pytest.raises(ValueError, match=r"white at \(0.0, 255.0\), .* now say \(0, 1\)"):
+            fit(faces.data / 255, faces.target)
+    clf.set_params(normalize__pixel_range=(0, 255)).fit(faces.data, faces.target)
 
 
 @pytest.mark.parametrize("params", [{}, {"optimizer": "adam", "learning_rate": 1e-3}])

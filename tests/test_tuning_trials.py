@@ -1,6 +1,7 @@
 """One trial: what it reports, when it is pruned, what a failure costs."""
 
 import time
+from contextlib import suppress
 
 import numpy as np
 import optuna
@@ -10,6 +11,7 @@ from optuna.distributions import FloatDistribution
 from optuna.pruners import BasePruner, NopPruner
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
+from skorch.callbacks import EarlyStopping
 from tuning_helpers import LOGISTIC, C, Recorder, numbered_faces, rows, search
 
 from fer_sklearn.tuning._study import WorstQuarterPruner
@@ -87,12 +89,33 @@ def test_infeasible_parameters_may_be_pruned_by_the_space(faces):
     assert [p["C"] for p in found.cv_results_["params"]] == [drawn[0], drawn[1], drawn[2] + 2]
 
 
-@pytest.mark.parametrize("params", [{"early_stopping": True}, {"schedule": "plateau"}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"early_stopping": True},
+        {"schedule": "plateau"},
+        {"callbacks": [("stop", EarlyStopping("recall", lower_is_better=False))]},
+    ],
+)
 def test_the_validation_fold_never_decides_when_a_training_ends(params):
     X, y = numbered_faces()
     Recorder.seen = []
-    search(Recorder(widths=(4,), max_epochs=2, **params), n_trials=2, refit=False).fit(X, y)
+    clf = Recorder(widths=(4,), max_epochs=2, **params)
+    with suppress(ValueError):  # that no faces of its own can be monitored
+        search(clf, n_trials=2, refit=False, error_score="raise").fit(X, y)
+    assert Recorder.seen
     assert all(valid is None for _, valid in Recorder.seen)
+
+
+def test_the_checkpoint_is_for_the_last_fit(tmp_path):
+    X, y = numbered_faces()
+    path = tmp_path / "fit.checkpoint"
+    clf = small_classifier(widths=(4,), max_epochs=3, checkpoint=path)
+    prune = PruneAt(1)  # an epoch later than the first checkpoint
+    found = search(clf, pruner=prune, n_trials=4, error_score="raise").fit(X, y)
+    assert found.cv_results_["state"].tolist() == ["complete", "pruned", "pruned", "pruned"]
+    assert found.best_estimator_.checkpoint == path
+    assert not path.exists()
 
 
 def test_validation_faces_that_were_given_are_not_replaced():

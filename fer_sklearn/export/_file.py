@@ -137,9 +137,7 @@ class OnnxFile:
         ValueError
             If values lie outside the pixel range.
         """
-        pixel_range = self.about.pixel_range
-        if pixel_range is not None:
-            pixel_range = match_pixel_range(PixelValues(rows), pixel_range)
+        pixel_range = match_pixel_range(PixelValues(rows), self.about.pixel_range)
         faces = rows.reshape(-1, *self.about.image_shape)
         logits = np.empty((len(faces), len(self.classes)))
 

@@ -161,10 +161,9 @@ class FacePredictor:
         **targets
             Of `Faces`.
         """
-        pixel_range = None
-        if self.normalizer is not None:
-            values = PixelValues(rows) if values is None else values
-            pixel_range = match_pixel_range(values, self.normalizer.pixel_range_)
+        values = PixelValues(rows) if values is None else values
+        stated = None if self.normalizer is None else self.normalizer.pixel_range_
+        pixel_range = match_pixel_range(values, stated)
         images = rows.reshape(-1, *self.recipe.image_shape)
         return Faces(images, pixel_range=pixel_range, device=self.device, **targets)
 

@@ -256,7 +256,7 @@ class FERSearchCV(BaseSearchCV):
             self.study_ = in_memory(study) if self.storage is None else study
         self._take_results(task)
         if self.refit:
-            self._refit(task, X, y, routed.estimator.fit, context)
+            self._refit(X, y, routed.estimator.fit, context)
         if context is not None:
             context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -272,8 +272,12 @@ class FERSearchCV(BaseSearchCV):
 
     def _make_task(self, X, y, routed):
         base = clone(self.estimator)
-        if parts_of(base, FERClassifier):
+        classifiers = parts_of(base, FERClassifier)
+        if classifiers:
             check_labels(y)
+        for classifier in classifiers.values():
+            # The file of a trial that was pruned or failed would stop all later ones.
+            classifier.set_params(checkpoint=None)
         space = self._settle_space(base)
         splitter = check_cv(self._given_cv(), y, classifier=is_classifier(base))
         splits = [tuple(map(np.asarray, s)) for s in splitter.split(X, y, **routed.splitter.split)]
@@ -357,8 +361,8 @@ class FERSearchCV(BaseSearchCV):
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
 
-    def _refit(self, task, X, y, fit_params, context):
-        best = clone(task.base).set_params(**clone(self.best_params_, safe=False))
+    def _refit(self, X, y, fit_params, context):
+        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         start = time.time()
         with subtask(context, "refit", self, runs=best):
             best.fit(*((X,) if y is None else (X, y)), **fit_params)

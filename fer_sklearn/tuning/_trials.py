@@ -55,11 +55,16 @@ class Task:
 def reports_epochs(estimator) -> bool:
     """Tell whether validation faces do not influence the fit of `estimator`.
 
-    With early stopping or the plateau schedule they would decide when it ends.
+    With early stopping or the plateau schedule they would decide when it ends, and with a callback
+    that monitors them too.
     """
-    return isinstance(estimator, FERClassifier) and not needs_validation(
-        estimator.schedule, early_stopping=estimator.early_stopping
-    )
+    if not isinstance(estimator, FERClassifier):
+        return False
+    named = [pair if isinstance(pair, tuple) else ("", pair) for pair in estimator.callbacks or ()]
+    monitors = [getattr(callback, "monitor", None) for _, callback in named]
+    if any(name is not None and not str(name).startswith("train_") for name in monitors):
+        return False
+    return not needs_validation(estimator.schedule, early_stopping=estimator.early_stopping)
 
 
 def max_epochs_of(estimator) -> int:
