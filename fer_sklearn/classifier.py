@@ -693,7 +693,9 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         return pack_state(attributes, predictor.weights(), carried)
 
     def __setstate__(self, state):
-        attributes, weights = unpack_state(state, defaults_of(type(self)))
+        # A subclass may have defaults of its own, and fix other parameters.
+        defaults = {**defaults_of(FERClassifier), **defaults_of(type(self))}
+        attributes, weights = unpack_state(state, defaults)
         vars(self).update(attributes)
         if weights is None:
             return
