@@ -178,16 +178,23 @@ autosummary_context = {
 
 
 def help_keyboards_and_readers(app, page, template, context, doctree):
-    """Let keys scroll the tables that examples show, whose empty corner is not a heading."""
+    """Let keys scroll the tables that examples show, and screen readers say what is not text.
+
+    The empty corner of such a table is not a heading; the arrows of the side bar have no name.
+    """
     body = context.get("body", "")
     wide = 'rendered_html output_result"'
     context["body"] = body.replace(wide, wide + ' tabindex="0"').replace("<th></th>", "<td></td>")
+    side_bar, name = context["generate_toctree_html"], 'aria-label="Pages of this section"'
+    context["generate_toctree_html"] = lambda *args, **kwargs: str(
+        side_bar(*args, **kwargs)
+    ).replace("<summary>", f"<summary {name}>")
 
 
 def setup(app):
     """Connect the functions above."""
     app.connect("builder-inited", write_notebook_page)
-    app.connect("html-page-context", help_keyboards_and_readers)
+    app.connect("html-page-context", help_keyboards_and_readers, priority=600)  # after the theme
     app.connect("env-check-consistency", check_that_all_is_documented)
     app.connect("missing-reference", resolve_short_name)
     app.connect("source-read", read_markdown)
