@@ -144,7 +144,7 @@ def skip_generated(app, what, name, value, skip, options):
 
 
 def read_markdown(app, docname, source):
-    """Drop the blank lines that pytest's sake ends doctests with, and link public names."""
+    """Drop the blank lines that pytest needs after doctests, link public names, keep 2 % whole."""
     text = re.sub(r"(```python\n>>> .*?)\n+```\n", r"\1\n```\n", source[0], flags=re.DOTALL)
     if Path(app.env.doc2path(docname)).suffix != ".md":
         return
@@ -152,6 +152,7 @@ def read_markdown(app, docname, source):
     names = "|".join(name.rpartition(".")[2] for name in PUBLIC if name not in MODULES)
     call = re.compile(rf"(?<![`\[}}])`(({names})(\([^`<]*\))?)`(?![`\]])")
     parts[::2] = [call.sub(r"{py:obj}`\1 <\2>`", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", part) for part in parts[::2]]
     source[0] = "".join(parts)
 
 
