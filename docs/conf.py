@@ -181,11 +181,12 @@ autosummary_context = {
 def help_keyboards_and_readers(app, page, template, context, doctree):
     """Let keys scroll the tables that examples show, and screen readers say what is not text.
 
-    The empty corner of such a table is not a heading; the arrows of the side bar have no name.
+    The empty corner of a table is not a heading; the arrows of the side bar have no name.
     """
     body = context.get("body", "")
     wide = 'rendered_html output_result"'
-    context["body"] = body.replace(wide, wide + ' tabindex="0"').replace("<th></th>", "<td></td>")
+    body = body.replace(wide, wide + ' tabindex="0"')
+    context["body"] = re.sub(r'<th( class="head")?>(<p></p>)?</th>', "<td></td>", body)
     side_bar, name = context["generate_toctree_html"], 'aria-label="Pages of this section"'
     context["generate_toctree_html"] = lambda *args, **kwargs: str(
         side_bar(*args, **kwargs)
