@@ -144,7 +144,7 @@ def skip_generated(app, what, name, value, skip, options):
 
 
 def read_markdown(app, docname, source):
-    """Drop the blank lines that pytest's sake ends doctests with, and link public names."""
+    """Drop the blank lines that pytest needs after doctests, link public names, keep 2 % whole."""
     text = re.sub(r"(```python\n>>> .*?)\n+```\n", r"\1\n```\n", source[0], flags=re.DOTALL)
     if Path(app.env.doc2path(docname)).suffix != ".md":
         return
@@ -152,6 +152,7 @@ def read_markdown(app, docname, source):
     names = "|".join(name.rpartition(".")[2] for name in PUBLIC if name not in MODULES)
     call = re.compile(rf"(?<![`\[}}])`(({names})(\([^`<]*\))?)`(?![`\]])")
     parts[::2] = [call.sub(r"{py:obj}`\1 <\2>`", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", part) for part in parts[::2]]
     source[0] = "".join(parts)
 
 
@@ -178,16 +179,24 @@ autosummary_context = {
 
 
 def help_keyboards_and_readers(app, page, template, context, doctree):
-    """Let keys scroll the tables that examples show, whose empty corner is not a heading."""
+    """Let keys scroll the tables that examples show, and screen readers say what is not text.
+
+    The empty corner of a table is not a heading; the arrows of the side bar have no name.
+    """
     body = context.get("body", "")
     wide = 'rendered_html output_result"'
-    context["body"] = body.replace(wide, wide + ' tabindex="0"').replace("<th></th>", "<td></td>")
+    body = body.replace(wide, wide + ' tabindex="0"')
+    context["body"] = re.sub(r'<th( class="head")?>(<p></p>)?</th>', "<td></td>", body)
+    side_bar, name = context["generate_toctree_html"], 'aria-label="Pages of this section"'
+    context["generate_toctree_html"] = lambda *args, **kwargs: str(
+        side_bar(*args, **kwargs)
+    ).replace("<summary>", f"<summary {name}>")
 
 
 def setup(app):
     """Connect the functions above."""
     app.connect("builder-inited", write_notebook_page)
-    app.connect("html-page-context", help_keyboards_and_readers)
+    app.connect("html-page-context", help_keyboards_and_readers, priority=600)  # after the theme
     app.connect("env-check-consistency", check_that_all_is_documented)
     app.connect("missing-reference", resolve_short_name)
     app.connect("source-read", read_markdown)

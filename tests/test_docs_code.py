@@ -180,6 +180,7 @@ def served(app):
 def test_the_server_of_the_page_on_serving_answers_many_threads(names):
     pytest.importorskip("onnx", reason="needs the extra [onnx]")
     run("docs/user_guide/serving.md", names)
+    run("docs/user_guide/onnx.md", names)  # which says how the server does without torch
     X, clf = names["X_test"][:6].reshape(-1, 48, 48), names["clf"]
     with served(names["app"]) as ask, ThreadPoolExecutor(3) as pool:
         alone = list(pool.map(ask, [face.tobytes() for face in X]))
@@ -188,7 +189,8 @@ def test_the_server_of_the_page_on_serving_answers_many_threads(names):
     assert alone == [(200, {"faces": [face]}) for face in together["faces"]]
     rows = [[face[label] for label in clf.classes_] for face in together["faces"]]
     assert type(clf).__name__ == "ONNXClassifier"
-    assert names["labels"] == clf.predict(names["X_test"]).tolist()
+    large = type(clf)("faces.onnx")  # which the page on ONNX writes
+    assert names["labels"] == large.predict(names["X_test"]).tolist()
     np.testing.assert_array_equal(rows, clf.predict_proba(X).round(4))
 
 

@@ -26,8 +26,9 @@ PHRASES = {
     r"\b(lit|cropped|called|rounds|sized) otherwise\b": "differently",
     r"\btaken for\b": "mistaken for, or read as",
     r"\bmend(s|ed)?\b": "correct, or fix",
-    r"\bbuys? (nothing|anything|more)\b": "gains",
+    r"\b(buys?|bought) (nothing|anything|more)\b": "gains",
     r"\b[Ss]o (short|long|few|narrow) an? ": "such a short",
+    r"\bsome (hundred|tenths|dozens|thousands?)\b": "a few hundred, and so on",
     r"\bask(s|ed)? about (the|these|faces)\b": "predict",
 }
 

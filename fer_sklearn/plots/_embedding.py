@@ -64,7 +64,7 @@ class EmbeddingDisplay:
         estimator : FERClassifier
             Fitted.
         X : array-like, shaped as in `FERClassifier.fit`
-            Faces, more than `perplexity`; some thousands at most.
+            Faces, more than `perplexity`; a few thousand at most.
         y : array-like of shape (n_samples,)
             Their labels, or anything else to colour them by, such as predictions.
         perplexity : float, default=30.0
