@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,7 +131,7 @@ def take_in(
     ValueError
         If one of them cannot be used.
     """
-    rows, labels, image_shape = _read(estimator, X, y, start.image_shape)
+    rows, labels, image_shape = _read(estimator, X, y, start.image_shape, start.shape_of_rows)
     check_classification_targets(labels)
     classes = find_classes(labels) if start.classes is None else start.classes
     codes = _encode(labels, classes)
@@ -177,7 +178,7 @@ def take_in_batch(
         _encode(np.asarray(classes), start.classes)
     if _check_partial_fit_first_call(estimator, classes):
         find_classes(estimator.classes_, "classes")
-    rows, labels, image_shape = _read(estimator, X, y, start.image_shape)
+    rows, labels, image_shape = _read(estimator, X, y, start.image_shape, start.shape_of_rows)
     check_classification_targets(labels)
     codes = _encode(labels, estimator.classes_)
     class_weight = start.class_weight(estimator.classes_)
@@ -277,12 +278,17 @@ def _hint(y: np.ndarray, classes: np.ndarray, decode: str) -> str:
 
 
 def _read(
-    estimator: BaseEstimator, X: ArrayLike, y: Any, known: tuple[int, int] | None
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: Any,
+    known: tuple[int, int] | None,
+    shape_of_rows: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, Any, tuple[int, int]]:
     """Return rows, labels and image shape.
 
     If the known shape is None it is learned, otherwise it is compared. Images become rows, because
-    scikit-learn validates rows; their shape is returned separately.
+    scikit-learn validates rows; their shape is returned separately. `shape_of_rows` is that of flat
+    rows of as many pixels, unless another one is stated.
     """
     rows, own_shape = as_rows(X)
     check_labels(y)
@@ -290,6 +296,15 @@ def _read(
         refuse_other_faces(estimator, rows, own_shape, known)
     rows, y = validate_data(estimator, rows, y, reset=known is None)
     if known is None:
-        stated = estimator.image_shape if own_shape is None else own_shape
+        stated = own_shape or estimator.image_shape
+        if own_shape and own_shape != tuple(estimator.image_shape or own_shape):
+            raise ValueError(
+                f"image_shape={estimator.image_shape} is the shape of flat rows, but X has images "
+                f"of {own_shape} pixels (height, width), which are not resized. Leave image_shape "
+                "at None, or resize them: fer_sklearn.datasets.resize_faces(X, "
+                f"{tuple(estimator.image_shape)})."
+            )
+        if stated is None and shape_of_rows and math.prod(shape_of_rows) == rows.shape[1]:
+            stated = shape_of_rows
         return rows, y, infer_image_shape(rows.shape[1], stated)
     return rows, y, known

@@ -55,6 +55,11 @@ def test_a_temperature_is_written_into_the_weights(fitted, faces, tmp_path):
     assert not (tmp_path / "x.npz").exists()
 
 
+def test_small_weights_are_rounded_whatever_numpy_is_told_to_raise(fitted, tmp_path):
+    with np.errstate(all="raise"):
+        fitted.save_pretrained(tmp_path / "x.npz")
+
+
 def test_a_file_is_arrays_and_json_of_about_half_the_size(path, fitted, tmp_path):
     with np.load(path, allow_pickle=False) as archive:
         about = json.loads(archive["about"].tobytes())
@@ -89,6 +94,14 @@ def test_fit_goes_on_from_the_file(path, faces):
     loaded = FERClassifier.from_pretrained(path, max_epochs=1, random_state=0, batch_size=32)
     loaded.fit(faces.data, faces.target)
     np.testing.assert_array_equal(loaded.predict_proba(faces.data), first)
+
+
+def test_the_file_knows_the_shape_of_flat_rows(tmp_path):
+    faces = np.random.default_rng(0).integers(0, 256, (40, 12, 27), dtype=np.uint8)
+    rows, y = faces.reshape(40, -1), np.arange(40) % 2  # of 18 x 18 pixels, they look like
+    small_classifier(max_epochs=1).fit(faces, y).save_pretrained(tmp_path / "wide.npz")
+    clf = FERClassifier(pretrained=tmp_path / "wide.npz", max_epochs=1).fit(rows, y)
+    assert clf.image_shape_ == clf.partial_fit(rows, y).image_shape_ == (12, 27)
 
 
 def test_partial_fit_goes_on_from_the_file(path, faces):
