@@ -207,14 +207,18 @@ def _colour_hint(n_features: int, n_pixels: int | None = None) -> str:
     return " If they are RGB: X.reshape(-1, h, w, 3)."
 
 
-def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
+def rows_to_predict(
+    estimator: Any, X: Any, image_shape: tuple[int, int] | None = None
+) -> np.ndarray:
     """Check the input of a fitted estimator, and return it as rows.
 
     Parameters
     ----------
     estimator : estimator
-        Has the fitted attributes `n_features_in_` and `image_shape_`.
+        Has the fitted attributes `n_features_in_` and, if no shape is given, `image_shape_`.
     X : array-like, shaped as in `as_rows`
+    image_shape : tuple of (int, int) or None
+        Height and width of the faces in `fit`.
 
     Raises
     ------
@@ -222,7 +226,7 @@ def rows_to_predict(estimator: Any, X: Any) -> np.ndarray:
         If X is not an array of faces, or the faces have another size.
     """
     rows, own_shape = as_rows(X)
-    refuse_other_faces(estimator, rows, own_shape, estimator.image_shape_)
+    refuse_other_faces(estimator, rows, own_shape, image_shape or estimator.image_shape_)
     return validate_data(estimator, rows, reset=False)
 
 

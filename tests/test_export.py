@@ -255,6 +255,16 @@ def test_names_of_columns_are_kept(faces, target):
         got.predict(X[X.columns[::-1]])
 
 
+def test_names_of_columns_are_those_of_the_first_step(faces, target):
+    X = pd.DataFrame(faces.data[:40].reshape(40, -1)).add_prefix("pixel")
+    pipeline = make_fer_pipeline(widths=(4,), max_epochs=1, random_state=0)
+    pipeline.fit(X, faces.target[:40])
+    with pytest.raises(ValueError, match="feature names should match"):
+        to_onnx(pipeline, target, quantize="int8", calibration=X[X.columns[::-1]])
+    to_onnx(pipeline, target, quantize="int8", calibration=X)  # without a warning
+    assert ONNXClassifier(target).feature_names_in_.tolist() == X.columns.tolist()
+
+
 @pytest.mark.parametrize("network", [Own, OfAttention])
 def test_an_own_network_is_written(faces, target, network):
     clf = quick_fit(faces.data[:70], faces.target[:70], network=network, widths=None)

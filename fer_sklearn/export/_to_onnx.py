@@ -127,7 +127,7 @@ def to_onnx(
     _check_params(views, quantize, calibration)
     refuse_shipped_name(path, ".onnx", "ONNXClassifier")
     source = _Source.of(classifier, views)
-    rows = None if calibration is None else rows_to_predict(source.classifier, calibration)
+    rows = None if calibration is None else source.rows(calibration)
     check_writable(path)
     model = _export(source)
     file = OnnxFile(join(model, source.about(None)), fspath(path))
@@ -197,10 +197,21 @@ class _Source:
         """Black and white; None: the faces come normalised."""
         return None if self.normalizer is None else self.normalizer.pixel_range_
 
+    @property
+    def first(self) -> FERClassifier | FaceNormalizer:
+        """The step that gets the faces."""
+        return self.classifier if self.before is None else self.before
+
+    def rows(self, X: ArrayLike) -> np.ndarray:
+        """Return faces as rows, checked as `predict` checks them."""
+        return rows_to_predict(self.first, X, self.classifier.image_shape_)
+
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """Return what the classifier answers."""
         if self.before is not None:
-            rows = self.before.transform(rows)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that rows have no names of columns
+                rows = self.before.transform(rows)
         return self.predictor.logits(self.predictor.faces(rows))
 
     def levels(self, rows: np.ndarray) -> np.ndarray:
@@ -211,8 +222,7 @@ class _Source:
     def about(self, quantized: str | None) -> About:
         """Return what the file says."""
         classes, normalizer = self.classifier.classes_, self.normalizer
-        first = self.classifier if self.before is None else self.before
-        names = getattr(first, "feature_names_in_", None)
+        names = getattr(self.first, "feature_names_in_", None)
         normalization = None
         if normalizer is not None:
             normalization = {
