@@ -219,7 +219,7 @@ def test_a_shape_that_rows_cannot_have_is_refused(shape, match, faces):
 
 
 def test_another_shape_than_that_of_the_images_is_refused(faces):
-    match = r"images of \(24, 24\) pixels .* resize_faces\(X, \(12, 12\)\)"
+    match = r"images of \(24, 24\) pixels .*resize_faces\(X, \(12, 12\)\)"
     bad(faces.data, faces.target, ValueError, match, image_shape=(12, 12))
     small_classifier(max_epochs=1, image_shape=[24, 24]).fit(faces.data, faces.target)
 
