@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+from sklearn.utils import _param_validation
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 
 P = ParamSpec("P")
@@ -486,3 +487,8 @@ def other_names(names: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable
         return told
 
     return decorate
+
+
+def validate_params(constraints: dict[str, Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a function with scikit-learn's `validate_params`, so that it keeps its types."""
+    return _param_validation.validate_params(constraints, prefer_skip_nested_validation=True)

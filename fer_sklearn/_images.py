@@ -461,7 +461,9 @@ def to_unit(faces: np.ndarray, pixel_range: Any) -> np.ndarray:
     return unit
 
 
-def mosaic(tiles: np.ndarray, *, gap: int = 4, fill: float = 255) -> np.ndarray:
+def mosaic(
+    tiles: np.ndarray | Sequence[np.ndarray], *, gap: int = 4, fill: float = 255
+) -> np.ndarray:
     """Arrange tiles of one size in a rectangle that is about twice as wide as high."""
     height, width = tiles[0].shape
     columns = max(1, round((2 * len(tiles) * height / width) ** 0.5))

@@ -301,7 +301,7 @@ class WarmStart(Start):
                 "warm_start=False."
             )
         asked = getattr(stated, "pixel_range", "auto")
-        if asked != "auto" and tuple(asked) != fitted.pixel_range_:
+        if fitted is not None and asked != "auto" and tuple(asked) != fitted.pixel_range_:
             raise ValueError(
                 f"The fitted network has black and white at {fitted.pixel_range_}, the parameters "
                 f"now say {asked}: training cannot continue. Scale X as in the first fit and set "

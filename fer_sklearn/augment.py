@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -195,14 +196,14 @@ class AugmentedArray(np.ndarray):
     applies it to every batch.
     """
 
-    def __array_finalize__(self, source):
+    def __array_finalize__(self, source: Any) -> None:
         self.augmenter = getattr(source, "augmenter", None)
 
-    def __reduce__(self):
-        build, arguments, state = super().__reduce__()
+    def __reduce__(self) -> tuple[Any, ...]:
+        build, arguments, state = super().__reduce__()  # type: ignore[str-unpack]  # a tuple
         return build, arguments, (state, self.augmenter)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         state, self.augmenter = state
         super().__setstate__(state)
 
@@ -268,15 +269,15 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
     def __init__(
         self,
         *,
-        rotation=10.0,
-        shift=0.1,
-        scale=0.1,
-        flip=0.5,
-        brightness=0.1,
-        contrast=0.1,
-        erase=0.0,
-        erase_area=0.2,
-    ):
+        rotation: float = 10.0,
+        shift: float = 0.1,
+        scale: float = 0.1,
+        flip: float = 0.5,
+        brightness: float = 0.1,
+        contrast: float = 0.1,
+        erase: float = 0.0,
+        erase_area: float = 0.2,
+    ) -> None:
         self.rotation = rotation
         self.shift = shift
         self.scale = scale
@@ -286,7 +287,7 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         self.erase = erase
         self.erase_area = erase_area
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the settings and the number of pixels; nothing is learned.
 
         Parameters
@@ -304,7 +305,7 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         validate_data(self, rows)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> AugmentedArray:
         """Return the faces unchanged, with these settings attached.
 
         Parameters
@@ -325,7 +326,9 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         faces.augmenter = self
         return faces
 
-    def draw(self, X, *, random_state=None):
+    def draw(
+        self, X: Any, *, random_state: int | np.random.RandomState | None = None
+    ) -> np.ndarray:
         """Return one random augmentation of each face, to look at.
 
         Parameters
@@ -343,13 +346,13 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         with undisturbed():
             generator = torch.Generator().manual_seed(seed)
             for layer in layers:
-                layer.generator = generator
+                layer.generator = generator  # type: ignore[assignment]  # a RandomLayer
             # torch takes neither negative strides nor another order of bytes.
             faces = torch.from_numpy(np.array(gray_images(X), dtype=np.float32, order="C"))
             return layers.train()(faces.unsqueeze(1)).squeeze(1).numpy()
 
     @classmethod
-    def off(cls):
+    def off(cls) -> Self:
         """Return an augmenter that changes nothing."""
         return cls(rotation=0, shift=0, scale=0, flip=0, brightness=0, contrast=0, erase=0)
 
@@ -367,14 +370,16 @@ class FaceAugmenter(  # type: ignore[call-arg]  # the keyword is scikit-learn's
             layers.append(RandomErase(self.erase, self.erase_area))
         return nn.Sequential(*layers)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
-def augmenter_for(stated, X, n_pixels: int = MIN_FACE_PIXELS) -> FaceAugmenter:
+def augmenter_for(
+    stated: FaceAugmenter | str | None, X: Any, n_pixels: int = MIN_FACE_PIXELS
+) -> FaceAugmenter:
     """Return the augmenter for a training on X.
 
     Parameters

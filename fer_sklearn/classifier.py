@@ -22,11 +22,11 @@ from ._device import resolve_device, resolve_device_or_cpu
 from ._forms import ARGUMENTS_OF_FIT_ELSEWHERE, PARAMETERS_ELSEWHERE, other_names
 from ._globals import global_state_preserved
 from ._images import rows_to_predict
-from ._intake import split, take_in, take_in_batch
+from ._intake import TrainingFaces, split, take_in, take_in_batch
 from ._labels import ClassTotals
 from ._parts import check_params, with_parts
 from ._pretrained import read_pretrained, write_pretrained
-from ._start import FileStart, choose_start, to_file
+from ._start import FileStart, Start, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
 from ._teachers import take_teachers
 from .augment import FaceAugmenter
@@ -646,7 +646,9 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """Return all parameters; a subclass may fix some, which its `get_params` then lacks."""
         return {name: getattr(self, name) for name in defaults_of(FERClassifier)}
 
-    def _settings(self, start, data, seed, **others):
+    def _settings(
+        self, start: Start, data: TrainingFaces, seed: int, **others: Any
+    ) -> training.Settings:
         return training.Settings.from_params(
             self._params(),
             n_faces=len(data),
@@ -655,7 +657,13 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
             **others,
         )
 
-    def _learned(self, start, data, trainer, before=None):
+    def _learned(
+        self,
+        start: Start,
+        data: TrainingFaces,
+        trainer: training.Trainer,
+        before: ClassTotals | None = None,
+    ) -> dict[str, Any]:
         """Return the fitted attributes of a training so far."""
         epochs = start.join(trainer.epochs())
         scores = [score for score in epochs.get("valid_accuracy", []) if not np.isnan(score)]
@@ -679,7 +687,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         predictor, faces = asked_about(self, X)
         return predictor.logits(faces, self.verbose)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         attributes = dict(vars(self))
         attributes.pop("_trainer", None)
         predictor = attributes.pop("_predictor", None)
@@ -692,17 +700,17 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         carried = carried_networks(self.network, predictor.recipe.network)
         return pack_state(attributes, predictor.weights(), carried)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         # A subclass may have defaults of its own, and fix other parameters.
         defaults = {**defaults_of(FERClassifier), **defaults_of(type(self))}
         attributes, weights = unpack_state(state, defaults)
-        vars(self).update(attributes)
+        self.__dict__.update(attributes)
         if weights is None:
             return
         # Three attributes of the pickle are parts of the predictor; older pickles lack the last
         # one.
-        recipe, mirrored = vars(self).pop("_recipe"), vars(self).pop("_mirrored")
-        usual_views = vars(self).pop("_usual_views", "auto")
+        recipe, mirrored = self.__dict__.pop("_recipe"), self.__dict__.pop("_mirrored")
+        usual_views = self.__dict__.pop("_usual_views", "auto")
         self._predictor = FacePredictor.from_weights(
             Recipe(**recipe, n_classes=len(self.classes_), image_shape=self.image_shape_),
             self.normalizer_,
@@ -712,7 +720,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
             usual_views=usual_views,
         )
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
@@ -736,7 +744,7 @@ def predictor_of(classifier: FERClassifier) -> FacePredictor:
     )
 
 
-def asked_about(classifier: FERClassifier, X) -> tuple[FacePredictor, Faces]:
+def asked_about(classifier: FERClassifier, X: Any) -> tuple[FacePredictor, Faces]:
     """Return the trained network, and X in the form that it takes.
 
     Raises
@@ -750,7 +758,7 @@ def asked_about(classifier: FERClassifier, X) -> tuple[FacePredictor, Faces]:
     return predictor, predictor.faces(rows_to_predict(classifier, X))
 
 
-def _adjustment(classifier) -> np.ndarray | float:
+def _adjustment(classifier: FERClassifier) -> np.ndarray | float:
     """Return what `logit_adjustment` subtracts from the logits, (n_classes,), or 0."""
     if not classifier.logit_adjustment:
         return 0.0
@@ -764,7 +772,7 @@ def _adjustment(classifier) -> np.ndarray | float:
     return classifier.logit_adjustment * totals.log_shares()
 
 
-def _totals_of(classifier) -> ClassTotals | None:
+def _totals_of(classifier: Any) -> ClassTotals | None:
     """Return what the classifier has been trained on so far, if known."""
     if not hasattr(classifier, "class_count_"):
         return None
@@ -773,5 +781,5 @@ def _totals_of(classifier) -> ClassTotals | None:
     return ClassTotals(counts, getattr(classifier, "_class_totals", counts))
 
 
-def _draw_seed(random_state) -> int:
+def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))

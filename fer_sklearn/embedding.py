@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -68,10 +72,10 @@ class FaceEmbedder(
 
     _parameter_constraints = {"estimator": [HasMethods(["fit", "predict_proba"]), None]}
 
-    def __init__(self, estimator=None):
+    def __init__(self, estimator: FERClassifier | FrozenEstimator | None = None) -> None:
         self.estimator = estimator
 
-    def fit(self, X, y=None, **fit_params):
+    def fit(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Train the classifier, unless it is already trained.
 
         Parameters
@@ -102,7 +106,7 @@ class FaceEmbedder(
         self._n_features_out = predictor_of(self.estimator_).n_features
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Compute the features of each face.
 
         Parameters
@@ -118,14 +122,14 @@ class FaceEmbedder(
         predictor, faces = asked_about(self.estimator_, X)
         return predictor.features(faces)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Return the metadata routing: requests come from the classifier that is trained."""
         trained = FERClassifier() if self.estimator is None else self.estimator
         mapping = MethodMapping().add(caller="fit", callee="fit")
         mapping.add(caller="fit_transform", callee="fit")  # scikit-learn 1.8 does not infer it
         return MetadataRouter(owner=self).add(estimator=trained, method_mapping=mapping)
 
-    def _fitted_classifier(self, X, y, fit_params):
+    def _fitted_classifier(self, X: Any, y: Any, fit_params: dict[str, Any]) -> FERClassifier:
         if self.estimator is None:
             return FERClassifier.from_pretrained()
         frozen = isinstance(self.estimator, FrozenEstimator)
@@ -140,7 +144,7 @@ class FaceEmbedder(
         check_is_fitted(classifier)
         return classifier
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator or FERClassifier()).input_tags
         tags.target_tags.required = not isinstance(self.estimator, FrozenEstimator | None)

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.special import log_softmax
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
+from ._forms import validate_params
 from ._globals import undisturbed
 from ._labels import encode_labels
 from .classifier import FERClassifier, asked_about, predictor_of
@@ -35,9 +36,16 @@ _BATCH = 64
         "patch_size": [Interval(Integral, 1, None, closed="left"), None],
         "stride": [Interval(Integral, 1, None, closed="left"), None],
     },
-    prefer_skip_nested_validation=True,
 )
-def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=None, stride=None):
+def saliency_map(
+    classifier: FERClassifier,
+    X: Any,
+    target: Any = None,
+    *,
+    method: str = "grad-cam",
+    patch_size: int | None = None,
+    stride: int | None = None,
+) -> np.ndarray:
     """Map which parts of each face speak for an expression.
 
     Parameters
@@ -102,7 +110,7 @@ def saliency_map(classifier, X, target=None, *, method="grad-cam", patch_size=No
     return _occlusion(predictor, faces, codes, scores, patches)
 
 
-@validate_params({"classifier": [FERClassifier]}, prefer_skip_nested_validation=True)
+@validate_params({"classifier": [FERClassifier]})
 def first_filters(classifier: FERClassifier) -> np.ndarray:
     """Return the filters of the first convolution as weights on the pixels.
 
@@ -143,7 +151,7 @@ def first_filters(classifier: FERClassifier) -> np.ndarray:
     return filters[:, 0].cpu().numpy().copy()
 
 
-def _target_codes(classifier: FERClassifier, logits: np.ndarray, target) -> np.ndarray:
+def _target_codes(classifier: FERClassifier, logits: np.ndarray, target: Any) -> np.ndarray:
     if target is None:
         return logits.argmax(axis=1)
     way_out = "Pass one of these as `target`."
@@ -202,7 +210,7 @@ def _convolutions(network: nn.Module) -> list[nn.Conv2d]:
 def _class_activation(model: FaceModel, layer: nn.Module, x: Tensor, codes: Tensor) -> Tensor:
     kept = []
 
-    def keep(module, inputs, output):
+    def keep(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         kept.append(output.detach().requires_grad_())
         return kept[-1].clone()  # the next layer may work in place
 
@@ -237,7 +245,13 @@ class _Covered:
         return torch.where(self._patches[patch].unsqueeze(1), mean, x)
 
 
-def _occlusion(predictor: FacePredictor, faces, codes, scores, patches) -> np.ndarray:
+def _occlusion(
+    predictor: FacePredictor,
+    faces: Faces,
+    codes: np.ndarray,
+    scores: np.ndarray,
+    patches: np.ndarray,
+) -> np.ndarray:
     covered = patches.reshape(len(patches), -1)
     maps = np.empty((len(faces), *predictor.recipe.image_shape), dtype=np.float32)
     for rows in _batches(len(faces)):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 from sklearn.metrics import (
     confusion_matrix,
@@ -21,6 +23,9 @@ from ._extras import import_pyplot
 from ._forms import check_comparable, check_count, check_labels, is_count
 from ._report_page import report_page
 from .datasets._duplicates import groups_and_copies
+
+if TYPE_CHECKING:
+    from sklearn.metrics import ConfusionMatrixDisplay
 
 __all__ = [
     "EvaluationReport",
@@ -41,7 +46,9 @@ _TITLES = {
 }
 
 
-def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
+def expected_calibration_error(
+    y_true: ArrayLike, y_proba: ArrayLike, *, labels: ArrayLike | None = None, n_bins: int = 15
+) -> float:
     """Compute the expected calibration error: how far confidence and accuracy differ.
 
     Predictions are binned by their confidence, which is the largest probability. The error is the
@@ -81,7 +88,9 @@ def expected_calibration_error(y_true, y_proba, *, labels=None, n_bins=15):
     return float((bins["faces"] * gaps).sum() / bins["faces"].sum())
 
 
-def calibration_bins(y_true, y_proba, *, labels=None, n_bins=15):
+def calibration_bins(
+    y_true: ArrayLike, y_proba: ArrayLike, *, labels: ArrayLike | None = None, n_bins: int = 15
+) -> pd.DataFrame:
     """Compare confidence and accuracy in bins of confidence.
 
     Parameters
@@ -196,7 +205,7 @@ class EvaluationReport:
         by_class = self.by_class.to_html(float_format="{:.3f}".format)
         return f"{shown}<p>{notes}</p>{by_class}"
 
-    def to_html(self, *, title="How good the classifier is"):
+    def to_html(self, *, title: str = "How good the classifier is") -> str:
         """Return the report as a page of HTML, with the scores of each class and the confusions.
 
         It contains no faces, runs no script and loads nothing from elsewhere.
@@ -212,7 +221,9 @@ class EvaluationReport:
         """
         return report_page(self, title)
 
-    def plot(self, *, ax=None, normalize=True, cmap="Blues"):
+    def plot(
+        self, *, ax: Any = None, normalize: bool = True, cmap: str = "Blues"
+    ) -> ConfusionMatrixDisplay:
         """Draw the confusion matrix; needs matplotlib.
 
         Parameters
@@ -241,8 +252,15 @@ class EvaluationReport:
 
 
 def evaluation_report(
-    estimator, X, y, *, train=None, sample=None, n_bootstrap=1000, random_state=0
-):
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    *,
+    train: Any = None,
+    sample: int | float | None = None,
+    n_bootstrap: int = 1000,
+    random_state: int | np.random.RandomState | None = 0,
+) -> EvaluationReport:
     """Compute all scores of a fitted classifier in one call.
 
     Parameters
@@ -289,8 +307,8 @@ def evaluation_report(
     if sample is not None:
         X, y = _draw(X, y, sample, random_state)
     y_true, y_proba, labels = _check(y, estimator.predict_proba(X), estimator.classes_)
-    options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
-    clean = {}
+    options: dict[str, Any] = {"n_bootstrap": n_bootstrap, "random_state": random_state}
+    clean: dict[str, Any] = {}
     if train is not None:
         free = ~groups_and_copies(X, train)[1]
         clean["n_leak_free"] = int(free.sum())
@@ -299,7 +317,9 @@ def evaluation_report(
     return _evaluate(y_true, y_proba, labels, **options, **clean)
 
 
-def _draw(X, y, sample, random_state):
+def _draw(
+    X: Any, y: Any, sample: int | float, random_state: int | np.random.RandomState | None
+) -> Any:
     """Draw `sample` faces, a number or a share, with the classes in proportion."""
     y = column_or_1d(y)
     is_share = isinstance(sample, Real) and not isinstance(sample, Integral) and 0 < sample <= 1
@@ -312,7 +332,14 @@ def _draw(X, y, sample, random_state):
     return resample(X, y, replace=False, n_samples=n, stratify=y, random_state=random_state)
 
 
-def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_state=0):
+def compare_classifiers(
+    y_true: ArrayLike,
+    y_pred_a: ArrayLike,
+    y_pred_b: ArrayLike,
+    *,
+    n_bootstrap: int = 1000,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Bunch:
     """Compare two classifiers on the same faces.
 
     Parameters
@@ -369,7 +396,15 @@ def compare_classifiers(y_true, y_pred_a, y_pred_b, *, n_bootstrap=1000, random_
     )
 
 
-def _evaluate(y_true, y_proba, labels, *, n_bootstrap, random_state, **clean):
+def _evaluate(
+    y_true: np.ndarray,
+    y_proba: np.ndarray,
+    labels: np.ndarray,
+    *,
+    n_bootstrap: int,
+    random_state: int | np.random.RandomState | None,
+    **clean: Any,
+) -> EvaluationReport:
     y_pred = labels[y_proba.argmax(axis=1)]
     hits = y_pred == y_true
     columns = precision_recall_fscore_support(y_true, y_pred, labels=labels, zero_division=0)
@@ -396,13 +431,15 @@ def _evaluate(y_true, y_proba, labels, *, n_bootstrap, random_state, **clean):
     )
 
 
-def _top2(y_true, y_proba, labels) -> float:
+def _top2(y_true: np.ndarray, y_proba: np.ndarray, labels: np.ndarray) -> float:
     if len(labels) == 2:
         return 1.0
     return float(top_k_accuracy_score(y_true, y_proba, k=2, labels=labels))
 
 
-def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float, float]:
+def _interval(
+    values: np.ndarray, n_bootstrap: int, random_state: int | np.random.RandomState | None
+) -> tuple[float, float]:
     """Return the limits of 95 % of the means of bootstrap samples."""
     check_count("n_bootstrap", n_bootstrap)
     rng = check_random_state(random_state)
@@ -412,7 +449,7 @@ def _interval(values: np.ndarray, n_bootstrap: int, random_state) -> tuple[float
     return float(low), float(high)
 
 
-def _check(y_true, y_proba, labels):
+def _check(y_true: Any, y_proba: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return labels and probabilities as arrays, and the labels of the columns, sorted."""
     y_true, y_proba = _check_labels(y_true, "y_true"), np.asarray(y_proba, dtype=np.float64)
     way_out = " Pass labels=classifier.classes_." if labels is None else ""
@@ -433,7 +470,7 @@ def _check(y_true, y_proba, labels):
     return y_true, _sum_to_one(y_proba), labels
 
 
-def _check_labels(y, name):
+def _check_labels(y: Any, name: str) -> np.ndarray:
     y = column_or_1d(y)
     if not len(y):
         raise ValueError(f"{name} has no labels: there is nothing to evaluate.")
@@ -441,7 +478,7 @@ def _check_labels(y, name):
     return y
 
 
-def _sum_to_one(y_proba):
+def _sum_to_one(y_proba: np.ndarray) -> np.ndarray:
     """Return probabilities whose rows sum to 1 exactly; in float32 they do so only roughly."""
     sums = y_proba.sum(axis=1, keepdims=True)
     if not ((y_proba >= 0).all() and (abs(sums - 1) <= 1e-3).all()):  # NaN is neither

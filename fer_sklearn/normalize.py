@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -125,11 +127,13 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         "pixel_range": [StrOptions({"auto"}), tuple, list],
     }
 
-    def __init__(self, method="dataset", *, pixel_range="auto"):
+    def __init__(
+        self, method: str = "dataset", *, pixel_range: str | tuple[float, float] = "auto"
+    ) -> None:
         self.method = method
         self.pixel_range = pixel_range
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the pixel range and, for "dataset", the mean and the scale.
 
         Parameters
@@ -151,7 +155,7 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         rows = validate_data(self, rows)
         return self.fit_rows(rows, np.arange(len(rows)), PixelValues(rows))
 
-    def fit_rows(self, rows, index, values):
+    def fit_rows(self, rows: np.ndarray, index: np.ndarray, values: PixelValues) -> Self:
         """Fit on the rows at `index`, which are already validated (for the classifier).
 
         Parameters
@@ -166,7 +170,7 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
             self.mean_, self.scale_ = _mean_and_scale(rows, index, self.pixel_range_)
         return self
 
-    def adopt(self, mean, scale, values=None):
+    def adopt(self, mean: float, scale: float, values: PixelValues | None = None) -> Self:
         """Adopt the mean and the scale that another normaliser has learned (for the classifier).
 
         Parameters
@@ -181,13 +185,13 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         if values is None:
             stated = (0, 255) if self.pixel_range == "auto" else self.pixel_range
             check_range(stated)
-            self.pixel_range_ = tuple(float(end) for end in stated)
+            self.pixel_range_: Any = tuple(float(end) for end in stated)
         else:
             self.pixel_range_ = infer_pixel_range(values, self.pixel_range)
         self.mean_, self.scale_ = mean, scale
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Normalise faces.
 
         Parameters
@@ -227,14 +231,14 @@ class FaceNormalizer(  # type: ignore[call-arg]  # the keyword is scikit-learn's
         """Return the torch layer that does what `transform` does."""
         return Normalize(self.method, self.mean_, self.scale_)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
-def _mean_and_scale(rows, index, pixel_range) -> tuple[float, float]:
+def _mean_and_scale(rows: np.ndarray, index: np.ndarray, pixel_range: Any) -> tuple[float, float]:
     """Return mean and standard deviation of all pixels, in [0, 1], computed in chunks."""
     total = squares = 0.0
     for start in range(0, len(index), _CHUNK):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sklearn.pipeline import Pipeline
 
 from .augment import FaceAugmenter
@@ -15,7 +17,13 @@ _EXAMPLES = {
 }
 
 
-def make_fer_pipeline(*, normalize=None, augment=None, verbose=False, **classifier_params):
+def make_fer_pipeline(
+    *,
+    normalize: FaceNormalizer | None = None,
+    augment: FaceAugmenter | None = None,
+    verbose: bool = False,
+    **classifier_params: Any,
+) -> Pipeline:
     """Build the Pipeline ``normalize -> augment -> classify``.
 
     It trains the same network as `FERClassifier`, with the same augmentation: the "augment" step

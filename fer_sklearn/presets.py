@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._state import defaults_of
 from .augment import FaceAugmenter
 from .classifier import FERClassifier
@@ -68,7 +70,7 @@ PRESETS = {
 }
 
 
-def preset(name):
+def preset(name: str) -> dict[str, Any]:
     """Return the parameters of a recipe.
 
     They are plain values to read, change and search. All other parameters keep the defaults of

@@ -58,7 +58,7 @@ ALLOWED = {
     "pipeline": {"augment", "classifier", "normalize"},
     "presets": {"_state", "augment", "classifier"},
     "embedding": {"classifier"},
-    "explain": {"_globals", "_labels", "classifier", "model", "networks"},
+    "explain": {"_forms", "_globals", "_labels", "classifier", "model", "networks"},
     "export": {
         "_answers",
         *("_extras", "_files", "_globals", "_images", "_shipped", "augment", "classifier"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
@@ -18,17 +20,17 @@ _RULES = {
 
 
 def clean_faces(
-    X,
-    y,
+    X: Any,
+    y: Any,
     *,
-    blank="drop",
-    test=None,
-    copies="drop",
-    contradictions="drop",
-    near=False,
-    min_correlation=0.95,
-    pixel_range="auto",
-):
+    blank: str = "drop",
+    test: Any = None,
+    copies: str = "drop",
+    contradictions: str = "drop",
+    near: bool = False,
+    min_correlation: float = 0.95,
+    pixel_range: str | tuple[float, float] = "auto",
+) -> Bunch:
     """Drop faces by rules that you choose, and log which ones and why.
 
     The rules are applied in the order of the parameters. A face is dropped by the first rule that
@@ -101,7 +103,7 @@ def clean_faces(
     groups, in_test = _groups(X, test, near, min_correlation)
     reasons = np.full(len(X), "", dtype=object)
 
-    def drop(chosen, reason):
+    def drop(chosen: np.ndarray, reason: str) -> None:
         reasons[chosen & (reasons == "")] = reason
 
     if blank == "drop":
@@ -124,15 +126,15 @@ def clean_faces(
     )
 
 
-def _groups(X, test, near, min_correlation):
+def _groups(X: Any, test: Any, near: bool, min_correlation: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the groups of X, and which of its faces have a copy in `test`."""
-    options = {"near": near, "min_correlation": min_correlation}
+    options: dict[str, Any] = {"near": near, "min_correlation": min_correlation}
     if test is None:
         return duplicate_groups(X, **options), np.zeros(len(X), dtype=bool)
     return groups_and_copies(X, test, **options)
 
 
-def _differs_among(open_, groups, y) -> np.ndarray:
+def _differs_among(open_: np.ndarray, groups: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Tell which open faces have open copies with another label."""
     chosen = np.zeros(len(y), dtype=bool)
     if open_.any():
@@ -140,14 +142,14 @@ def _differs_among(open_, groups, y) -> np.ndarray:
     return chosen
 
 
-def _in_majority(groups, y, open_) -> np.ndarray:
+def _in_majority(groups: np.ndarray, y: np.ndarray, open_: np.ndarray) -> np.ndarray:
     """Tell which faces have the label of more than half of their open copies."""
     frame = pd.DataFrame({"group": groups, "label": y, "open": open_})
     alike = frame.groupby(["group", "label"])["open"].transform("sum")
     return (2 * alike > frame.groupby("group")["open"].transform("sum")).to_numpy()
 
 
-def _is_repeated(groups, y, open_) -> np.ndarray:
+def _is_repeated(groups: np.ndarray, y: np.ndarray, open_: np.ndarray) -> np.ndarray:
     """Tell which open faces have an open copy of the same label before them."""
     chosen = np.zeros(len(y), dtype=bool)
     frame = pd.DataFrame({"group": groups[open_], "label": y[open_]})
@@ -155,7 +157,7 @@ def _is_repeated(groups, y, open_) -> np.ndarray:
     return chosen
 
 
-def _make_log(reasons, groups, y) -> pd.DataFrame:
+def _make_log(reasons: np.ndarray, groups: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     rows = np.flatnonzero(reasons != "")
     return pd.DataFrame(
         {
@@ -167,7 +169,7 @@ def _make_log(reasons, groups, y) -> pd.DataFrame:
     )
 
 
-def _copied(reasons, groups, y) -> np.ndarray:
+def _copied(reasons: np.ndarray, groups: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return for each dropped face the row of the face that it is a copy of, or -1."""
     rows = np.arange(len(y))
     frame = pd.DataFrame({"row": rows, "group": groups, "label": y, "reason": reasons})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import NamedTuple
 
 from ._splits import split_of
@@ -58,7 +59,7 @@ def split_of_file(name: str) -> str:
     return splits.pop() if len(splits) == 1 else ""
 
 
-def check_split(path, usage: str, wanted: set[str]) -> None:
+def check_split(path: str | PathLike[str], usage: str, wanted: set[str]) -> None:
     """Raise if a file without a column Usage does not belong to a requested split."""
     if usage in wanted:
         return

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.fft import dctn
@@ -33,7 +35,7 @@ _MIN_TEXTURE = 8 / 255
 _CHUNK = 1024
 
 
-def duplicate_groups(X, *, near=False, min_correlation=0.95):
+def duplicate_groups(X: Any, *, near: bool = False, min_correlation: float = 0.95) -> np.ndarray:
     """Return a number for each face, the same for copies.
 
     For `GroupKFold`, `StratifiedGroupKFold` and `LeaveOneGroupOut`: with these groups all copies
@@ -68,7 +70,9 @@ def duplicate_groups(X, *, near=False, min_correlation=0.95):
     return join_groups(groups, find_near_pairs([X], groups, min_correlation)[0])
 
 
-def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
+def groups_and_copies(
+    X: Any, others: Any, *, near: bool = False, min_correlation: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the groups of X among X and `others`, and which of X have a copy in `others`.
 
     Their forms may differ: rows or images, gray or RGB, bytes or numbers in [0, 1].
@@ -83,7 +87,7 @@ def groups_and_copies(X, others, *, near=False, min_correlation=0.95):
     return mine, np.isin(mine, theirs)
 
 
-def _common_form(X, others):
+def _common_form(X: np.ndarray, others: np.ndarray) -> list[Callable[[np.ndarray], np.ndarray]]:
     """Return two functions that bring faces of X and of `others` to one shape, type and scale.
 
     If shapes, types or scales differ, both are compared as bytes. So a face in [0, 1] is a copy of
@@ -102,7 +106,7 @@ def _common_form(X, others):
     alike = as_they_are and whites[0] == whites[1] and X.dtype == others.dtype
     to_bytes = None not in whites and not alike
 
-    def form(white, faces):
+    def form(white: Any, faces: np.ndarray) -> np.ndarray:
         faces = faces if as_they_are else as_rows(faces)[0]
         if not to_bytes:
             return faces.astype(np.result_type(X, others, faces), copy=False)
@@ -113,7 +117,7 @@ def _common_form(X, others):
     return [partial(form, white) for white in whites]
 
 
-def _check_sizes(X, others) -> None:
+def _check_sizes(X: np.ndarray, others: np.ndarray) -> None:
     (mine, shape), (theirs, other_shape) = as_rows(X[:1]), as_rows(others[:1])
     if mine.shape[1:] != theirs.shape[1:] or (shape and other_shape and shape != other_shape):
         raise ValueError(
@@ -142,13 +146,13 @@ def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     return _in_order(connected_components(graph, directed=False)[1])
 
 
-def group_links(groups) -> np.ndarray:
+def group_links(groups: np.ndarray) -> np.ndarray:
     """Return each row with the first row of its group, for `join_groups`."""
     _, firsts, inverse = np.unique(groups, return_index=True, return_inverse=True)
     return np.column_stack([np.arange(len(inverse)), firsts[inverse]])
 
 
-def near_pairs(X, *, min_correlation=0.95):
+def near_pairs(X: Any, *, min_correlation: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Find pairs of faces that look alike and are not the same to the pixel.
 
     Candidates share 16 of the 64 bits of a perceptual hash (signs of low cosine frequencies), at
@@ -178,7 +182,9 @@ def near_pairs(X, *, min_correlation=0.95):
     return find_near_pairs([X], exact_groups(X), min_correlation)
 
 
-def find_near_pairs(parts, exact: np.ndarray, min_correlation: float):
+def find_near_pairs(
+    parts: Sequence[Any], exact: np.ndarray, min_correlation: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Do what `near_pairs` does, for the faces of all parts; `exact` are their exact groups.
 
     Only the thumbnails of all faces are in memory at the same time.
@@ -199,7 +205,7 @@ def find_near_pairs(parts, exact: np.ndarray, min_correlation: float):
     return pairs, _correlations(thumbs, pairs)
 
 
-def _candidates(hashes, ids, n, band):
+def _candidates(hashes: np.ndarray, ids: np.ndarray, n: int, band: int) -> Iterator[np.ndarray]:
     """Yield the pairs whose hashes agree in a band and differ in few other bits, (n_pairs, 3)."""
     keys = (hashes >> np.uint64(band * _BAND_BITS)).astype(np.uint16)  # keeps the low 16
     order = np.lexsort((hashes, keys))
@@ -215,7 +221,7 @@ def _candidates(hashes, ids, n, band):
         yield np.column_stack([pairs, mirrored])[pairs[:, 0] != pairs[:, 1]]
 
 
-def _correlations(thumbs, pairs) -> np.ndarray:
+def _correlations(thumbs: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Correlate the standardised thumbnails of each pair; mirror one if the pair says so."""
     correlations = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), _CHUNK):
@@ -227,7 +233,7 @@ def _correlations(thumbs, pairs) -> np.ndarray:
     return correlations
 
 
-def _thumbnails(parts) -> tuple[np.ndarray, np.ndarray]:
+def _thumbnails(parts: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean gray of 16 x 16 cells, (n, 16, 16), and the rows that are not blank."""
     thumbs = np.empty((sum(map(len, parts)), _SIDE, _SIDE), dtype=np.float32)
     textured, stop = [], 0
@@ -241,7 +247,7 @@ def _thumbnails(parts) -> tuple[np.ndarray, np.ndarray]:
     return thumbs, np.concatenate(textured)
 
 
-def _shrink(X, out: np.ndarray) -> None:
+def _shrink(X: Any, out: np.ndarray) -> None:
     for start in range(0, len(X), _CHUNK):
         images = gray_images(X[start : start + _CHUNK])
         by_row = _cells(images.astype(np.float32), axis=1)
@@ -279,7 +285,9 @@ def _hashes(thumbs: np.ndarray, rows: np.ndarray, *, mirror: bool = False) -> np
     return hashes
 
 
-def exact_groups(*parts, forms=None) -> np.ndarray:
+def exact_groups(
+    *parts: Any, forms: Sequence[Callable[[np.ndarray], np.ndarray]] | None = None
+) -> np.ndarray:
     """Return a number for each face of all parts, the same for exact copies only.
 
     `forms` has a function for each part that converts its faces for the comparison.

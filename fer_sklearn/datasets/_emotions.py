@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._forms import refuse_missing
 
@@ -83,7 +85,7 @@ class EmotionCodes:
         `emotions`, followed by the other known names, which have no code in tables.
     """
 
-    def __init__(self, emotions) -> None:
+    def __init__(self, emotions: Sequence[str]) -> None:
         self.emotions = _check_names(emotions)
         lower = {name.lower(): name for name in self.emotions}
         called = {
@@ -103,7 +105,7 @@ class EmotionCodes:
             return int(number) if len(number) < 4 and int(number) < len(self.emotions) else None
         return self._places.get(text)
 
-    def present(self, codes) -> list[str]:
+    def present(self, codes: Iterable[int]) -> list[str]:
         """Return `emotions`, and those of the other names that are among the codes."""
         n = len(self.emotions)
         return [
@@ -115,7 +117,7 @@ class EmotionCodes:
         return ", ".join(f"{code} {name}" for code, name in enumerate(self.emotions))
 
 
-def _check_names(emotions) -> list[str]:
+def _check_names(emotions: Any) -> list[str]:
     names = [] if isinstance(emotions, str) else list(emotions)
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(
@@ -126,7 +128,9 @@ def _check_names(emotions) -> list[str]:
     return names
 
 
-def convert_emotions(labels, *, source="name", target="name"):
+def convert_emotions(
+    labels: ArrayLike, *, source: str = "name", target: str = "name"
+) -> np.ndarray:
     """Translate emotion labels from one vocabulary into another.
 
     Parameters
@@ -183,7 +187,7 @@ def convert_emotions(labels, *, source="name", target="name"):
     return np.asarray(found, dtype=None if found else str)[inverse.reshape(-1)]
 
 
-def _look_up(label, source) -> Emotion:
+def _look_up(label: Any, source: str) -> Emotion:
     key = label
     if source in ("fer2013", "folder", *_LABELS):
         key = label_key(label)
@@ -196,7 +200,7 @@ def _look_up(label, source) -> Emotion:
     return vocabulary[key]
 
 
-def label_key(label) -> str:
+def label_key(label: Any) -> str:
     """Return a label in the form of the vocabularies: lower case, a number as its digits."""
     text = str(label).strip().lower()
     try:
@@ -212,6 +216,6 @@ def labels_of(source: str) -> dict[str, str]:
     return {str(label): emotion.name for label, emotion in known.items()}
 
 
-def _check_vocabulary(parameter, value, known):
+def _check_vocabulary(parameter: str, value: str, known: Iterable[str]) -> None:
     if value not in known:
         raise ValueError(f"{parameter} must be one of {sorted(known)}, got {value!r}.")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
 from .._files import as_path
+from .._forms import validate_params
 from ._emotions import EMOTIONS, FER2013_NAMES, label_key, labels_of
 from ._expression_forms import FORMS, Face, Form, Layout, Listing, Pixels, Place
 from ._fer2013 import load_fer2013
@@ -30,20 +32,19 @@ _NAMES = [emotion.name for emotion in EMOTIONS]
         "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "emotions": [Mapping, None],
     },
-    prefer_skip_nested_validation=True,
 )
 def load_expressions(
-    path,
-    form,
+    path: str | PathLike[str],
+    form: str,
     *,
-    usage=None,
-    image_size=48,
-    emotions=None,
-    out=None,
-    max_pixels=None,
-    n_jobs=None,
-    verbose=0,
-):
+    usage: str | Iterable[str] | None = None,
+    image_size: int = 48,
+    emotions: Mapping[Any, str] | None = None,
+    out: str | PathLike[str] | None = None,
+    max_pixels: int | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Bunch:
     """Load another dataset of facial expressions in the form in which it was downloaded.
 
     All labels become the names of `convert_emotions`: angry, disgust, fear, happy, sad, surprise,
@@ -181,7 +182,7 @@ class _Row(NamedTuple):
     split: str
 
 
-def _check_form(form) -> Form:
+def _check_form(form: str) -> Form:
     if not isinstance(form, str) or form not in FORMS:
         near = get_close_matches(str(form).lower(), FORMS, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -309,7 +310,7 @@ def _choose(
     return [row for row in rows if row.split in wanted], others
 
 
-def _decode(files: list[Path | Crop], form: Form, image_size: int, out, options: dict):
+def _decode(files: list[Path | Crop], form: Form, image_size: int, out: Any, options: dict) -> Any:
     """Return the readable images, and for each file "" or the reason why it is not readable."""
     if files and not any(_path_of(file).exists() for file in files):
         raise FileNotFoundError(

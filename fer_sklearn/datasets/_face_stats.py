@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import assert_all_finite, column_or_1d
 
@@ -13,7 +15,7 @@ MIN_CONTRAST = 0.01
 _CHUNK = 4096
 
 
-def check_labels(X, given, name: str) -> np.ndarray | None:
+def check_labels(X: Any, given: Any, name: str) -> np.ndarray | None:
     """Return labels, or splits, as an array with a value for each face; None stays None.
 
     Raises
@@ -30,7 +32,7 @@ def check_labels(X, given, name: str) -> np.ndarray | None:
     return given
 
 
-def contrasts(X, pixel_range="auto") -> np.ndarray:
+def contrasts(X: Any, pixel_range: str | tuple[float, float] = "auto") -> np.ndarray:
     """Return the standard deviation of each face, as a share of the range from black to white.
 
     Raises
@@ -48,7 +50,7 @@ def contrasts(X, pixel_range="auto") -> np.ndarray:
     return deviations / (white - black)
 
 
-def _range_of(X, pixel_range) -> tuple[float, float]:
+def _range_of(X: Any, pixel_range: str | tuple[float, float]) -> tuple[float, float]:
     """Return (black, white) by the same rule as fit, from all faces at once."""
     if np.asarray(X[:1]).dtype == np.uint8 and pixel_range == "auto":
         return 0.0, 255.0  # for any bytes: they need not be read

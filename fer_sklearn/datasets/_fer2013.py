@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +44,13 @@ challenge of the ICML 2013 workshop on representation learning (Goodfellow et al
 
 
 def load_fer2013(
-    path, *, usage="Training", return_X_y=False, as_frame=False, emotions=FER2013_NAMES
-):
+    path: str | PathLike[str],
+    *,
+    usage: str | Iterable[str] = "Training",
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    emotions: Sequence[str] = FER2013_NAMES,
+) -> Any:
     """Load FER-2013.
 
     Parameters
@@ -204,7 +211,7 @@ def _from_files(paths: list[Path], wanted: set[str], emotions: EmotionCodes) -> 
     )
 
 
-def _read_table(path: Path, wanted: set[str], emotions: EmotionCodes):
+def _read_table(path: Path, wanted: set[str], emotions: EmotionCodes) -> Any:
     read = read_parquet if path.suffix.lower() == ".parquet" else read_csv
     return read(path, wanted, emotions, split_of_file(path.name))
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import IO, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
         raise _damaged(path, error) from error
 
 
-def _read_header(path: Path, stream) -> Columns:
+def _read_header(path: Path, stream: IO[bytes]) -> Columns:
     line = stream.readline(_LONGEST_LINE)
     text = line.decode("utf-8-sig", "replace")
     columns = find_columns(text.split(","))
@@ -129,7 +129,7 @@ def _read_header(path: Path, stream) -> Columns:
     return columns
 
 
-def _blocks(form: _Form, stream) -> Iterator[tuple[_Form, int, bytes]]:
+def _blocks(form: _Form, stream: IO[bytes]) -> Iterator[tuple[_Form, int, bytes]]:
     """Yield the form, the number of the first line, and whole lines; the header is line 1."""
     number = 2
     while True:

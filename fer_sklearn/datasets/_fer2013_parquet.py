@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,7 @@ def _read_pixels(path: Path, table: pd.DataFrame) -> np.ndarray:
     return faces.reshape(-1, N_PIXELS)
 
 
-def _find(path: Path, emotions: EmotionCodes, value) -> int:
+def _find(path: Path, emotions: EmotionCodes, value: Any) -> int:
     code = emotions.find(str(value))
     if code is None:
         raise ValueError(

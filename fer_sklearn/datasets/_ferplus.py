@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +27,14 @@ expression recognition with crowd-sourced label distribution" (ICMI 2016).
 
 
 def load_ferplus(
-    fer2013_path, votes_path, *, usage="Training", target="majority", classes=8, return_X_y=False
-):
+    fer2013_path: str | PathLike[str],
+    votes_path: str | PathLike[str],
+    *,
+    usage: str | Iterable[str] = "Training",
+    target: str = "majority",
+    classes: int = 8,
+    return_X_y: bool = False,
+) -> Any:
     """Load FER-2013's images with the votes of FER+.
 
     The rules are those of the authors. A single vote for an emotion counts as a slip and is
@@ -145,7 +154,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} is damaged or cut off: {error}. Get the file again.") from error
 
 
-def by_majority(votes, n_emotions):
+def by_majority(votes: np.ndarray, n_emotions: int) -> tuple[np.ndarray, np.ndarray]:
     """Keep images for which more than half of the votes, without slips, name one emotion.
 
     Parameters
@@ -166,7 +175,7 @@ def by_majority(votes, n_emotions):
     return chosen, _shares(votes, n_emotions)
 
 
-def _by_distribution(votes, n_emotions):
+def _by_distribution(votes: np.ndarray, n_emotions: int) -> tuple[Any, np.ndarray]:
     """Keep images for which up to three emotions have over half of the votes, without slips."""
     patterns, of_row = np.unique(_without_slips(votes), axis=0, return_inverse=True)
     leading = [_leading(pattern, n_emotions) for pattern in patterns.tolist()]
@@ -193,16 +202,16 @@ def _leading(votes: list[float], n_emotions: int) -> list[float]:
     return kept if n_kept <= 3 and sum(kept) > total / 2 else [0.0] * len(votes)
 
 
-def _by_votes(votes, n_emotions):
+def _by_votes(votes: np.ndarray, n_emotions: int) -> tuple[np.ndarray, np.ndarray]:
     """Keep images with a vote for an emotion."""
     return votes[:, :n_emotions].sum(axis=1) > 0, _shares(votes, n_emotions)
 
 
-def _without_slips(votes) -> np.ndarray:
+def _without_slips(votes: np.ndarray) -> np.ndarray:
     return np.where(votes > 1, votes, 0)
 
 
-def _shares(votes, n_emotions) -> np.ndarray:
+def _shares(votes: np.ndarray, n_emotions: int) -> np.ndarray:
     emotional = votes[:, :n_emotions]
     return emotional / np.maximum(emotional.sum(axis=1, keepdims=True), 1e-12)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
 from .._files import as_path
+from .._forms import validate_params
 from ._image_files import load_images
 from ._paths import as_text
 from ._splits import SPLIT_ORDER, split_of
@@ -22,9 +24,16 @@ from ._walk import Found, list_folder, walk
         "image_size": [Interval(Integral, 1, None, closed="left")],
         "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
     },
-    prefer_skip_nested_validation=True,
 )
-def load_image_folder(path, *, image_size=48, out=None, max_pixels=None, n_jobs=None, verbose=0):
+def load_image_folder(
+    path: str | PathLike[str],
+    *,
+    image_size: int = 48,
+    out: str | PathLike[str] | None = None,
+    max_pixels: int | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Bunch:
     """Load images from one sub-folder per class.
 
     Every file below a sub-folder is read, except hidden ones (``.name``). Images of any size and

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -64,7 +64,9 @@ class _Task(NamedTuple):
         return ["filename", "reason", "bytes", "modified", how]
 
 
-def load_images(files, size: int, out: Path | None, **options) -> tuple[np.ndarray, list]:
+def load_images(
+    files: Sequence[Path | Crop], size: int, out: Path | None, **options: Any
+) -> tuple[np.ndarray, list]:
     """Decode files into memory or, with `out`, into that file; see `read_images`."""
     if out is None:
         return read_images(files, size, **options)
@@ -72,7 +74,12 @@ def load_images(files, size: int, out: Path | None, **options) -> tuple[np.ndarr
 
 
 def read_images(
-    files, size: int, *, max_pixels=None, n_jobs=None, verbose: int = 0
+    files: Sequence[Path | Crop],
+    size: int,
+    *,
+    max_pixels: int | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
 ) -> tuple[np.ndarray, list]:
     """Decode files, or the parts of files that `Crop` names, into memory.
 
@@ -96,7 +103,15 @@ def _pixel_limit(max_pixels: int | None) -> int | None:
     return min(limits, default=None)
 
 
-def store_images(files, size: int, out: Path, *, max_pixels=None, n_jobs=None, verbose: int = 0):
+def store_images(
+    files: Sequence[Path | Crop],
+    size: int,
+    out: Path,
+    *,
+    max_pixels: int | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> tuple[np.ndarray, list]:
     """Decode files into ``out``, an .npy file; continue where a run was stopped.
 
     A CSV beside it lists the files, each with its size and time, and the reasons why some are left
@@ -194,7 +209,7 @@ def _part(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def _finish_killed(out: Path, index: Path, task: _Task, stamps) -> None:
+def _finish_killed(out: Path, index: Path, task: _Task, stamps: list[tuple[str, str]]) -> None:
     """Do the last step of a run that was killed just before it."""
     if index.exists() and _part(out).exists() and not out.exists():
         _known(index, task, stamps)
@@ -202,7 +217,13 @@ def _finish_killed(out: Path, index: Path, task: _Task, stamps) -> None:
 
 
 def _continue(
-    part: Path, part_index: Path, task: _Task, stamps, reasons: list[str], n_jobs, verbose: int
+    part: Path,
+    part_index: Path,
+    task: _Task,
+    stamps: list[tuple[str, str]],
+    reasons: list[str],
+    n_jobs: int | None,
+    verbose: int,
 ) -> list[str]:
     """Append what is not decoded yet, and return the reasons of all files."""
     mode, done, reasons = "r+b" if reasons else "wb", len(reasons), [*reasons]
@@ -224,7 +245,9 @@ def _continue(
     return reasons
 
 
-def _stored(out: Path, index: Path, task: _Task, stamps) -> tuple[np.ndarray, list]:
+def _stored(
+    out: Path, index: Path, task: _Task, stamps: list[tuple[str, str]]
+) -> tuple[np.ndarray, list]:
     """Open what an earlier run has left, if both files exist and fit together."""
     for here, lacking in ((out, index), (index, out)):
         if not lacking.exists():
@@ -256,13 +279,15 @@ _TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 _AGAIN = "Delete the .csv and the .npy file to decode the images again, or choose another out."
 
 
-def _lines(task: _Task, stamps, reasons: list[str], start: int = 0) -> Iterator[tuple[str, ...]]:
+def _lines(
+    task: _Task, stamps: list[tuple[str, str]], reasons: list[str], start: int = 0
+) -> Iterator[tuple[str, ...]]:
     """Yield the lines of the list for the files from `start` on that have reasons."""
     for at, reason in enumerate(reasons, start):
         yield (str(task.files[at]), reason, *stamps[at])
 
 
-def _known(index: Path, task: _Task, stamps) -> list[str]:
+def _known(index: Path, task: _Task, stamps: list[tuple[str, str]]) -> list[str]:
     """Return the reasons of all files from a complete list that still fits the files."""
     rows = _read_index(index, task)
     if len(rows) != len(task.files):
@@ -276,7 +301,9 @@ def _known(index: Path, task: _Task, stamps) -> list[str]:
     return [reason for _, reason, *_ in rows]
 
 
-def _known_in_part(part: Path, index: Path, task: _Task, stamps) -> list[str]:
+def _known_in_part(
+    part: Path, index: Path, task: _Task, stamps: list[tuple[str, str]]
+) -> list[str]:
     """Return the reasons of the files decoded before, up to the first that has changed.
 
     None of them if the faces are not all there, as after a crash of the machine.
@@ -291,7 +318,7 @@ def _end(reasons: list[str], task: _Task) -> int:
     return _HEADER + reasons.count("") * task.size**2
 
 
-def _first_changed(rows: list[list[str]], stamps) -> int | None:
+def _first_changed(rows: list[list[str]], stamps: list[tuple[str, str]]) -> int | None:
     changed = (at for at, row in enumerate(rows) if tuple(row[2:]) != stamps[at])
     return next(changed, None)
 
@@ -320,7 +347,9 @@ def _read_index(index: Path, task: _Task) -> list[list[str]]:
     return rows
 
 
-def _write_index(index: Path, task: _Task, stamps, reasons: list[str]) -> None:
+def _write_index(
+    index: Path, task: _Task, stamps: list[tuple[str, str]], reasons: list[str]
+) -> None:
     """Write the list of the files decoded so far, without a line that was cut off."""
     text = io.StringIO(newline="")
     csv.writer(text).writerow(task.header)
@@ -328,7 +357,7 @@ def _write_index(index: Path, task: _Task, stamps, reasons: list[str]) -> None:
     replace_file(index, text.getvalue().encode(**_TEXT))
 
 
-def _write_header(raw, shape: tuple[int, ...]) -> None:
+def _write_header(raw: IO[bytes], shape: tuple[int, ...]) -> None:
     """Write the header of an .npy file into the room at its start, and flush it to the disk."""
     raw.seek(0)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -339,7 +368,7 @@ def _write_header(raw, shape: tuple[int, ...]) -> None:
 
 
 def _decoded(
-    task: _Task, n_jobs, verbose: int, done: int = 0, total: int | None = None
+    task: _Task, n_jobs: int | None, verbose: int, done: int = 0, total: int | None = None
 ) -> Iterator[tuple[np.ndarray, list]]:
     """Yield the readable images and the reasons of each batch of files."""
     files, how = task.files, (task.size, task.max_pixels)
@@ -352,7 +381,9 @@ def _decoded(
             yield images, reasons
 
 
-def _read_batch(files, size: int, max_pixels: int | None) -> tuple[np.ndarray, list[str]]:
+def _read_batch(
+    files: Sequence[Path | Crop], size: int, max_pixels: int | None
+) -> tuple[np.ndarray, list[str]]:
     images, reasons = [], []
     for file in files:
         try:

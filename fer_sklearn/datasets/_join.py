@@ -7,9 +7,9 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
-from .._forms import refuse_missing
+from .._forms import refuse_missing, validate_params
 from ._duplicates import exact_groups, group_links, join_groups
 from ._emotions import EMOTIONS, labels_of
 
@@ -18,9 +18,8 @@ _NAMES = {emotion.name for emotion in EMOTIONS}
 
 @validate_params(
     {"sources": [Mapping], "min_sources": [Interval(Integral, 1, None, closed="left")]},
-    prefer_skip_nested_validation=True,
 )
-def join_faces(sources, *, min_sources=1):
+def join_faces(sources: Mapping[str, Bunch], *, min_sources: int = 1) -> Bunch:
     """Join the faces of several datasets, to train on all of them.
 
     Parameters
@@ -93,7 +92,7 @@ def join_faces(sources, *, min_sources=1):
     return joined
 
 
-def _check(name, bunch) -> None:
+def _check(name: str, bunch: Bunch) -> None:
     """Raise if a source cannot be joined."""
     data, target = (getattr(bunch, part, None) for part in ("data", "target"))
     if data is None or target is None:
@@ -160,11 +159,11 @@ def _groups(sources: Mapping) -> np.ndarray:
     return join_groups(copies, np.concatenate(pairs)) if pairs else copies
 
 
-def _labels(bunch) -> np.ndarray:
+def _labels(bunch: Bunch) -> np.ndarray:
     return np.ravel(np.asarray(bunch.target, dtype=str))
 
 
-def _usage(bunch) -> np.ndarray:
+def _usage(bunch: Bunch) -> np.ndarray:
     usage = getattr(bunch, "usage", None)
     return np.full(len(bunch.data), "") if usage is None else np.ravel(np.asarray(usage, dtype=str))
 

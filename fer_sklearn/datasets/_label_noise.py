@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import Bunch, _safe_indexing, indexable
@@ -17,7 +19,15 @@ from .._images import refuse_colour
 from ._duplicates import duplicate_groups
 
 
-def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
+def find_label_noise(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = 5,
+    groups: ArrayLike | None = None,
+    n_jobs: int | None = None,
+) -> Bunch:
     """Find faces whose label is probably wrong.
 
     It needs cleanlab (``pip install "fer-sklearn[clean]"``).
@@ -104,7 +114,9 @@ def find_label_noise(estimator, X, y, *, cv=5, groups=None, n_jobs=None):
     return Bunch(issues=issues, y_proba=y_proba)
 
 
-def _judge_all(estimator, X, y, labels, folds, n_jobs) -> np.ndarray:
+def _judge_all(
+    estimator: Any, X: Any, y: np.ndarray, labels: np.ndarray, folds: Any, n_jobs: int | None
+) -> np.ndarray:
     """Return the out-of-fold probabilities of all faces.
 
     `cross_val_predict` would pass numbers instead of the labels to the estimator, but
@@ -121,7 +133,9 @@ def _judge_all(estimator, X, y, labels, folds, n_jobs) -> np.ndarray:
     return y_proba
 
 
-def _judge(estimator, X, y, labels, train, test) -> np.ndarray:
+def _judge(
+    estimator: Any, X: Any, y: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> np.ndarray:
     estimator.fit(_safe_indexing(X, train), y[train])
     y_proba = np.zeros((len(test), len(labels)))  # a label that is not in this fold stays at 0
     columns = np.searchsorted(labels, estimator.classes_)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from math import isqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def shown(field: bytes) -> str:
     return repr(field[:20].decode("utf-8", "replace"))
 
 
-def parse_pixels(pixels):
+def parse_pixels(pixels: Any) -> np.ndarray:
     """Read faces from text like that in the column ``pixels`` of ``fer2013.csv``.
 
     For tables that were read with pandas: ``X = parse_pixels(df["pixels"])``.
@@ -180,7 +180,7 @@ def _side(levels: np.ndarray) -> int:
     return side
 
 
-def _read_face(row: int, text) -> np.ndarray:
+def _read_face(row: int, text: Any) -> np.ndarray:
     """Return the levels of one face; the row number is for the error."""
     if isinstance(text, str | bytes):
         raw = text.encode("utf-8", "replace") if isinstance(text, str) else text

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from .._extras import import_pyplot
 from .._forms import check_count
@@ -81,7 +82,9 @@ class FaceReport:
         findings = self.to_frame().to_html(formatters={"share": "{:.1%}".format})
         return f"{findings}<p>of {self.n_faces} faces</p>{counts}"
 
-    def plot(self, finding="near_duplicates", *, n_examples=12, ax=None):
+    def plot(
+        self, finding: str = "near_duplicates", *, n_examples: int = 12, ax: Any = None
+    ) -> Any:
         """Show examples of a finding, copies side by side; needs matplotlib.
 
         Parameters
@@ -115,7 +118,7 @@ class FaceReport:
         ax.set_axis_off()
         return ax
 
-    def _examples(self, finding) -> list:
+    def _examples(self, finding: str) -> list:
         frame = getattr(self, finding)
         if finding == "blank":
             return [[row] for row in frame["row"]]
@@ -123,12 +126,20 @@ class FaceReport:
             return frame[["row", "copy_of"]].to_numpy().tolist()
         return [rows.tolist()[:2] for _, rows in frame.groupby("group")["row"]]
 
-    def _tile(self, rows) -> np.ndarray:
+    def _tile(self, rows: list[int]) -> np.ndarray:
         images = [gray_images(self._X[row : row + 1])[0] for row in rows]
         return np.concatenate([_to_bytes(image) for image in images], axis=1)
 
 
-def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pixel_range="auto"):
+def inspect_faces(
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    split: ArrayLike | None = None,
+    near: bool = True,
+    min_correlation: float = 0.95,
+    pixel_range: str | tuple[float, float] = "auto",
+) -> FaceReport:
     """Find blank faces, copies, contradicting labels and leaks between splits.
 
     Parameters
@@ -198,18 +209,18 @@ def inspect_faces(X, y=None, *, split=None, near=True, min_correlation=0.95, pix
     )
 
 
-def _count(groups) -> np.ndarray:
+def _count(groups: np.ndarray) -> np.ndarray:
     """Return the size of the group of each face."""
     return np.bincount(groups)[groups]
 
 
-def _members(groups, chosen) -> pd.DataFrame:
+def _members(groups: np.ndarray, chosen: np.ndarray) -> pd.DataFrame:
     rows = np.flatnonzero(chosen)
     frame = pd.DataFrame({"row": rows, "group": groups[rows]})
     return frame.sort_values(["group", "row"], ignore_index=True)
 
 
-def _class_counts(y, split) -> pd.DataFrame:
+def _class_counts(y: np.ndarray, split: np.ndarray | None) -> pd.DataFrame:
     if split is None:
         return pd.Series(y).value_counts().sort_index().rename("faces").to_frame()
     return pd.crosstab(y, split, rownames=["label"], colnames=["split"])

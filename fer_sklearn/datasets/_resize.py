@@ -13,7 +13,7 @@ from .._forms import faces_of, is_count, is_table
 from .._images import refuse_colour, to_gray
 
 
-def resize_faces(X, image_size=48):
+def resize_faces(X: Any, image_size: int | tuple[int, int] = 48) -> np.ndarray:
     """Resize faces, gray or RGB, to gray ones of one size.
 
     As in `load_image_folder`, they are converted to gray (ITU-R 601 luma) and then resized,

@@ -24,7 +24,7 @@ picture does not mean that NASA or Eileen Collins endorses this package.
 """
 
 
-def load_sample_photo():
+def load_sample_photo() -> Bunch:
     """Load a photo of a real face: NASA's portrait of the astronaut Eileen Collins.
 
     Use it to try things out without a download. It is in the public domain.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 #: Each name, in lower case and without separators, with the split that it means.
 _NAMES = {
@@ -34,7 +35,7 @@ def split_of(name: str) -> str | None:
 _TESTS = {"PublicTest", "PrivateTest", "Test"}
 
 
-def split_names(usage) -> list[str]:
+def split_names(usage: Any) -> list[str]:
     """Return the names in a parameter `usage`.
 
     Raises

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
+from .._forms import validate_params
 from ._emotions import FER2013_NAMES
 
 _CHUNK = 256
@@ -39,17 +42,16 @@ _FER2013_COUNTS = np.array([3995, 436, 4097, 7215, 4830, 3171, 4965])
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
     },
-    prefer_skip_nested_validation=True,
 )
 def make_faces(
-    n_samples=1000,
+    n_samples: int = 1000,
     *,
-    image_size=48,
-    noise=0.5,
-    class_balance="uniform",
-    random_state=None,
-    return_X_y=False,
-):
+    image_size: int = 48,
+    noise: float = 0.5,
+    class_balance: str | ArrayLike = "uniform",
+    random_state: int | np.random.RandomState | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Draw faces that show the seven expressions of FER-2013.
 
     Brows, eyes, nose wrinkles and mouth move as in real expressions; shape of the head, pose, skin,
@@ -116,7 +118,7 @@ def make_faces(
     )
 
 
-def _draw_classes(n_samples, class_balance, rng) -> np.ndarray:
+def _draw_classes(n_samples: int, class_balance: Any, rng: np.random.RandomState) -> np.ndarray:
     """Return shuffled class codes whose shares are as exact as whole numbers allow."""
     n_classes = len(FER2013_NAMES)
     named = {"uniform": np.ones(n_classes), "fer2013": _FER2013_COUNTS}
@@ -138,7 +140,7 @@ def _draw_classes(n_samples, class_balance, rng) -> np.ndarray:
 # and y to its chin are about 1. `x` and `y` are (n, size, size), parameters (n, 1, 1).
 
 
-def _draw(codes, size, noise, rng) -> np.ndarray:
+def _draw(codes: np.ndarray, size: int, noise: float, rng: np.random.RandomState) -> np.ndarray:
     move = _movements(codes, noise, rng)
     x, y, blur = _coordinates(len(codes), size, rng)
     pen = _Pen(_background(x, y, rng), blur)
@@ -155,24 +157,26 @@ class _Pen:
     A shape is a signed distance to its edge in half faces, negative inside.
     """
 
-    def __init__(self, picture, blur):
+    def __init__(self, picture: np.ndarray, blur: np.ndarray) -> None:
         self.picture = picture
         self.blur = blur
 
-    def paint(self, distance, gray, opacity=1.0):
+    def paint(self, distance: np.ndarray, gray: Any, opacity: Any = 1.0) -> None:
         cover = opacity / (1 + np.exp(np.clip(distance / self.blur, -30, 30)))
         self.picture += cover * (gray - self.picture)
 
 
-def _column(values):
+def _column(values: ArrayLike) -> np.ndarray:
     return np.asarray(values, dtype=np.float32).reshape(-1, 1, 1)
 
 
-def _uniform(rng, x, low, high):
+def _uniform(rng: np.random.RandomState, x: np.ndarray, low: float, high: float) -> np.ndarray:
     return _column(rng.uniform(low, high, len(x)))
 
 
-def _movements(codes, noise, rng) -> dict[str, np.ndarray]:
+def _movements(
+    codes: np.ndarray, noise: float, rng: np.random.RandomState
+) -> dict[str, np.ndarray]:
     full = np.array([_EXPRESSIONS[name] for name in FER2013_NAMES])[codes]
     weakest = max(1 - noise, 0.25)
     strength = rng.uniform(weakest, 1.15, (len(codes), 1))
@@ -183,7 +187,9 @@ def _movements(codes, noise, rng) -> dict[str, np.ndarray]:
     return {name: _column(column) for name, column in zip(_MOVEMENTS, moved.T, strict=True)}
 
 
-def _coordinates(n, size, rng):
+def _coordinates(
+    n: int, size: int, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixel centres in the face's own coordinates, under a random pose."""
     step = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
     across, down = np.meshgrid(step, step)
@@ -196,12 +202,12 @@ def _coordinates(n, size, rng):
     return x + turn * (1 - np.minimum(x**2, 1)), y, 0.6 / size / zoom
 
 
-def _background(x, y, rng):
+def _background(x: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     slope = _uniform(rng, x, -0.15, 0.15) * x + _uniform(rng, x, -0.15, 0.15) * y
     return _uniform(rng, x, 0.1, 0.85) + slope
 
 
-def _draw_head(pen, x, y, rng):
+def _draw_head(pen: Any, x: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> None:
     skin = _uniform(rng, x, 0.45, 0.8)
     hair = _uniform(rng, x, 0.05, 0.45)
     wide, long = _uniform(rng, x, 0.72, 0.85), _uniform(rng, x, 0.95, 1.1)
@@ -213,7 +219,9 @@ def _draw_head(pen, x, y, rng):
     pen.skin, pen.dark = skin, skin * _uniform(rng, x, 0.25, 0.45)
 
 
-def _draw_eyes(pen, x, y, move, rng):
+def _draw_eyes(
+    pen: Any, x: np.ndarray, y: np.ndarray, move: dict[str, np.ndarray], rng: np.random.RandomState
+) -> None:
     apart, height = _uniform(rng, x, 0.33, 0.4), _uniform(rng, x, -0.28, -0.2)
     opening = np.clip(0.085 * (1 + move["eye_open"]), 0.012, 0.2)
     look = _column(rng.normal(0, 0.025, len(x)))
@@ -231,7 +239,7 @@ def _draw_eyes(pen, x, y, move, rng):
         pen.paint(np.maximum(np.abs(y - slant) - thick, np.abs(out) - 0.22), pen.dark)
 
 
-def _draw_nose(pen, x, y, move):
+def _draw_nose(pen: Any, x: np.ndarray, y: np.ndarray, move: dict[str, np.ndarray]) -> None:
     bridge = np.maximum(
         np.abs(np.abs(x) - 0.05 - 0.12 * (y + 0.1)) - 0.015, np.abs(y - 0.08) - 0.15
     )
@@ -248,7 +256,9 @@ def _draw_nose(pen, x, y, move):
         pen.paint(np.maximum(wave, np.abs(x) - 0.1), pen.dark, 0.7 * wrinkle)
 
 
-def _draw_mouth(pen, x, y, move, rng):
+def _draw_mouth(
+    pen: Any, x: np.ndarray, y: np.ndarray, move: dict[str, np.ndarray], rng: np.random.RandomState
+) -> None:
     middle = _uniform(rng, x, 0.5, 0.58)
     half = np.clip(_uniform(rng, x, 0.24, 0.3) + move["mouth_width"], 0.1, 0.5)
     opening = np.clip(move["mouth_open"], 0, 0.4)
@@ -268,7 +278,9 @@ def _draw_mouth(pen, x, y, move, rng):
     pen.paint(np.maximum(lips, beyond), pen.dark)
 
 
-def _develop(picture, x, y, noise, rng) -> np.ndarray:
+def _develop(
+    picture: np.ndarray, x: np.ndarray, y: np.ndarray, noise: float, rng: np.random.RandomState
+) -> np.ndarray:
     """Light from one side, contrast, grain; then bytes."""
     light = _column(rng.normal(0, 0.18, len(x))) * x + _column(rng.normal(0, 0.1, len(x))) * y
     picture = picture * (1 + light) * _uniform(rng, x, 0.75, 1.1)

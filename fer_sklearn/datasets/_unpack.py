@@ -71,17 +71,17 @@ def _packing(path: Path, head: bytes) -> str:
 class _Guarded(io.RawIOBase):
     """A stream that reports any error as damage, and stops when it becomes too long."""
 
-    def __init__(self, source, limit: int) -> None:
+    def __init__(self, source: Any, limit: int) -> None:
         self._source, self._left, self._limit = source, limit, limit
 
     @classmethod
-    def buffered(cls, source, limit: int) -> io.BufferedReader:
+    def buffered(cls, source: Any, limit: int) -> io.BufferedReader:
         return io.BufferedReader(cls(source, limit), _BUFFER)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         try:
             content = self._source.read(len(buffer))
         except DamageError:
@@ -98,7 +98,7 @@ class _Guarded(io.RawIOBase):
         return len(content)
 
 
-def _open_zipped(path: Path, raw: BinaryIO, names, stack: ExitStack) -> IO[bytes]:
+def _open_zipped(path: Path, raw: BinaryIO, names: tuple[str, ...], stack: ExitStack) -> IO[bytes]:
     with _any_error_is_damage():
         archive = stack.enter_context(zipfile.ZipFile(raw))
         found = [name for name in archive.namelist() if _is_csv(name)]
@@ -110,7 +110,9 @@ def _open_zipped(path: Path, raw: BinaryIO, names, stack: ExitStack) -> IO[bytes
         return stack.enter_context(archive.open(chosen[0]))
 
 
-def _open_tarred(path: Path, stream: BinaryIO, names, stack: ExitStack) -> IO[bytes] | None:
+def _open_tarred(
+    path: Path, stream: BinaryIO, names: tuple[str, ...], stack: ExitStack
+) -> IO[bytes] | None:
     with _any_error_is_damage():
         archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))  # noqa: SIM115
         others = []

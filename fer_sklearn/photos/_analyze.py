@@ -7,15 +7,16 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
 
 from .._files import as_path, check_writable, replace_file
+from .._forms import validate_params
 from ._annotate import check_copy
 from ._classify import as_classifier, finder_for, label
 from ._find import find_in
@@ -26,18 +27,18 @@ from ._table import make_frame
 from ._video import TIMES, check_video, label_video
 
 
-@validate_params({"fps": TIMES["fps"]}, prefer_skip_nested_validation=True)
+@validate_params({"fps": TIMES["fps"]})
 def analyze(
-    photos,
-    classifier="fer2013",
+    photos: Any,
+    classifier: Any = "fer2013",
     *,
-    finder=None,
-    fps=5,
-    annotated=None,
-    out=None,
-    n_jobs=None,
-    verbose=0,
-):
+    finder: FaceFinder | None = None,
+    fps: float | None = 5,
+    annotated: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
     """Find all faces of some photos and videos, and label each.
 
     A label says what expression people would name who see the face, at best; not what somebody

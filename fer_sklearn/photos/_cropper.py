@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -47,12 +48,14 @@ class FaceCropper(TransformerMixin, BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, finder=None, missing="error", n_jobs=None):
+    def __init__(
+        self, finder: FaceFinder | None = None, missing: str = "error", n_jobs: int | None = None
+    ) -> None:
         self.finder = finder
         self.missing = missing
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; there is nothing to learn.
 
         Parameters
@@ -69,7 +72,7 @@ class FaceCropper(TransformerMixin, BaseEstimator):
         checked(self.finder)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Cut the largest face out of each photo.
 
         Parameters
@@ -96,10 +99,10 @@ class FaceCropper(TransformerMixin, BaseEstimator):
         faces[["face" in row for row in rows]] = joined(finder, batches)
         return faces
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.no_validation = True

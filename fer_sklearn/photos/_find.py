@@ -21,7 +21,9 @@ from ._table import make_frame
 _BATCH = 16
 
 
-def find_faces(photos, *, finder=None, n_jobs=None, verbose=0):
+def find_faces(
+    photos: Any, *, finder: FaceFinder | None = None, n_jobs: int | None = None, verbose: int = 0
+) -> Bunch:
     """Find all faces of some photos, and cut them out as those of FER-2013 were.
 
     Photos are turned upright as their EXIF data say. What cannot be read has a row that says why,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -87,14 +88,14 @@ class FaceFinder(BaseEstimator):
 
     def __init__(
         self,
-        threshold=0.7,
-        min_face=26,
-        max_faces=None,
-        margin=1.25,
-        level=10,
-        image_size=48,
-        model=None,
-    ):
+        threshold: float = 0.7,
+        min_face: float = 26,
+        max_faces: int | None = None,
+        margin: float = 1.25,
+        level: float = 10,
+        image_size: int = 48,
+        model: str | PathLike[str] | None = None,
+    ) -> None:
         self.threshold = threshold
         self.min_face = min_face
         self.max_faces = max_faces
@@ -103,7 +104,7 @@ class FaceFinder(BaseEstimator):
         self.image_size = image_size
         self.model = model
 
-    def find(self, photo):
+    def find(self, photo: Any) -> Bunch:
         """Find the faces of one photo.
 
         Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,18 @@ from .._files import as_path
 from ..datasets._folder import files_of_classes
 from ..datasets._paths import as_text
 from ._find import checked, find_in, joined, rows_of
+from ._finder import FaceFinder
 from ._reading import Source, UnreadableError, may_be_photo
 from ._table import OK, make_frame
 
 
-def load_photo_folder(path, *, finder=None, n_jobs=None, verbose=0):
+def load_photo_folder(
+    path: str | PathLike[str],
+    *,
+    finder: FaceFinder | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Bunch:
     """Load the faces of photos that lie in one sub-folder a class.
 
     Every face gets the label of its photo. For photos that show one person each,

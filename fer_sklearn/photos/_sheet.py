@@ -8,6 +8,7 @@ import html
 import json
 import re
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ from ._table import STATUSES, classes_of
 from ._timeline import is_of_video, shown_video
 
 
-def contact_sheet(frame, path, *, photos=None, title="Faces and their labels", verbose=0):
+def contact_sheet(
+    frame: pd.DataFrame,
+    path: str | PathLike[str],
+    *,
+    photos: Any = None,
+    title: str = "Faces and their labels",
+    verbose: int = 0,
+) -> None:
     """Write a table of `analyze` as one HTML file, with all pictures inside.
 
     It shows each photo with its boxes, and each face with its label and all probabilities; of a

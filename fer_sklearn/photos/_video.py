@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 from tqdm.auto import tqdm
 
 from .._extras import cv2_path, import_cv2
 from .._files import as_path
+from .._forms import validate_params
 from ..datasets._paths import check_file
 from ._annotate import annotated_copy
 from ._classify import as_classifier, finder_for, label
@@ -44,10 +47,17 @@ TIMES = {
 }
 
 
-@validate_params(TIMES, prefer_skip_nested_validation=True)
+@validate_params(TIMES)
 def find_faces_in_video(
-    path, *, fps=5, start=None, stop=None, finder=None, annotated=None, verbose=0
-):
+    path: str | PathLike[str],
+    *,
+    fps: float | None = 5,
+    start: float | None = None,
+    stop: float | None = None,
+    finder: FaceFinder | None = None,
+    annotated: str | PathLike[str] | None = None,
+    verbose: int = 0,
+) -> Bunch:
     """Find all faces in some frames of a video, and cut them out as those of FER-2013 were.
 
     The video is read once, frame by frame, so that memory does not grow with its length, but for
@@ -126,18 +136,18 @@ def find_faces_in_video(
     return Bunch(data=joined(finder, batches), frame=make_frame(rows_of(batches), video=True))
 
 
-@validate_params(TIMES, prefer_skip_nested_validation=True)
+@validate_params(TIMES)
 def analyze_video(
-    path,
-    classifier="fer2013",
+    path: str | PathLike[str],
+    classifier: Any = "fer2013",
     *,
-    fps=5,
-    start=None,
-    stop=None,
-    finder=None,
-    annotated=None,
-    verbose=0,
-):
+    fps: float | None = 5,
+    start: float | None = None,
+    stop: float | None = None,
+    finder: FaceFinder | None = None,
+    annotated: str | PathLike[str] | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
     """Find all faces in some frames of a video, and label each.
 
     A label says what expression people would name who see the face, at best; not what somebody

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from .._extras import import_pyplot
 
 #: Okabe and Ito's colours (2008), which colour-blind readers can distinguish.
@@ -11,14 +15,22 @@ COLORS = (BLUE, VERMILLION, "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000
 PALE_BLUE, PALE_VERMILLION = "#AACFE5", "#EDB68C"
 
 
-def new_axes(display, ax, figsize):
+def new_axes(display: object, ax: Any, figsize: tuple[float, float]) -> Any:
     """Return `ax`, or axes in a new figure of `figsize` inches."""
     if ax is not None:
         return ax
     return _pyplot(display).subplots(figsize=figsize, layout="constrained")[1]
 
 
-def new_grid(display, ax, shape, figsize, *, sharex=False, **ratios):
+def new_grid(
+    display: object,
+    ax: Any,
+    shape: tuple[int, int],
+    figsize: tuple[float, float],
+    *,
+    sharex: bool = False,
+    **ratios: Any,
+) -> Any:
     """Return an array of axes of this shape, in a new figure or instead of `ax`."""
     plt = _pyplot(display)
     if ax is None:
@@ -35,16 +47,16 @@ def new_grid(display, ax, shape, figsize, *, sharex=False, **ratios):
     return grid.subplots(sharex=sharex, squeeze=False)
 
 
-def _pyplot(display):
+def _pyplot(display: object) -> Any:
     return import_pyplot(f"{type(display).__name__}.plot")
 
 
-def bare(ax):
+def bare(ax: Any) -> Any:
     """Remove the ticks and their labels; keep the frame."""
     ax.set(xticks=[], yticks=[])
     return ax
 
 
-def gray_scale(images) -> dict:
+def gray_scale(images: np.ndarray) -> dict:
     """Return the arguments with which `imshow` draws all these faces on one scale."""
     return {"cmap": "gray", "vmin": images.min(), "vmax": images.max()}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.manifold import TSNE
 from sklearn.utils import check_consistent_length, check_random_state
 
 from .._forms import check_labels
+from ..classifier import FERClassifier
 from ..embedding import FaceEmbedder
 from ._axes import COLORS, bare, new_axes
 
@@ -47,12 +51,21 @@ class EmbeddingDisplay:
     ['happy (2)', 'sad (1)']
     """
 
-    def __init__(self, points, y):
+    def __init__(self, points: ArrayLike, y: ArrayLike) -> None:
         self.points = np.asarray(points)
         self.y = np.asarray(y)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, perplexity=30.0, random_state=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: FERClassifier,
+        X: Any,
+        y: ArrayLike,
+        *,
+        perplexity: float = 30.0,
+        random_state: int | np.random.RandomState | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw the map of a fitted classifier's features.
 
         The input of its last layer goes through PCA to 50 components and through t-SNE (van der
@@ -92,7 +105,7 @@ class EmbeddingDisplay:
         points = TSNE(perplexity=perplexity, random_state=rng).fit_transform(features)
         return cls(points, y).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Any = None) -> Self:
         """Draw the map.
 
         Parameters

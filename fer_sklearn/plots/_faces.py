@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from .._forms import check_comparable, check_count, check_labels
@@ -55,7 +58,9 @@ class FaceGridDisplay:
     ['✗ disgust 40%', '✗ disgust 90%', '✓ disgust 50%']
     """
 
-    def __init__(self, images, y_true, y_pred, confidence):
+    def __init__(
+        self, images: ArrayLike, y_true: ArrayLike | None, y_pred: ArrayLike, confidence: ArrayLike
+    ) -> None:
         self.images = np.asarray(images)
         self.y_true = None if y_true is None else np.asarray(y_true)
         self.y_pred = np.asarray(y_pred)
@@ -64,16 +69,16 @@ class FaceGridDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
         *,
-        select=None,
-        n_faces=24,
-        random_state=None,
-        ax=None,
-        n_columns=8,
-    ):
+        select: str | None = None,
+        n_faces: int = 24,
+        random_state: int | np.random.RandomState | None = None,
+        ax: Any = None,
+        n_columns: int = 8,
+    ) -> Self:
         """Classify faces and draw some of them.
 
         Parameters
@@ -107,17 +112,17 @@ class FaceGridDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        y_true,
-        y_pred,
-        confidence,
+        X: Any,
+        y_true: ArrayLike | None,
+        y_pred: Any,
+        confidence: Any,
         *,
-        select=None,
-        n_faces=24,
-        random_state=None,
-        ax=None,
-        n_columns=8,
-    ):
+        select: str | None = None,
+        n_faces: int = 24,
+        random_state: int | np.random.RandomState | None = None,
+        ax: Any = None,
+        n_columns: int = 8,
+    ) -> Self:
         """Draw some faces with their predictions.
 
         Parameters
@@ -179,7 +184,7 @@ class FaceGridDisplay:
         display = cls(images[rows], labels, y_pred[rows], confidence[rows])
         return display.plot(ax=ax, n_columns=n_columns)
 
-    def plot(self, *, ax=None, n_columns=8):
+    def plot(self, *, ax: Any = None, n_columns: int = 8) -> Self:
         """Draw the faces.
 
         Parameters
@@ -205,7 +210,7 @@ class FaceGridDisplay:
                 ax.set_axis_off()
         return self
 
-    def _draw(self, ax, i):
+    def _draw(self, ax: Any, i: int) -> None:
         ax.imshow(self.images[i], **gray_scale(self.images))
         if self.y_true is None:
             ax.set_title(f"{self.y_pred[i]} {self.confidence[i]:.0%}", size=8)
@@ -217,7 +222,14 @@ class FaceGridDisplay:
         ax.spines[:].set(color=BLUE if right else VERMILLION, linewidth=1 if right else 2.5)
 
 
-def _choose(select, y_true, y_pred, confidence, n_faces, rng):
+def _choose(
+    select: str,
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    confidence: np.ndarray,
+    n_faces: int,
+    rng: np.random.RandomState,
+) -> np.ndarray:
     """Return the rows of the faces to draw."""
     if select == "unsure":
         return np.argsort(confidence, kind="stable")[:n_faces]
@@ -261,12 +273,20 @@ class AugmentationDisplay:
     (2, 5)
     """
 
-    def __init__(self, images, draws):
+    def __init__(self, images: ArrayLike, draws: ArrayLike) -> None:
         self.images = np.asarray(images)
         self.draws = np.asarray(draws)
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_draws=8, random_state=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: FaceAugmenter | FERClassifier,
+        X: Any,
+        *,
+        n_draws: int = 8,
+        random_state: int | np.random.RandomState | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Augment faces and draw them.
 
         Parameters
@@ -301,7 +321,7 @@ class AugmentationDisplay:
         draws = augmenter.draw(np.repeat(images, n_draws, axis=0), random_state=random_state)
         return cls(images, draws.reshape(len(images), n_draws, *images.shape[1:])).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Any = None) -> Self:
         """Draw each face and, to its right, its augmentations.
 
         Parameters
@@ -327,7 +347,7 @@ class AugmentationDisplay:
         return self
 
 
-def _in_gray_range(images, normalize) -> np.ndarray:
+def _in_gray_range(images: np.ndarray, normalize: Any) -> np.ndarray:
     """Return faces in the units of augmentation."""
     if isinstance(normalize, str):  # "upstream": already in these units
         return images.astype(np.float32)
@@ -335,7 +355,7 @@ def _in_gray_range(images, normalize) -> np.ndarray:
     return FaceNormalizer("scale", pixel_range=pixel_range).fit_transform(images)
 
 
-def _augmenter_of(estimator, X) -> FaceAugmenter:
+def _augmenter_of(estimator: Any, X: Any) -> FaceAugmenter:
     if isinstance(estimator, FaceAugmenter):
         return estimator
     if isinstance(estimator, FERClassifier):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._images import mosaic
+from ..classifier import FERClassifier
 from ..explain import first_filters
 from ._axes import bare, new_axes
 
@@ -39,11 +43,13 @@ class FilterDisplay:
     '8 filters of 3 x 3 pixels'
     """
 
-    def __init__(self, filters):
+    def __init__(self, filters: ArrayLike) -> None:
         self.filters = np.asarray(filters)
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, cmap="RdBu_r"):
+    def from_estimator(
+        cls, estimator: FERClassifier, *, ax: Any = None, cmap: str = "RdBu_r"
+    ) -> Self:
         """Draw the filters of a fitted classifier.
 
         Parameters
@@ -65,7 +71,7 @@ class FilterDisplay:
         """
         return cls(first_filters(estimator)).plot(ax=ax, cmap=cmap)
 
-    def plot(self, *, ax=None, cmap="RdBu_r"):
+    def plot(self, *, ax: Any = None, cmap: str = "RdBu_r") -> Self:
         """Draw the filters.
 
         Parameters

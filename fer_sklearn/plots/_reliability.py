@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..metrics import calibration_bins, expected_calibration_error
 from ._axes import BLUE, GRAY, PALE_BLUE, PALE_VERMILLION, new_grid
@@ -53,14 +56,23 @@ class ReliabilityDisplay:
     'expected calibration error 0.162, 4 faces'
     """
 
-    def __init__(self, accuracy, confidence, faces, *, calibration_error=None):
+    def __init__(
+        self,
+        accuracy: ArrayLike,
+        confidence: ArrayLike,
+        faces: ArrayLike,
+        *,
+        calibration_error: float | None = None,
+    ) -> None:
         self.accuracy = np.asarray(accuracy)
         self.confidence = np.asarray(confidence)
         self.faces = np.asarray(faces)
         self.calibration_error = calibration_error
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, n_bins=15, ax=None):
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: ArrayLike, *, n_bins: int = 15, ax: Any = None
+    ) -> Self:
         """Draw the diagram of a fitted classifier on labelled faces.
 
         Parameters
@@ -84,7 +96,15 @@ class ReliabilityDisplay:
         return cls.from_predictions(y, y_proba, labels=estimator.classes_, n_bins=n_bins, ax=ax)
 
     @classmethod
-    def from_predictions(cls, y_true, y_proba, *, labels=None, n_bins=15, ax=None):
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_proba: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        n_bins: int = 15,
+        ax: Any = None,
+    ) -> Self:
         """Draw the diagram of probabilities.
 
         Parameters
@@ -104,12 +124,12 @@ class ReliabilityDisplay:
         -------
         display : ReliabilityDisplay
         """
-        options = {"labels": labels, "n_bins": n_bins}
+        options: dict[str, Any] = {"labels": labels, "n_bins": n_bins}
         bins = calibration_bins(y_true, y_proba, **options)
         error = expected_calibration_error(y_true, y_proba, **options)
         return cls(**bins, calibration_error=error).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Any = None) -> Self:
         """Draw the diagram.
 
         Parameters
@@ -128,10 +148,10 @@ class ReliabilityDisplay:
         self._draw_faces(self.axes_[1])
         return self
 
-    def _draw_accuracy(self, ax):
+    def _draw_accuracy(self, ax: Any) -> None:
         filled = np.flatnonzero(self.faces)
         left, accuracy = filled / len(self.faces), self.accuracy[filled]
-        bar = {"width": 1 / len(self.faces), "align": "edge"}
+        bar: dict[str, Any] = {"width": 1 / len(self.faces), "align": "edge"}
         ax.bar(left, accuracy, label="accuracy", color=PALE_BLUE, edgecolor="white", **bar)
         gap = {"label": "gap", "color": PALE_VERMILLION, "linewidth": 0}
         ax.bar(left, self.confidence[filled] - accuracy, bottom=accuracy, **gap, **bar)
@@ -144,7 +164,7 @@ class ReliabilityDisplay:
             title = f"expected calibration error {self.calibration_error:.3f}, {title}"
         ax.set_title(title, pad=26)
 
-    def _draw_faces(self, ax):
+    def _draw_faces(self, ax: Any) -> None:
         left = np.arange(len(self.faces)) / len(self.faces)
         bars = ax.bar(
             left, self.faces, 1 / len(self.faces), align="edge", color=GRAY, edgecolor="white"

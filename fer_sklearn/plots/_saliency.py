@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from .._forms import check_count
 from .._images import gray_images
+from ..classifier import FERClassifier
 from ..explain import saliency_map
 from ._axes import bare, gray_scale, new_grid
 
@@ -56,7 +60,15 @@ class SaliencyDisplay:
     ['prediction: fear', 'for surprise', 'prediction: fear', 'for disgust']
     """
 
-    def __init__(self, images, maps, targets, *, y_pred=None, y_true=None):
+    def __init__(
+        self,
+        images: ArrayLike,
+        maps: ArrayLike,
+        targets: ArrayLike,
+        *,
+        y_pred: ArrayLike | None = None,
+        y_true: ArrayLike | None = None,
+    ) -> None:
         self.images = np.asarray(images)
         self.maps = np.asarray(maps)
         self.targets = np.asarray(targets)
@@ -66,18 +78,18 @@ class SaliencyDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        target=None,
+        estimator: FERClassifier,
+        X: Any,
+        target: Any = None,
         *,
-        y=None,
-        method="grad-cam",
-        patch_size=None,
-        stride=None,
-        kind="faces",
-        n_faces=6,
-        ax=None,
-    ):
+        y: ArrayLike | None = None,
+        method: str = "grad-cam",
+        patch_size: int | None = None,
+        stride: int | None = None,
+        kind: str = "faces",
+        n_faces: int = 6,
+        ax: Any = None,
+    ) -> Self:
         """Compute the maps of faces and draw them.
 
         Parameters
@@ -110,7 +122,7 @@ class SaliencyDisplay:
         display = cls(images, maps, targets, y_pred=y_pred, y_true=y)
         return display.plot(kind=kind, n_faces=n_faces, ax=ax)
 
-    def plot(self, *, kind="faces", n_faces=6, ax=None):
+    def plot(self, *, kind: str = "faces", n_faces: int = 6, ax: Any = None) -> Self:
         """Draw the maps.
 
         Parameters
@@ -147,7 +159,7 @@ class SaliencyDisplay:
         )
         return self
 
-    def _plot_faces(self, n_faces, ax):
+    def _plot_faces(self, n_faces: int, ax: Any) -> None:
         images = self.images[:n_faces]
         n_faces = len(images)
         self.axes_ = new_grid(self, ax, (n_faces, 2), (3.6, 1.55 * n_faces))
@@ -161,7 +173,7 @@ class SaliencyDisplay:
             overlaid.set_title(f"for {self.targets[i]}", size=9)
             self._lay_over(overlaid, images[i], self.maps[i], scale)
 
-    def _plot_means(self, ax):
+    def _plot_means(self, ax: Any) -> None:
         targets, kind = np.unique(self.targets), self._kind_of_targets()
         members = [self.targets == target for target in targets]
         images = np.stack([self.images[chosen].mean(axis=0) for chosen in members])
@@ -170,7 +182,7 @@ class SaliencyDisplay:
             self._lay_over(ax, image, self.maps[chosen].mean(axis=0), gray_scale(images))
             ax.set_title(f"{kind} {target}\n{_count(chosen.sum())}", size=9)
 
-    def _kind_of_targets(self):
+    def _kind_of_targets(self) -> str:
         """Return the word before the targets, which says whether they are predictions or labels."""
         for kind, values in {"prediction:": self.y_pred, "label:": self.y_true}.items():
             if values is not None and np.array_equal(values, self.targets):
@@ -178,10 +190,10 @@ class SaliencyDisplay:
         return "for"
 
     @property
-    def _signed(self):
+    def _signed(self) -> bool:
         return self.maps.min() < 0
 
-    def _lay_over(self, ax, image, heat, scale):
+    def _lay_over(self, ax: Any, image: np.ndarray, heat: np.ndarray, scale: dict) -> None:
         """Draw a face and its map over it; strong values are more opaque."""
         strongest = heat.flat[np.abs(heat).argmax()]
         heat = heat / max(abs(strongest), 1e-12)
@@ -191,5 +203,5 @@ class SaliencyDisplay:
         ax.set_xlabel(f"strongest {strongest:.2g}", size=8, labelpad=2)
 
 
-def _count(n):
+def _count(n: int) -> str:
     return "1 face" if n == 1 else f"{n} faces"

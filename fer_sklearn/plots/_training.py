@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import BLUE, GRAY, VERMILLION, new_grid
+
+if TYPE_CHECKING:
+    from ..classifier import FERClassifier
 
 _STYLES = {
     "train": {"label": "training", "color": BLUE, "linestyle": "--"},
@@ -43,11 +49,11 @@ class TrainingCurvesDisplay:
     ['accuracy', 'loss (nats)', 'learning rate']
     """
 
-    def __init__(self, history):
+    def __init__(self, history: Mapping[str, Sequence[float]]) -> None:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: FERClassifier, *, ax: Any = None) -> Self:
         """Draw the curves of a fitted classifier.
 
         Parameters
@@ -81,7 +87,7 @@ class TrainingCurvesDisplay:
             )
         return cls(estimator.history_).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Any = None) -> Self:
         """Draw the curves.
 
         Parameters
@@ -111,13 +117,13 @@ class TrainingCurvesDisplay:
             ax.grid(alpha=0.3)
         return self
 
-    def _draw(self, ax, quantity):
+    def _draw(self, ax: Any, quantity: str) -> None:
         for part, style in _STYLES.items():
             key = f"{part}_{quantity}"
             if key in self.history:
                 ax.plot(self._epochs(key), self.history[key], marker=".", **style)
 
-    def _mark_best(self, ax):
+    def _mark_best(self, ax: Any) -> None:
         scores = self.history.get("valid_accuracy")
         if scores is None:
             return
@@ -125,5 +131,5 @@ class TrainingCurvesDisplay:
         ax.axvline(best + 1, color=GRAY, linestyle=":", zorder=0)
         ax.set_title(f"best validation: {scores[best]:.3f}, epoch {best + 1}", size=10)
 
-    def _epochs(self, key):
+    def _epochs(self, key: str) -> np.ndarray:
         return np.arange(1, len(self.history[key]) + 1)

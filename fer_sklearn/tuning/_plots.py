@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._extras import import_pyplot
+
+if TYPE_CHECKING:
+    import optuna
 
 _PLOTS = {
     "history": "plot_optimization_history",
@@ -22,7 +27,9 @@ _TITLES = {
 }
 
 
-def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> dict:
+def plot_study(
+    study: Any, kinds: str | Sequence[str] = ("history", "importance", "parallel", "slices")
+) -> dict:
     """Plot the results of a study; needs matplotlib (``pip install "fer-sklearn[plot]"``).
 
     The axes are labelled with the name of the score: "accuracy", or the `scoring` of the search. It
@@ -73,7 +80,7 @@ def plot_study(study, kinds=("history", "importance", "parallel", "slices")) -> 
     return axes
 
 
-def _score_name(study) -> str:
+def _score_name(study: optuna.Study) -> str:
     """Return what the values of a study are."""
     if hasattr(study, "scoring"):  # a search; the default score of a classifier is accuracy
         scoring = "accuracy" if study.scoring is None else study.scoring
@@ -81,13 +88,13 @@ def _score_name(study) -> str:
     return (study.metric_names or ["score"])[0]
 
 
-def _tidy_history(axes, title):
+def _tidy_history(axes: Any, title: str) -> None:
     axes[0].set_title(title)
     axes[0].xaxis.get_major_locator().set_params(integer=True)
     axes[0].figure.set_layout_engine("constrained")
 
 
-def _tidy_importance(axes, title):
+def _tidy_importance(axes: Any, title: str) -> None:
     """Make the names of parameters fit; Optuna lets them run over the edge."""
     axes[0].set_title(title, loc="left")  # where Optuna puts it
     axes[0].set(xlabel="importance", ylabel="")
@@ -95,7 +102,7 @@ def _tidy_importance(axes, title):
     axes[0].figure.set_layout_engine("constrained")
 
 
-def _tidy_parallel(axes, title):
+def _tidy_parallel(axes: Any, title: str) -> None:
     """Likewise; layout engines do not support twin axes."""
     axes[0].set_title(title, y=1.03)
     figure = axes[0].figure
@@ -103,7 +110,7 @@ def _tidy_parallel(axes, title):
     figure.subplots_adjust(bottom=0.3)
 
 
-def _tidy_slices(axes, title):
+def _tidy_slices(axes: Any, title: str) -> None:
     """Give each axis a few ticks that do not overlap, and break long names into lines."""
     from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
@@ -126,7 +133,7 @@ def _tidy_slices(axes, title):
             ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=whole))
 
 
-def _log_ticks(low, high, most=4) -> list:
+def _log_ticks(low: float, high: float, most: int = 4) -> list:
     """Return a limited number of round numbers within the range."""
     from matplotlib.ticker import MaxNLocator
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import rankdata
 
 from ._trials import ERROR, FOLDS, N_FAILED, draw
 
 
-def make_cv_results(trials, space, n_splits: int) -> dict:
+def make_cv_results(trials: list[FrozenTrial], space: Any, n_splits: int) -> dict:
     """Return a row for each finished trial, in the order of their numbers."""
     trials = [trial for trial in trials if trial.state.is_finished()]
     params = [_params(space, trial) for trial in trials]
@@ -39,7 +39,7 @@ def make_cv_results(trials, space, n_splits: int) -> dict:
     return results
 
 
-def best_index(results: dict, trials) -> int:
+def best_index(results: dict, trials: list[FrozenTrial]) -> int:
     """Return the row of the best score; of equal scores the first.
 
     Raises
@@ -62,7 +62,7 @@ def best_index(results: dict, trials) -> int:
     return int(np.nanargmax(np.where(np.isfinite(scores), scores, np.nan)))
 
 
-def _params(space, trial) -> dict:
+def _params(space: Any, trial: FrozenTrial) -> dict:
     try:
         return draw(space, optuna.trial.FixedTrial(trial.params, number=trial.number))
     except Exception:  # it failed or was pruned before all were drawn, perhaps by the space itself

@@ -6,17 +6,19 @@ import copy
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import optuna
 from joblib import effective_n_jobs
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
+from numpy.typing import ArrayLike
 from optuna.storages import InMemoryStorage
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
@@ -161,23 +163,23 @@ class FERSearchCV(BaseSearchCV):
 
     def __init__(
         self,
-        estimator,
-        space=None,
+        estimator: Any,
+        space: SearchSpace | Mapping[str, Any] | Callable[..., Any] | None = None,
         *,
-        n_trials=20,
-        timeout=None,
-        cv="hold-out",
-        scoring=None,
-        sampler=None,
-        pruner=None,
-        storage=None,
-        study_name="fer_sklearn",
-        n_jobs=None,
-        refit=True,
-        error_score=np.nan,
-        random_state=None,
-        verbose=0,
-    ):
+        n_trials: int | None = 20,
+        timeout: float | None = None,
+        cv: Any = "hold-out",
+        scoring: str | Callable[..., Any] | None = None,
+        sampler: optuna.samplers.BaseSampler | None = None,
+        pruner: optuna.pruners.BasePruner | None = None,
+        storage: str | PathLike[str] | optuna.storages.BaseStorage | None = None,
+        study_name: str = "fer_sklearn",
+        n_jobs: int | None = None,
+        refit: bool = True,
+        error_score: str | float = np.nan,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.estimator = estimator
         self.space = space
         self.n_trials = n_trials
@@ -195,7 +197,7 @@ class FERSearchCV(BaseSearchCV):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: ArrayLike | None = None, **params: Any) -> Self:
         """Search, then fit the best estimator on all faces.
 
         Parameters
@@ -261,16 +263,16 @@ class FERSearchCV(BaseSearchCV):
             context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return the metadata routing, as `GridSearchCV` does."""
         with_splitter = copy.copy(self)
         with_splitter.cv = self._given_cv()
         return super(FERSearchCV, with_splitter).get_metadata_routing()
 
-    def _given_cv(self):
+    def _given_cv(self) -> Any:
         return HoldOut() if isinstance(self.cv, str) else self.cv  # "hold-out" is the only name
 
-    def _make_task(self, X, y, routed):
+    def _make_task(self, X: Any, y: Any, routed: Any) -> Task:
         base = clone(self.estimator)
         classifiers = parts_of(base, FERClassifier)
         if classifiers:
@@ -299,7 +301,7 @@ class FERSearchCV(BaseSearchCV):
             networks=carried_networks(),
         )
 
-    def _settle_space(self, base):
+    def _settle_space(self, base: Any) -> Any:
         """Check the names and ranges of the space to search, and return it."""
         if isinstance(self.space, Mapping):
             check_ranges(self.space)
@@ -310,10 +312,10 @@ class FERSearchCV(BaseSearchCV):
             space = space if classifier is None else space.for_optimizer(classifier.optimizer)
         return space
 
-    def _run(self, task, storage, n_workers):
+    def _run(self, task: Task, storage: Any, n_workers: int) -> optuna.Study:
         """Let the workers run, and return the study."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        opening = {
+        opening: dict[str, Any] = {
             "name": self.study_name,
             "sampler": SeededSampler(seed) if self.sampler is None else copy.deepcopy(self.sampler),
             "pruner": self.pruner or _usual_pruner(task),
@@ -345,13 +347,13 @@ class FERSearchCV(BaseSearchCV):
                 )
         return study
 
-    def _fingerprint(self, task) -> str:
+    def _fingerprint(self, task: Task) -> str:
         """Return what distinguishes this search from others whose scores mean something else."""
         space = vars(task.space) if isinstance(task.space, SearchSpace) else task.space
         data = task.X, task.y, task.splits, task.fit_params, task.score_params
         return fingerprint([task.base, self.scoring, space], _ASIDE, data)
 
-    def _take_results(self, task):
+    def _take_results(self, task: Task) -> None:
         trials = counted_trials(self.study_)
         self.n_splits_ = len(task.splits)
         self.scorer_ = task.scorer
@@ -361,7 +363,7 @@ class FERSearchCV(BaseSearchCV):
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
 
-    def _refit(self, X, y, fit_params, context):
+    def _refit(self, X: Any, y: Any, fit_params: dict[str, Any], context: Any) -> None:
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         start = time.time()
         with subtask(context, "refit", self, runs=best):
@@ -371,7 +373,7 @@ class FERSearchCV(BaseSearchCV):
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
-    def _warn_of_one_gpu(self, n_workers):
+    def _warn_of_one_gpu(self, n_workers: int) -> None:
         params = self.estimator.get_params() if hasattr(self.estimator, "get_params") else {}
         devices = [value for name, value in params.items() if name.split("__")[-1] == "device"]
         if n_workers == 1 or not any(map(is_single_gpu, devices)):
@@ -384,7 +386,7 @@ class FERSearchCV(BaseSearchCV):
         )
 
 
-def _shared_storage(folder):
+def _shared_storage(folder: str) -> Path:
     """Return a journal in `folder` that the workers on this machine share."""
     backend = type(get_active_backend()[0]).__name__
     if backend not in _LOCAL:
@@ -406,6 +408,6 @@ def _refuse_processes() -> None:
         )
 
 
-def _usual_pruner(task):
+def _usual_pruner(task: Task) -> optuna.pruners.BasePruner:
     warm_up = max_epochs_of(task.base) // 3 if task.by_epoch else 0
     return WorstQuarterPruner(warm_up)

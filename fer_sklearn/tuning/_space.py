@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -116,10 +116,13 @@ class SearchSpace:
     prefix = ""
 
     def __init__(
-        self, ranges: Mapping[str, Range], learning_rates=None, optimizer: str = "muon"
+        self,
+        ranges: Mapping[str, Range],
+        learning_rates: Mapping[str, FloatDistribution] | None = None,
+        optimizer: str = "muon",
     ) -> None:
         self.ranges = dict(ranges)
-        self.learning_rates = learning_rates
+        self.learning_rates: Any = learning_rates
         self.optimizer = optimizer
         check_ranges({**self.ranges, **(learning_rates or {})})
         self._check_rates()
@@ -132,7 +135,7 @@ class SearchSpace:
         """The parameters that are searched."""
         return [*self.ranges, *([self._rate] if self.learning_rates else [])]
 
-    def __call__(self, trial) -> dict:
+    def __call__(self, trial: Any) -> dict:
         """Return the parameters of an Optuna trial.
 
         Parameters
@@ -261,7 +264,7 @@ class SearchSpace:
     def _chooser(self) -> str:
         return f"{self.prefix}optimizer"
 
-    def _with(self, **changes) -> SearchSpace:
+    def _with(self, **changes: Any) -> SearchSpace:
         chosen = copy.copy(self)
         vars(chosen).update(changes)
         chosen._check_rates()
@@ -279,7 +282,7 @@ class SearchSpace:
             )
         return self.learning_rates[self.optimizer]
 
-    def _tables(self, convert) -> list[dict]:
+    def _tables(self, convert: Callable[[str, Range], Any]) -> list[dict]:
         chooser, rate = self._chooser, self._rate
         common = {n: convert(n, r) for n, r in self.ranges.items() if n != chooser}
         optimizers: Any = self.ranges.get(chooser)  # choices: no other range has names
@@ -340,7 +343,7 @@ def check_ranges(space: Mapping) -> None:
             )
 
 
-def suggest(trial, name: str, range_: Range):
+def suggest(trial: Any, name: str, range_: Range) -> Any:
     """Let an Optuna trial draw one parameter."""
     if isinstance(range_, CategoricalDistribution):
         return trial.suggest_categorical(name, as_python(range_.choices))
@@ -349,7 +352,7 @@ def suggest(trial, name: str, range_: Range):
     return trial.suggest_float(name, range_.low, range_.high, step=range_.step, log=range_.log)
 
 
-def plain(name: str, value):
+def plain(name: str, value: Any) -> Any:
     """Return a drawn value as `set_params` takes it: widths as a tuple."""
     if name.split("__")[-1] == "widths" and isinstance(value, str):
         return tuple(int(width) for width in value.split("-"))
@@ -362,12 +365,12 @@ class _LogInteger:
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
 
-    def rvs(self, random_state=None) -> int:
+    def rvs(self, random_state: Any = None) -> int:
         drawn = loguniform.rvs(self.low - 0.5, self.high + 0.5, random_state=random_state)
         return min(max(round(drawn), self.low), self.high)
 
 
-def _to_scipy(name: str, range_: Range):
+def _to_scipy(name: str, range_: Range) -> Any:
     if isinstance(range_, CategoricalDistribution):
         return [plain(name, choice) for choice in range_.choices]
     if isinstance(range_, IntDistribution) and range_.log:
@@ -389,12 +392,12 @@ def _to_values(name: str, range_: Range, n_values: int) -> list:
     return list(dict.fromkeys(_snapped(value, range_) for value in values))
 
 
-def _steps(range_) -> np.ndarray:
+def _steps(range_: Any) -> np.ndarray:
     n_steps = round((range_.high - range_.low) / range_.step)
     return range_.low + range_.step * np.arange(n_steps + 1)
 
 
-def _snapped(value: float, range_) -> int | float:
+def _snapped(value: float, range_: Any) -> int | float:
     """Return the value of the range that is nearest to `value`."""
     if range_.step is not None:
         value = range_.low + round((value - range_.low) / range_.step) * range_.step

@@ -21,13 +21,13 @@ from ._space import SearchSpace, search_space
 _WITH_A_SPACE = ("hybrid", "vit")
 
 
-def parts_of(estimator, kind: type) -> dict[str, Any]:
+def parts_of(estimator: Any, kind: type) -> dict[str, Any]:
     """Return the parts of this class by the parameter that holds them; "" is the estimator."""
     parts = {"": estimator, **estimator.get_params()}
     return {name: part for name, part in parts.items() if isinstance(part, kind)}
 
 
-def usual_space(estimator) -> SearchSpace:
+def usual_space(estimator: Any) -> SearchSpace:
     """Return the space of an estimator's network, without what it has fixed or leaves to others.
 
     Raises
@@ -59,7 +59,7 @@ def usual_space(estimator) -> SearchSpace:
     return space.for_step(step, augment) if step else space
 
 
-def _augmenter_of(estimator, step: str, classifier: FERClassifier) -> str | None:
+def _augmenter_of(estimator: Any, step: str, classifier: FERClassifier) -> str | None:
     """Return the parameter that holds the augmenter whose strengths count, or None."""
     own = f"{step}__augment" if step else "augment"
     if isinstance(classifier.augment, FaceAugmenter):
@@ -102,7 +102,7 @@ def names_of(space: Mapping | Callable) -> list[str]:
     return list(space) if isinstance(space, Mapping) else []
 
 
-def check_names(space: Mapping | Callable, estimator) -> None:
+def check_names(space: Mapping | Callable, estimator: Any) -> None:
     """Raise if a name of the space is not a parameter of the estimator."""
     names, known = names_of(space), _known(estimator)
     # If a part itself is searched, it may have parameters that the present one lacks.
@@ -124,7 +124,7 @@ def check_names(space: Mapping | Callable, estimator) -> None:
     )
 
 
-def _known(estimator) -> list[str]:
+def _known(estimator: Any) -> list[str]:
     """Return all parameters, including those of parts that are None, which `set_params` creates."""
     full = clone(estimator)
     for classifier in parts_of(full, FERClassifier).values():
@@ -134,7 +134,7 @@ def _known(estimator) -> list[str]:
     return list(full.get_params())
 
 
-def _takes(estimator, name: str) -> bool:
+def _takes(estimator: Any, name: str) -> bool:
     """Tell whether `set_params` takes a name that `get_params` does not list."""
     try:
         clone(estimator).set_params(**{name: None})

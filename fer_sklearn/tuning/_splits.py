@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.model_selection._split import GroupsConsumerMixin
 
@@ -34,7 +38,9 @@ class HoldOut(GroupsConsumerMixin):
     def __repr__(self) -> str:
         return f"HoldOut(test_size={self.test_size}, random_state={self.random_state})"
 
-    def split(self, X, y, groups=None):
+    def split(
+        self, X: Any, y: ArrayLike, groups: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield one pair of row numbers: those to train on and those to validate on.
 
         Parameters
@@ -58,6 +64,6 @@ class HoldOut(GroupsConsumerMixin):
             ) from error
         yield split
 
-    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return 1."""
         return 1

@@ -9,9 +9,11 @@ import re
 import shutil
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -41,7 +43,7 @@ class StorageError(OSError):
 FAULTS = (StorageError, StorageInternalError)
 
 
-def open_storage(storage) -> BaseStorage | str | None:
+def open_storage(storage: Any) -> BaseStorage | str | None:
     """Return a storage for Optuna: a path becomes a journal file; URLs and objects stay.
 
     Raises
@@ -66,7 +68,7 @@ def open_storage(storage) -> BaseStorage | str | None:
 
 
 @contextmanager
-def faults_named(storage):
+def faults_named(storage: Any) -> Iterator[None]:
     """Add the name of the database to its errors in the block.
 
     Raises
@@ -111,11 +113,11 @@ def patiently(create: Callable[[], optuna.Study], url: str) -> optuna.Study:
         time.sleep(np.random.default_rng().uniform(longest / 2, longest))
 
 
-def _out_of_reach(storage, error: Exception) -> OSError:
+def _out_of_reach(storage: Any, error: Exception) -> OSError:
     return OSError(f"{_shown(storage)} cannot be reached or written: {error.__cause__ or error}")
 
 
-def _shown(storage) -> str:
+def _shown(storage: Any) -> str:
     """Return the storage as errors show it, without a password."""
     shown = storage if isinstance(storage, str) else type(storage).__name__
     shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", shown)
@@ -240,11 +242,11 @@ class Journal(JournalFileBackend):
         The path as the user gave it.
     """
 
-    def __init__(self, path: Path, storage) -> None:
+    def __init__(self, path: Path, storage: str | PathLike[str]) -> None:
         super().__init__(str(path), lock_obj=JournalLock(str(path)))
         self.storage = storage
 
-    def append_logs(self, logs) -> None:
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write records to the end of the file."""
         try:
             super().append_logs(logs)
@@ -267,7 +269,7 @@ def cut_half_line(path: str) -> int:
     return end - kept
 
 
-def _open_journal(storage) -> JournalStorage:
+def _open_journal(storage: str | PathLike[str]) -> JournalStorage:
     path = Path(storage).expanduser().absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     backend = Journal(path, storage)
@@ -279,7 +281,7 @@ def _open_journal(storage) -> JournalStorage:
         raise _no_journal(storage, f"{type(error).__name__}: {error}") from error
 
 
-def _check_records(path: Path, storage) -> None:
+def _check_records(path: Path, storage: str | PathLike[str]) -> None:
     """Raise if a line is not a record; the last may be half a record."""
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
@@ -298,14 +300,14 @@ def _is_record(line: bytes) -> bool:
     return isinstance(record, dict) and "op_code" in record
 
 
-def _no_journal(storage, why: str) -> ValueError:
+def _no_journal(storage: str | PathLike[str], why: str) -> ValueError:
     return ValueError(
         f"storage={str(storage)!r} is not a journal of a study, or a damaged one: {why}. Pass "
         "another path. Of a damaged journal you can copy the lines before that one to a new file."
     )
 
 
-def _unwritable(storage, error: OSError) -> OSError:
+def _unwritable(storage: str | PathLike[str], error: OSError) -> OSError:
     """Return an error that names the storage and, if its disk is nearly full, the free space."""
     where = f" ({error.filename})" if error.filename else ""
     message = f"storage={str(storage)!r} cannot be written: {error.strerror or error}{where}."

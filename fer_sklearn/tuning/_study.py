@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -15,7 +19,13 @@ from ._storage import patiently
 from ._workers import WORKER, counted_trials, free_draw
 
 
-def open_study(storage, name: str, sampler, pruner, fingerprint: str) -> optuna.Study:
+def open_study(
+    storage: BaseStorage | str | None,
+    name: str,
+    sampler: BaseSampler,
+    pruner: BasePruner,
+    fingerprint: str,
+) -> optuna.Study:
     """Create the study, or open the existing one.
 
     Raises
@@ -89,7 +99,7 @@ def in_memory(study: optuna.Study) -> optuna.Study:
 
 
 @contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Stop Optuna from logging every study and trial: results and warnings say the same."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(verbosity, optuna.logging.ERROR))
@@ -119,23 +129,39 @@ class SeededSampler(BaseSampler):
         """Return the number of the draw that this trial has."""
         return self._draws[number]
 
-    def before_trial(self, study, trial):
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         # HyperbandPruner passes a study of a part of the trials, with the whole one inside.
         whole = getattr(study, "_study", study)
         draw = self._draws[trial.number] = free_draw(whole, trial.number)
         self._inner[trial.number] = TPESampler(seed=(self.seed + 1_000_003 * (draw + 1)) % 2**32)
 
-    def infer_relative_search_space(self, study, trial):
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         return self._inner[trial.number].infer_relative_search_space(study, trial)
 
-    def sample_relative(self, study, trial, search_space):
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         return self._inner[trial.number].sample_relative(study, trial, search_space)
 
-    def sample_independent(self, study, trial, param_name, param_distribution):
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
         inner = self._inner[trial.number]
         return inner.sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(self, study, trial, state, values):
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
         self._inner.pop(trial.number, None)
 
 
@@ -157,7 +183,7 @@ class WorstQuarterPruner(BasePruner):
         self.n_warm_up = n_warm_up
         self.n_startup = n_startup
 
-    def prune(self, study, trial) -> bool:
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         step = trial.last_step
         if step is None or step < self.n_warm_up:
             return False

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import optuna
@@ -52,7 +53,7 @@ class Task:
     context: object = None
 
 
-def reports_epochs(estimator) -> bool:
+def reports_epochs(estimator: Any) -> bool:
     """Tell whether validation faces do not influence the fit of `estimator`.
 
     With early stopping or the plateau schedule they would decide when it ends, and with a callback
@@ -67,13 +68,13 @@ def reports_epochs(estimator) -> bool:
     return not needs_validation(estimator.schedule, early_stopping=estimator.early_stopping)
 
 
-def max_epochs_of(estimator) -> int:
+def max_epochs_of(estimator: Any) -> int:
     """Return how many epochs a fit has at most; 1 where the estimator does not say it."""
     stated = getattr(estimator, "max_epochs", None)
     return int(stated) if isinstance(stated, Integral) else 1
 
 
-def draw(space, trial) -> dict:
+def draw(space: Any, trial: Any) -> dict:
     """Return the parameters of a trial, which may be a finished one."""
     if isinstance(space, Mapping):
         drawn = {name: suggest(trial, name, range_) for name, range_ in space.items()}
@@ -86,7 +87,14 @@ def draw(space, trial) -> dict:
     return dict(drawn)
 
 
-def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
+def open_and_work(
+    task: Task,
+    storage: Any,
+    opening: dict[str, Any],
+    n_trials: int | None,
+    ends: float | None,
+    verbose: int,
+) -> None:
     """Work as one of several workers."""
     opening["sampler"].reseed_rng()  # otherwise all would draw the same
     # In a new process, Optuna's logging is still on.
@@ -94,7 +102,9 @@ def open_and_work(task, storage, opening, n_trials, ends, verbose) -> None:
         work(task, open_study(storage, **opening), n_trials, ends, verbose)
 
 
-def work(task: Task, study: optuna.Study, n_trials, ends, verbose) -> None:
+def work(
+    task: Task, study: optuna.Study, n_trials: int | None, ends: float | None, verbose: int
+) -> None:
     """Run trials until the study has enough, or until the time `ends`."""
     worker = Worker(study, n_trials, ends)
     catch = () if task.error_score == "raise" else (Exception,)
@@ -132,10 +142,10 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: Any) -> None:
         self.bar.close()
 
-    def show(self, **where) -> None:
+    def show(self, **where: Any) -> None:
         """Show the current fold and epoch."""
         if not self.bar.disable:
             self.bar.set_postfix(where | self._best())
@@ -188,7 +198,7 @@ def _note(error: Exception, task: Task, trial: optuna.Trial) -> None:
         warnings.warn(message, FitFailedWarning, stacklevel=2)
 
 
-def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> float:
+def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context: Any) -> float:
     """Return the mean score over the folds; report it after each fold."""
     params = draw(task.space, trial)
     epochs = max_epochs_of(task.base)
@@ -214,7 +224,7 @@ def _evaluate(task: Task, trial: optuna.Trial, progress: Progress, context) -> f
 def _teller(trial: optuna.Trial, progress: Progress) -> Callable:
     """Return the function that is called after each epoch of the first fold."""
 
-    def tell(net) -> None:
+    def tell(net: Any) -> None:
         epoch, accuracy = len(net.history), net.history[-1, "valid_acc"]
         progress.show(trial=trial.number, epoch=epoch, accuracy=f"{accuracy:.3f}")
         trial.report(accuracy, epoch - 1)
@@ -226,7 +236,7 @@ def _teller(trial: optuna.Trial, progress: Progress) -> Callable:
 
 def _score_fold(
     task: Task,
-    estimator,
+    estimator: Any,
     train: np.ndarray,
     valid: np.ndarray,
     trial: optuna.Trial,
@@ -259,7 +269,7 @@ def _score_fold(
 
 def _fit_and_score(
     task: Task,
-    estimator,
+    estimator: Any,
     train: np.ndarray,
     valid: np.ndarray,
     tell: Callable | None,

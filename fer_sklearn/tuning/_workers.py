@@ -6,7 +6,9 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -48,11 +50,11 @@ class Worker:
         self._beats: dict[str, tuple[object, float]] = {}
 
     @contextmanager
-    def alive(self):
+    def alive(self) -> Iterator[None]:
         """Give signs of life while the block runs."""
         stop = threading.Event()
 
-        def beat():
+        def beat() -> None:
             while True:
                 with suppress(Exception):  # the storage is busy or away: the next sign may succeed
                     self.study.set_user_attr(_BEAT + self.name, time.time())
@@ -116,7 +118,7 @@ class Worker:
         """Tell whether others declared this worker dead and gave up its trial."""
         return self.claimed is not None and f"{_VOID}{self.claimed}" in self.study.user_attrs
 
-    def give_up(self, trial, why: str) -> None:
+    def give_up(self, trial: optuna.Trial, why: str) -> None:
         """Mark a trial as not counted, so that another takes its place."""
         self.study.set_user_attr(f"{_VOID}{trial.number}", why)
 
@@ -136,7 +138,7 @@ class Worker:
                 with suppress(UpdateFinishedTrialError):  # another survivor was faster
                     self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
-    def _is_alive(self, worker: str, beat) -> bool:
+    def _is_alive(self, worker: str, beat: Any) -> bool:
         """Tell whether a worker's process runs or, if that is unknown, whether its sign changes.
 
         Clocks of machines differ, so the age of a sign is measured by this machine's clock.
