@@ -54,7 +54,6 @@ def use_parts(X: np.ndarray, y: np.ndarray) -> None:
     FERClassifier(**preset("fast"))
     preset(3)  # type: ignore[arg-type]
     assert_type(FaceEmbedder(FERClassifier()).fit(X, y).transform(X), np.ndarray)
-    FaceEmbedder("fer2013")  # type: ignore[arg-type]
 
 
 def use_faces(X: np.ndarray, y: np.ndarray) -> None:
