@@ -163,7 +163,7 @@ print(f"best of {settings.trials}: {search.best_params_}, accuracy {search.best_
 # %% [markdown]
 # ## Training
 #
-# What counts is the length: the preset trains for 90 epochs. An earlier version of this page
+# What counts is the length: the preset trains for 120 epochs. An earlier version of this page
 # trained the CNN for 20 epochs on FER-2013, and that was too short. The measurements on FER-2013
 # are on the page [Accuracy on FER-2013](../docs/benchmarks/fer2013_accuracy.md).
 

@@ -97,7 +97,7 @@ def add_to(commands: Any) -> None:
         choices=PRESETS,
         default="fast",
         help="recipe: fast, 16 epochs; accurate, 110; hybrid, a transformer, 110; report, the "
-        "plain network of much of the literature, 90; small, a quarter of the work for each face, "
+        "plain network of much of the literature, 120; small, a quarter of the work for each face, "
         "38 (default: fast)",
     )
     parser.add_argument(
