@@ -271,6 +271,15 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
     >>> clf = FERClassifier(augment=FaceAugmenter()).set_params(augment__rotation=20.0)
     """
 
+    # Fitted attributes, for type checkers: they are set through `vars`.
+    n_features_in_: int
+    image_shape_: tuple[int, int]
+    n_iter_: int
+    history_: dict[str, list]
+    best_validation_score_: float | None
+    normalizer_: FaceNormalizer | None
+    class_count_: np.ndarray
+
     _parameter_constraints = {
         "network": [str, callable],
         "widths": ["array-like", None],

@@ -35,6 +35,8 @@ def use(X: np.ndarray, y: list[str]) -> None:
     clf = FERClassifier().fit(X, y, X_val=X, y_val=y)
     assert_type(clf, FERClassifier)
     assert_type(clf.predict_proba(X), np.ndarray)
+    assert_type(clf.history_, dict[str, list])
+    assert_type(clf.n_iter_, int)
     clf.fit(X, y, epochs=3)  # type: ignore[call-arg]
     assert_type(FERClassifier.from_pretrained(), FERClassifier)
     fer_sklearn.FERClasifier()  # type: ignore[attr-defined]
