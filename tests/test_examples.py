@@ -48,6 +48,7 @@ RUNS = [
     "benchmarks/large_data.py --base 50 --sizes 70 --sides 16 24",
     "benchmarks/load_csv.py fer2013.csv --repeats 1",
     "benchmarks/networks.py --networks resnet cnn --faces 14 --sizes 24 --repeats 1 --widths 8",
+    "benchmarks/parallel.py fer2013.csv --faces 4 --workers 2",
     "benchmarks/photos.py fer2013.csv --faces 3 --sizes 96",
     "benchmarks/predict_speed.py --faces 16 --repeats 1 --network cnn",
     "benchmarks/small_networks.py fer2013.csv fer2013-small --repeats 1 --plot front.png",
