@@ -170,9 +170,12 @@ def test_photos_and_videos_are_one_table_and_one_page(folder, tmp_path, capsys):
 
 
 WAITS_FOR_CTRL_C = """
-import sys, time
+import signal, sys, time
 from fer_sklearn.__main__ import main
 from fer_sklearn.photos._journal import Journal
+
+# Shells start programs in the background with SIGINT ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def add_once(*args, add=Journal.add, added=[]):
     if added:
