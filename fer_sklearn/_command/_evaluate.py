@@ -99,9 +99,8 @@ def _run(options: argparse.Namespace) -> int:
     from ..metrics import evaluation_report
 
     classifier = read_classifier(options.classifier)
-    html = options.html and os.path.expanduser(options.html)
-    if html:
-        check_writable(html)
+    if options.html:
+        check_writable(options.html)
     side = side_of(classifier)
     X, y = _faces(options, options.path, side, options.usage or "PublicTest")
     y = _in_words_of(classifier.classes_, y, options.path)
@@ -110,9 +109,10 @@ def _run(options: argparse.Namespace) -> int:
         train, _ = _faces(options, options.train, side, "Training")
     report = evaluation_report(classifier, X, y, train=train)
     try:
-        if html:
+        if options.html:
             title = f"{os.path.basename(options.classifier)} on {os.path.basename(options.path)}"
-            replace_file(html, report.to_html(title=title).encode("utf-8", "backslashreplace"))
+            page = report.to_html(title=title).encode("utf-8", "backslashreplace")
+            replace_file(options.html, page)
             if not options.quiet:
                 say(f"The page is in {options.html}.")
     finally:  # even if there is no room for the page; and at last: not all read it to its end

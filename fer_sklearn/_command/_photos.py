@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..photos import FaceFinder, analyze, contact_sheet  # --help needs none of it
 
     if options.sheet:  # not to be told after hours of work
-        check_writable(os.path.expanduser(options.sheet))
+        check_writable(options.sheet)
     verbose = int(not options.quiet)
     frame = analyze(
         options.paths,
