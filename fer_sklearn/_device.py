@@ -43,9 +43,13 @@ def multiplies_bfloat16_fast(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()
-        return capabilities.get("avx512_bf16", False)
+        return _capabilities().get("avx512_bf16", False)
     return False
+
+
+def has_amx(device: torch.device) -> bool:
+    """Tell whether the device is a CPU that multiplies tiles of bfloat16."""
+    return device.type == "cpu" and _capabilities().get("amx_bf16", False)
 
 
 def is_single_gpu(device: str) -> bool:
@@ -54,6 +58,10 @@ def is_single_gpu(device: str) -> bool:
     if kind.type == "cpu":
         return False
     return kind.index is not None or kind.type == "mps" or torch.cuda.device_count() == 1
+
+
+def _capabilities() -> dict:
+    return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def _present() -> list[str]:

@@ -31,7 +31,7 @@ ALLOWED = {
     "_shipped": {"_files"},
     "_versions": {"__version__", "_device"},
     "_pretrained": {"_archive", "_files", "_shipped", "networks"},  # what shapes a file has to have
-    "networks": {"_forms"},
+    "networks": {"_device", "_forms"},
     "datasets": {"_extras", "_files", "_forms", "_images"},
     "normalize": {"_forms", "_globals", "_images", "_state"},
     "augment": {"_forms", "_globals", "_images", "_state"},

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .._device import has_amx
 
 #: Name: function that makes the layer.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -67,6 +70,17 @@ class Head(nn.Sequential):
             return super().forward(x.float())
 
 
+class MeanPool(nn.Module):
+    """Mean of each channel, like `nn.AdaptiveAvgPool2d(1)` to the bit.
+
+    Its gradient has the layout of its input in memory, channels last. torch's has another one, with
+    which the batch norm and the activation before it take thirty times as long on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, C, 1, 1)
+        return x.permute(0, 2, 3, 1).flatten(1, 2).mean(1)[..., None, None]
+
+
 class Logits(nn.Linear):
     """Linear layer whose output for a face does not depend on its position in the batch.
 
@@ -82,13 +96,72 @@ class Logits(nn.Linear):
         return F.linear(x, weight, bias)[:, : self.out_features]
 
 
-def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
+class Conv3x3(nn.Conv2d):
+    """3 x 3 convolution, which trains faster on small maps where the CPU has AMX.
+
+    The kernel for the gradient of the weights works along the rows of a map, and short rows leave
+    most of AMX's tiles empty. So for this gradient the maps of eight faces are laid side by side.
+    Without AMX, on larger maps or with fewer channels that gains nothing.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 3, padding=1, bias=False)
+        self.fills_tiles = min(channels_in, channels_out) >= 128
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, channels_out, H, W)
+        small = self.training and self.fills_tiles and x.shape[-1] <= 8
+        if not (small and torch.is_autocast_enabled("cpu") and has_amx(x.device)):
+            return super().forward(x)
+        low = torch.get_autocast_dtype("cpu")
+        return _Convolution.apply(x.to(low), self.weight.to(low))
+
+
+class _Convolution(torch.autograd.Function):
+    """3 x 3 convolution that computes the gradient of its weights side by side."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        (grad,), (x, weight) = grads, ctx.saved_tensors
+        of_x, _, _ = _gradients(grad, x, weight, [True, False, False])
+        _, of_weight, _ = _gradients(
+            side_by_side(grad), side_by_side(x), weight, [False, True, False]
+        )
+        return of_x, of_weight
+
+
+def _gradients(grad: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]) -> Any:
+    """Return those of the input, the weights and the bias of a 3 x 3 convolution."""
+    ones = [1, 1]  # stride, padding, dilation
+    return torch.ops.aten.convolution_backward(
+        grad, x, weight, None, ones, ones, ones, False, [0, 0], 1, wanted
+    )
+
+
+def side_by_side(maps: Tensor, n: int = 8) -> Tensor:
+    """Lay `n` maps in a row, a column of zeros after each, (B, C, H, W) -> (B / n, C, H, n W + n).
+
+    A convolution then sees zeros beside each map, as it does where it pads. The last row is filled
+    up with zeros.
+    """
+    batch, channels, height, width = maps.shape
+    rows = maps.new_zeros(-(-batch // n), height, n, width + 1, channels)
+    filled = F.pad(maps.permute(0, 2, 3, 1), (0, 0, 0, 0, 0, 0, 0, -batch % n))
+    rows[:, :, :, :width] = filled.unflatten(0, (-1, n)).transpose(1, 2)
+    return rows.flatten(2, 3).permute(0, 3, 1, 2)
+
+
+def conv3x3(channels_in: int, channels_out: int) -> Conv3x3:
     """3 x 3 convolution that passes its input on at first.
 
     Its first filters are the identity (Jordan, 2024): a fresh network loses less of the image on
     the way, and learns faster.
     """
-    conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+    conv = Conv3x3(channels_in, channels_out)
     same = min(channels_in, channels_out)
     with torch.no_grad():  # like nn.init.dirac_, which loops over channels
         conv.weight[:same].zero_()

@@ -10,6 +10,7 @@ from ._layers import (
     Dropout,
     Head,
     Logits,
+    MeanPool,
     SpaceToDepth,
     conv3x3,
     conv_block,
@@ -82,9 +83,7 @@ class ResNet(nn.Module):
         self.stages = [
             self.features[start : start + depth + 1] for start in range(1, len(layers), depth + 1)
         ]
-        self.head = Head(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(dropout), Logits(channels, n_classes)
-        )
+        self.head = Head(MeanPool(), nn.Flatten(), Dropout(dropout), Logits(channels, n_classes))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, n_classes)
         return self.head(self.features(x))
