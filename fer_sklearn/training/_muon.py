@@ -188,11 +188,12 @@ def orthogonalize(matrices: Sequence[Tensor], steps: int = 3) -> list[Tensor]:
 
 def _products(squares: Tensor, steps: int) -> Tensor:
     """Return the matrix by which the iteration multiplies X, (n, side, side) of X X^T -> same."""
-    identity = torch.eye(squares.shape[-1], dtype=squares.dtype, device=squares.device)
     a, b, c = _QUINTIC
-    products = identity
-    for _ in range(steps):
-        factors = a * identity + b * squares + c * squares @ squares
-        products = factors @ products
-        squares = factors @ squares @ factors
+    products = None
+    for remaining in reversed(range(steps)):
+        factors = torch.baddbmm(squares, squares, squares, beta=b, alpha=c)
+        factors.diagonal(dim1=1, dim2=2).add_(a)
+        products = factors if products is None else factors @ products
+        if remaining:
+            squares = factors @ squares @ factors
     return products
