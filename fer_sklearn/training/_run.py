@@ -172,10 +172,12 @@ class Trainer:
         checkpoint = self.settings.checkpoint
         state = checkpoint.load() if checkpoint else None
         done = len(state["history"]) if state else 0
-        progress = self._begin(faces, valid, callbacks, done)
-        if checkpoint and state:
-            self._resume(checkpoint, faces, state)
+        steps = len(self.net.get_iterator(faces, training=True))
+        progress = Progress(steps, self.settings.max_epochs, done, self.settings.verbose > 1)
         try:
+            self._begin(faces, valid, self._callbacks(steps, progress, callbacks))
+            if checkpoint and state:
+                self._resume(checkpoint, faces, state)
             with threads_for(self._work(faces), self.settings.device):
                 self.net.fit_loop(faces, epochs=self.settings.max_epochs - done)
         except StopTraining:
@@ -185,18 +187,15 @@ class Trainer:
         self._check_answers(faces)
         self._end(faces)
 
-    def _begin(self, faces: Faces, valid: Faces | None, callbacks: Sequence, done: int) -> Progress:
+    def _begin(self, faces: Faces, valid: Faces | None, callbacks: list[Callback]) -> None:
         """Give the net its callbacks and validation faces; skorch takes them from there."""
         net = self.net
-        steps = len(net.get_iterator(faces, training=True))
-        progress = Progress(steps, self.settings.max_epochs, done, self.settings.verbose > 1)
-        net.callbacks = self._callbacks(steps, progress, callbacks)
+        net.callbacks = callbacks
         net.train_split = None if valid is None else predefined_split(valid)
         net.initialize_callbacks()
         net.initialize_history()
         check_monitors(net)
         net.notify("on_train_begin", X=faces, y=None)
-        return progress
 
     def _resume(self, checkpoint: Checkpoint, faces: Faces, state: dict) -> None:
         """Restore the net as it was when the checkpoint was written."""
