@@ -235,7 +235,10 @@ def split(
 def _given(
     estimator: BaseEstimator, data: TrainingFaces, X_val: ArrayLike, y_val: ArrayLike
 ) -> TrainingFaces:
-    rows, y, image_shape = _read(estimator, X_val, y_val, data.image_shape)
+    try:
+        rows, y, image_shape = _read(estimator, X_val, y_val, data.image_shape)
+    except ValueError as error:  # which speaks of X and y
+        raise ValueError(f"X_val and y_val cannot be used. {error}") from error
     way_out = "Leave their faces out of X_val and y_val, or fit on such faces too."
     way_out += _hint(
         y, data.classes, "y_val = classes[y_val], where classes is an array of those above"

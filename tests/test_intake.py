@@ -152,6 +152,22 @@ def test_validation_faces_are_set_aside_only_if_needed(fitted, faces):
         clf.fit(faces.data, faces.target, X_val=faces.data, y_val=strange)
 
 
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda X, y: (with_hole(X), y), "NaN"),
+        (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
+        (lambda X, y: (X[:, :20], y), "Expected faces|has 480 features"),
+        (lambda X, y: (X[:0], y[:0]), "0 sample"),
+    ],
+    ids=["NaN", "lengths", "size", "none"],
+)
+def test_errors_of_validation_faces_say_that_it_is_these(make, match, faces):
+    X_val, y_val = make(faces.data, faces.target)
+    with pytest.raises(ValueError, match=rf"X_val and y_val cannot be used\..*({match})"):
+        small_classifier().fit(faces.data, faces.target, X_val=X_val, y_val=y_val)
+
+
 def test_too_few_faces_to_set_some_aside(faces):
     clf = small_classifier(early_stopping=True)
     with pytest.raises(ValueError, match=r"Of 30 faces 10% cannot be set aside .* X_val"):
