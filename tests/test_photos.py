@@ -229,6 +229,14 @@ def test_a_face_at_the_edge_is_cut_off(portrait):
     assert frame.x[0] < 0
 
 
+def test_a_square_may_be_much_larger_than_the_photo(portrait):
+    """A sample for each of its pixels would take gigabytes."""
+    found = find_faces(portrait, finder=FaceFinder(margin=2000))
+    assert found.frame.status.tolist() == ["cut off"]
+    assert found.frame.width[0] > 100_000
+    assert found.data.shape == (1, 48, 48)
+
+
 def test_what_is_outside_repeats_the_edge(portrait):
     found = find_faces(portrait[90:])
     outside = -found.frame.y[0] * 48 / found.frame.height[0]

@@ -70,7 +70,8 @@ def analyze(
         written in ASCII there.
     n_jobs : int or None, default=None
         Processes that look for faces in photos, through joblib; None is 1, unless
-        ``joblib.parallel_config`` says otherwise. They are labelled here.
+        ``joblib.parallel_config`` says otherwise. Meanwhile the faces are labelled here. With 1,
+        OpenCV looks with all cores; with more, each process has one.
     verbose : int, default=0
         1 shows a progress bar for the photos, and one for each video.
 
