@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import textwrap
@@ -592,6 +593,15 @@ def test_photos_of_all_forms_can_be_looked_at_in_processes(portrait, own_process
     np.testing.assert_array_equal(found.data, expected.data)
 
 
+def test_nothing_is_fetched(portrait, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no network")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    assert analyze([portrait]).label.tolist() == ["happy"]
+
+
 def test_a_classifier_may_be_any(faces, portrait, tmp_path, classifier):
     classifier.save_pretrained(tmp_path / "clf.npz")
     assert analyze([portrait], tmp_path / "clf.npz").label[0] == "happy"
@@ -712,6 +722,21 @@ def test_a_stopped_run_continues(folder, classifier, table, tmp_path, monkeypatc
     again = Stopped(classifier, 2)
     frame = analyze(folder, again, out=out)
     assert again.left == 0  # two photos were done, the last two have no face
+    pd.testing.assert_frame_equal(frame, table)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_stopped_run_of_several_processes_continues(
+    folder, classifier, table, tmp_path, own_processes
+):
+    """Faces are labelled while the processes look for others."""
+    out = tmp_path / "table.csv"
+    with pytest.raises(KeyboardInterrupt):
+        analyze(folder, Stopped(classifier, 3), out=out, n_jobs=2)
+    pd.testing.assert_frame_equal(pd.read_csv(out)[["photo"]], table[["photo"]][:2])
+    again = Stopped(classifier, 3)
+    frame = analyze(folder, again, out=out, n_jobs=2)
+    assert again.left == 0  # of the four photos that were left two have no face
     pd.testing.assert_frame_equal(frame, table)
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 

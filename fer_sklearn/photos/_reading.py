@@ -408,4 +408,4 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
             f"floats from {low:.4g} to {high:.4g}, which are neither in [0, 1] nor in [0, 255]: "
             f"scale them, or, if few are outside, pass numpy.clip(photo, 0, {white:.0f})"
         )
-    return scaled(pixels.astype(np.float64).clip(0, white), white)
+    return scaled(pixels.astype(np.float64).clip(black, white), int(white))

@@ -91,7 +91,8 @@ def make_frame(
 
 def checksums_of(frame: pd.DataFrame) -> dict[str, int]:
     """Return what `Photo.checksum` was for photos that were no files, as far as it is known."""
-    return json.loads(frame.attrs.get(CHECKSUM, "{}"))
+    checksums: dict[str, int] = json.loads(frame.attrs.get(CHECKSUM, "{}"))
+    return checksums
 
 
 def _typed(name: Any, cells: list) -> pd.Series:
