@@ -71,7 +71,7 @@ ALLOWED = {
         *("explain", "metrics", "normalize"),
     },
     "_stored": {"_files", "classifier", "export"},
-    "photos": {"_extras", "_files", "_forms", "_stored", "datasets"},
+    "photos": {"_extras", "_files", "_forms", "_images", "_stored", "datasets"},
     "_command": {
         *("__version__", "_files", "_pretrained", "_stored", "classifier", "datasets", "export"),
         *("metrics", "photos", "presets", "tuning"),

@@ -125,9 +125,38 @@ def test_photos_that_are_no_files_are_passed_along(tmp_path):
     photos = [data.astronaut(), data.brick()]
     frame = analyze(photos)
     contact_sheet(frame, tmp_path / "without.html")
-    assert "cannot be read any more" in data_of(tmp_path / "without.html")["photos"][0]["detail"]
+    assert "cannot be shown any more" in data_of(tmp_path / "without.html")["photos"][0]["detail"]
     contact_sheet(frame, tmp_path / "with.html", photos=photos)
     assert all(photo["picture"] for photo in data_of(tmp_path / "with.html")["photos"])
+
+
+def test_photos_in_another_order_are_refused(tmp_path):
+    """The page would show other pictures under the labels."""
+    data = pytest.importorskip("skimage.data")
+    photos = [data.astronaut(), data.astronaut()[:, ::-1], data.astronaut()[:256]]
+    frame = analyze(photos, Numbered())
+    path = tmp_path / "a.html"
+    for table, others in (
+        (frame, [photos[at] for at in (1, 0, 2)]),
+        (frame[frame.photo == "photo 0"], photos[1:]),
+        (pd.DataFrame(frame.to_dict("series")), [photos[at] for at in (0, 2, 1)]),  # sizes alone
+    ):
+        with pytest.raises(ValueError, match=r"photo \d is not the photo .* in the same order"):
+            contact_sheet(table, path, photos=others)
+    assert not path.exists()
+    contact_sheet(frame[1:].sort_values("x"), path, photos=photos)
+    assert all(photo["picture"] for photo in data_of(path)["photos"])
+
+
+def test_a_file_with_another_photo_in_it_is_listed_without_its_picture(tmp_path):
+    file = tmp_path / "a.png"
+    Image.fromarray(np.full((60, 80), 99, np.uint8)).save(file)
+    frame = analyze(file, Numbered())
+    Image.fromarray(np.full((40, 80), 99, np.uint8)).save(file)
+    contact_sheet(frame, tmp_path / "a.html")
+    (photo,) = data_of(tmp_path / "a.html")["photos"]
+    assert "picture" not in photo
+    assert "it has 80 x 40 pixels now" in photo["detail"]
 
 
 def test_a_table_that_was_stored_and_a_part_of_one_are_shown(table, tmp_path):

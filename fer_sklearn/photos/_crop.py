@@ -12,6 +12,8 @@ from .._extras import import_cv2
 
 #: A line through the eyes that is steeper, in degrees, is of a face that was not seen well.
 _STEEPEST = 60
+#: Larger squares are sampled less than once a pixel: with a large margin there is no end to them.
+_MOST_SAMPLES = 4096
 
 
 @dataclass
@@ -107,7 +109,7 @@ def cut(pixels: np.ndarray, square: Square, size: int) -> np.ndarray:
     part, left, top = _around(pixels, square)
     gray = np.ascontiguousarray(part)
     gray = gray if gray.ndim == 2 else cv2.cvtColor(gray, cv2.COLOR_RGB2GRAY)
-    n = size * max(1, math.ceil(square.side / size))
+    n = size * max(1, math.ceil(min(square.side, _MOST_SAMPLES) / size))
     matrix = square.to_picture(n) - [[0, 0, left], [0, 0, top]]
     how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     samples = cv2.warpAffine(gray, matrix, (n, n), flags=how, borderMode=cv2.BORDER_REPLICATE)

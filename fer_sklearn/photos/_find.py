@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
+from PIL import Image
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
 from .._extras import import_cv2
 from ._detector import model_file
-from ._finder import FaceFinder, search
-from ._reading import Source, bytes_of, list_photos
+from ._finder import FaceFinder, reason, search
+from ._reading import Source, UnreadableError, bytes_of, list_photos, load_image, read_photo
 from ._table import make_frame
 
-#: Photos a task; also what is looked at twice, at most, when a run was stopped.
+#: Photos a task, at most; also what is looked at twice, at most, when a run was stopped.
 _BATCH = 16
+#: Tasks a process, at least: of a few photos too, each process gets its share.
+_TASKS = 4
 
 
 def find_faces(
@@ -139,8 +144,12 @@ def find_in(
     sources: list[Source], finder: FaceFinder, n_jobs: int | None, verbose: int, done: int = 0
 ) -> Iterator[tuple[np.ndarray, list[list[dict]]]]:
     """Yield the faces of one batch of photos after the other, and the rows of each photo."""
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    batches = (sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH))
+    # joblib would join short tasks, and what is labelled meanwhile would come late.
+    parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator")
+    n_processes = effective_n_jobs(n_jobs)
+    share = math.ceil(len(sources) / (_TASKS * n_processes))
+    size = _BATCH if n_processes == 1 else min(_BATCH, max(1, share))
+    batches = (sources[start : start + size] for start in range(0, len(sources), size))
     tasks = (delayed(_find_in_batch)([_sendable(s) for s in batch], finder) for batch in batches)
     bar = tqdm(initial=done, total=done + len(sources), unit="photo", disable=not verbose)
     with bar:
@@ -150,13 +159,19 @@ def find_in(
 
 
 def _sendable(source: Source) -> Source:
-    """Read an open file: it cannot be sent to another process."""
-    if not hasattr(source.content, "read"):
-        return source
+    """Read what cannot be sent to another process, or may be damaged and raise an error then."""
+    content = source.content
     try:
-        content = bytes_of(source.content)
-    except Exception as error:  # a file object may raise anything
-        content = error
+        if hasattr(content, "read"):
+            content = bytes_of(content)
+        elif isinstance(content, bytearray | memoryview):
+            content = bytes(content)
+        elif isinstance(content, Image.Image):
+            load_image(content)
+        elif not isinstance(content, Path | bytes | np.ndarray):
+            content = read_photo(content).pixels
+    except Exception as error:  # a file object may raise anything, also what cannot be sent
+        content = UnreadableError(reason(error))
     return source._replace(content=content)
 
 

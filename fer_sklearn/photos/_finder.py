@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils._param_validation import Interval
 from ._crop import Square, cut, outside_of, square_of
 from ._detector import find_boxes, model_file
 from ._reading import Photo, UnreadableError, list_rows, read_photo
-from ._table import CUT_OFF, NO_FACE, OK, POINTS, SMALL, UNREADABLE, make_frame
+from ._table import CHECKSUM, CUT_OFF, NO_FACE, OK, POINTS, SMALL, UNREADABLE, make_frame
 
 #: From this share of the square outside the photo on, a face is cut off.
 _CUT_OFF = 0.2
@@ -145,16 +146,23 @@ def search(finder: FaceFinder, name: str, content: object) -> tuple[np.ndarray, 
     model = model_file(finder.model)
     try:
         photo = read_photo(content)
-        return in_pixels(finder, photo, name, model, partial(read_photo, content, gray=True))
+        faces, rows = in_pixels(finder, photo, name, model, partial(read_photo, content, gray=True))
     except Exception as error:  # Pillow and OpenCV raise many kinds, all mean: no photo
         nothing = np.empty((0, finder.image_size, finder.image_size), np.uint8)
         return nothing, [unreadable(name, error)]
+    if not isinstance(content, Path):  # what has no name of its own may be mixed up later
+        rows[0][CHECKSUM] = photo.checksum()
+    return faces, rows
 
 
 def unreadable(name: str, error: Exception) -> dict:
     """Return the row of what cannot be read."""
-    why = str(error) if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"
-    return {"photo": name, "status": UNREADABLE, "detail": why}
+    return {"photo": name, "status": UNREADABLE, "detail": reason(error)}
+
+
+def reason(error: Exception) -> str:
+    """Say why a photo cannot be read."""
+    return str(error) if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"
 
 
 def in_pixels(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .._files import as_path
 from .._forms import UNCLEAR, is_table
+from .._images import BYTES, UNIT, PixelValues
 from ..datasets._image_files import gray_converter, scaled, turn_of, without_alpha
 from ..datasets._paths import check_file
 from ..datasets._walk import walk
@@ -50,8 +52,6 @@ VIDEOS = frozenset(
 _HEIC = (b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 #: The TIFF tag NewSubfileType, and its bit for a smaller copy of another image.
 _KIND, _SMALLER = 254, 1
-#: By what share of the range floats may exceed it, as rounding in a resize makes them.
-_ROUNDING = 1e-3
 _BYTES = (bytes, bytearray, memoryview)
 _WITHOUT_ALPHA = {
     (2,): ": leave the alpha channel out, photo[..., 0]",
@@ -88,6 +88,10 @@ class Photo:
     scale: int
     width: int
     height: int
+
+    def checksum(self) -> int:
+        """Return a number that other pixels have not."""
+        return zlib.crc32(np.ascontiguousarray(self.pixels))
 
 
 def list_photos(photos: Any) -> list[Source]:
@@ -203,8 +207,8 @@ def place_of(path: str, real: Callable[[str], str] = real_folder) -> str:
     return os.path.join(real(folder), name)
 
 
-def refuse_source(path: Path, names: Iterable[str]) -> None:
-    """Raise if a file that is to be written is one of the photos.
+def refuse_source(path: Path, names: Iterable[str], what: str = "one of the photos") -> None:
+    """Raise if a file that is to be written is one of the photos, or of what else is read.
 
     Raises
     ------
@@ -212,7 +216,7 @@ def refuse_source(path: Path, names: Iterable[str]) -> None:
         Names it.
     """
     if path.exists() and any(os.path.exists(name) and path.samefile(name) for name in names):
-        raise ValueError(f"{path} is one of the photos. Choose another name for what is written.")
+        raise ValueError(f"{path} is {what}. Choose another name for what is written.")
 
 
 def _own_name(item: Any) -> str | None:
@@ -273,6 +277,8 @@ def read_photo(content: Any, *, side: float = _DRAFT_SIDE, gray: bool = False) -
         size = image.size
         if image.format in _JPEG:
             share = side / max(size)
+            if _is_huge(image):  # half of it has enough pixels for every face
+                share = min(share, 0.5)
             width, height = (max(1, round(length * share)) for length in size)
             image.draft("L" if gray else "RGB", (width, height))
         return _upright(image, size if image.size != size else None, gray=gray)
@@ -313,15 +319,13 @@ def _upright(
     image: Image.Image, size: tuple[int, int] | None = None, *, gray: bool = False
 ) -> Photo:
     """Convert an image; if it is smaller than the photo, the size as stored is given."""
-    _refuse_huge(image)
-    _refuse_thumbnail(image)
-    image.load()  # sets a TIFF upright, and says so by taking its orientation away
+    load_image(image)
     size = image.size if size is None else size
     scale = round(max(size) / max(image.size))
     turn = turn_of(image)
     size = size[::-1] if turn in _SWAPS else size
     image = gray_converter(image)(image) if image.mode[0] in _LEVELS else without_alpha(image)
-    image = image if image.mode == "L" else image.convert("RGB")
+    image = image if image.mode in ("L", "RGB") else image.convert("RGB")  # or it is copied
     if turn is not None:
         image = image.transpose(turn)
     pixels = np.asarray(image)
@@ -329,13 +333,30 @@ def _upright(
     return Photo(pixels, scale, *size)
 
 
+def load_image(image: Image.Image) -> None:
+    """Read the pixels of an image from its file.
+
+    Raises
+    ------
+    Exception
+        Of many kinds. Each means that there is no photo.
+    """
+    _refuse_huge(image)
+    _refuse_thumbnail(image)
+    image.load()  # sets a TIFF upright, and says so by taking its orientation away
+
+
 def _refuse_huge(image: Image.Image) -> None:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
+    if _is_huge(image):
         raise UnreadableError(
             f"{image.width} x {image.height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS = "
-            f"{limit}"
+            f"{Image.MAX_IMAGE_PIXELS}"
         )
+
+
+def _is_huge(image: Image.Image) -> bool:
+    limit = Image.MAX_IMAGE_PIXELS
+    return limit is not None and image.width * image.height > limit
 
 
 def _refuse_thumbnail(image: Image.Image) -> None:
@@ -376,17 +397,15 @@ def _shown(content: Any) -> str:
 
 
 def _as_bytes(pixels: np.ndarray) -> np.ndarray:
-    """Map numbers of another type to bytes, by the largest: 1, 255 or 65535 is white."""
+    """Map numbers of another type to bytes: integers by the largest, floats as those of faces."""
     if pixels.dtype.kind in "ui":
         return scaled(pixels.astype(np.int64), 65535 if pixels.max() > 255 else 255)
-    pixels = pixels.astype(np.float64)
-    low, high = pixels.min(), pixels.max()
-    white = 1 if high <= 1 + _ROUNDING else 255
-    if 1 + _ROUNDING < high <= UNCLEAR:
+    values = PixelValues(pixels)
+    low, high = values.extremes
+    black, white = UNIT if high <= UNCLEAR else BYTES
+    if not values.lie_in((black, white)):
         raise UnreadableError(
             f"floats from {low:.4g} to {high:.4g}, which are neither in [0, 1] nor in [0, 255]: "
-            "pass numpy.clip(photo, 0, 1)"
+            f"scale them, or, if few are outside, pass numpy.clip(photo, 0, {white:.0f})"
         )
-    if -_ROUNDING * white <= low and high <= (1 + _ROUNDING) * white:
-        pixels = pixels.clip(0, white)
-    return scaled(pixels, white)
+    return scaled(pixels.astype(np.float64).clip(black, white), int(white))

@@ -20,7 +20,7 @@ from .._files import as_path, check_writable, replace_file
 from ._crop import Square
 from ._pictures import picture_of_face, small_picture
 from ._reading import Photo, list_photos, read_photo, refuse_source
-from ._table import STATUSES, classes_of
+from ._table import STATUSES, checksums_of, classes_of
 from ._timeline import is_of_video, shown_video
 
 
@@ -47,9 +47,10 @@ def contact_sheet(
     path : str or path-like
         The file to write.
     photos : photos or None, default=None
-        What `analyze` was given, if these were no files. None reads the files that the column
-        "photo" names. What is not there any more is listed without its picture. Videos are read
-        from their files once more.
+        What `analyze` was given, all of it and in the same order, if these were no files. None
+        reads the files that the column "photo" names. What is not there any more is listed without
+        its picture, and so is a file whose photo has another size now. Videos are read from their
+        files once more.
     title : str, default="Faces and their labels"
         Heading of the page.
     verbose : int, default=0
@@ -58,7 +59,9 @@ def contact_sheet(
     Raises
     ------
     TypeError, ValueError
-        If `frame` is not a table with the columns of `analyze`, or `path` is one of the photos.
+        If `frame` is not a table with the columns of `analyze`, `path` is one of the photos, or
+        `photos` has others than the table or another order. (Of a table that was read from a file,
+        their sizes alone are known.)
     OSError
         If the file cannot be written.
 
@@ -75,6 +78,7 @@ def contact_sheet(
     path = as_path(path)
     check_writable(path)
     contents = {} if photos is None else {s.name: s.content for s in list_photos(photos)}
+    checksums = checksums_of(frame)
     # Names need not be text that pandas can keep, and may be missing: "NA" in a CSV file.
     numbers, names = pd.factorize(frame["photo"].to_numpy(object), use_na_sentinel=False)
     refuse_source(path, map(str, names))
@@ -85,7 +89,8 @@ def contact_sheet(
         if is_of_video(rows):
             shown.append(shown_video(name, rows, classes, verbose))
         else:
-            shown.append(_photo(name, rows, classes, contents.get(name, Path(name))))
+            content = contents.get(name, Path(name))
+            shown.append(_photo(name, rows, classes, content, checksums.get(name)))
     data = {
         "classes": [str(name) for name in classes],
         "statuses": [status for status in STATUSES if (frame.status == status).any()],
@@ -116,7 +121,9 @@ def _sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _photo(name: str, rows: pd.DataFrame, classes: list, content: Any) -> dict:
+def _photo(
+    name: str, rows: pd.DataFrame, classes: list, content: Any, checksum: int | None
+) -> dict:
     """Return what the page shows of a photo."""
     first = rows.iloc[0]
     shown = {
@@ -128,10 +135,23 @@ def _photo(name: str, rows: pd.DataFrame, classes: list, content: Any) -> dict:
     if pd.isna(first.photo_width):
         return shown
     shown |= {"width": int(first.photo_width), "height": int(first.photo_height)}
+    is_file = isinstance(content, Path)
     try:
-        return shown | _pictures(read_photo(content), shown["faces"])
+        photo = read_photo(content)
+        is_other = (photo.width, photo.height) != (shown["width"], shown["height"])
+        if not is_file:
+            is_other |= checksum not in (None, photo.checksum())
+        elif is_other:
+            raise ValueError(f"it has {photo.width} x {photo.height} pixels now")
+        pictures = {} if is_other else _pictures(photo, shown["faces"])
     except Exception as error:  # it was readable when the table was made
-        return shown | {"detail": f"the photo cannot be read any more ({error})"}
+        return shown | {"detail": f"the photo cannot be shown any more ({error})"}
+    if is_other:
+        raise ValueError(
+            f"{name} is not the photo that the table calls so. Pass the photos that analyze was "
+            "given, all of them and in the same order."
+        )
+    return shown | pictures
 
 
 def _pictures(photo: Photo, faces: list[dict]) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,8 @@ _DETAIL = ("detail",)
 #: Whole numbers that may be missing.
 _WHOLE = ("face", "photo_width", "photo_height", "frame", "track")
 _TEXTS = ("photo", "status", "detail")
+#: Of a photo that is no file, in its first row; all of them are among the attributes of the table.
+CHECKSUM = "_checksum"
 
 
 def columns(classes: Iterable[Any] | None = None, *, video: bool = False) -> list:
@@ -37,7 +40,7 @@ def check_classes(classes: Iterable[Any]) -> None:
     ValueError
         Names it.
     """
-    taken = {*columns([], video=True)} & {*classes}
+    taken = {*columns([], video=True), CHECKSUM} & {*classes}
     if taken:
         raise ValueError(
             f"The classes {sorted(taken)} have the names of other columns of the table. Train the "
@@ -79,7 +82,17 @@ def make_frame(
     names = columns(classes, video=video)
     rows = list(rows)
     table = {name: [row.get(name) for row in rows] for name in names}
-    return pd.DataFrame({name: _typed(name, cells) for name, cells in table.items()})
+    frame = pd.DataFrame({name: _typed(name, cells) for name, cells in table.items()})
+    checksums = {row["photo"]: row[CHECKSUM] for row in rows if CHECKSUM in row}
+    if checksums:  # as a text, since pandas copies attributes deeply whenever it takes a part
+        frame.attrs[CHECKSUM] = json.dumps(checksums)
+    return frame
+
+
+def checksums_of(frame: pd.DataFrame) -> dict[str, int]:
+    """Return what `Photo.checksum` was for photos that were no files, as far as it is known."""
+    checksums: dict[str, int] = json.loads(frame.attrs.get(CHECKSUM, "{}"))
+    return checksums
 
 
 def _typed(name: Any, cells: list) -> pd.Series:
