@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .._files import as_path
 from .._forms import UNCLEAR, is_table
-from ..datasets._image_files import gray_converter, scaled, turn_of, without_alpha
+from ..datasets._image_files import ROUNDING, gray_converter, scaled, turn_of, without_alpha
 from ..datasets._paths import check_file
 from ..datasets._walk import walk
 
@@ -50,8 +50,6 @@ VIDEOS = frozenset(
 _HEIC = (b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 #: The TIFF tag NewSubfileType, and its bit for a smaller copy of another image.
 _KIND, _SMALLER = 254, 1
-#: By what share of the range floats may exceed it, as rounding in a resize makes them.
-_ROUNDING = 1e-3
 _BYTES = (bytes, bytearray, memoryview)
 _WITHOUT_ALPHA = {
     (2,): ": leave the alpha channel out, photo[..., 0]",
@@ -381,12 +379,10 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
         return scaled(pixels.astype(np.int64), 65535 if pixels.max() > 255 else 255)
     pixels = pixels.astype(np.float64)
     low, high = pixels.min(), pixels.max()
-    white = 1 if high <= 1 + _ROUNDING else 255
-    if 1 + _ROUNDING < high <= UNCLEAR:
+    white = 1 if high <= 1 + ROUNDING else 255
+    if 1 + ROUNDING < high <= UNCLEAR:
         raise UnreadableError(
             f"floats from {low:.4g} to {high:.4g}, which are neither in [0, 1] nor in [0, 255]: "
             "pass numpy.clip(photo, 0, 1)"
         )
-    if -_ROUNDING * white <= low and high <= (1 + _ROUNDING) * white:
-        pixels = pixels.clip(0, white)
     return scaled(pixels, white)
