@@ -124,7 +124,7 @@ def _target(path: str | PathLike) -> tuple[Path, int | None]:
     """Return the file to replace, behind all links, and its mode; None if it does not exist."""
     target = Path(os.path.realpath(as_path(path)))
     try:
-        mode = os.stat(os.path.expanduser(path)).st_mode
+        mode = target.stat().st_mode
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
         return target, None

@@ -24,8 +24,18 @@ _NUMBERS = re.compile(r"\s*[0-9][0-9.]*([\s,]+[0-9][0-9.]*)+\s*")
 _NUMBER = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*")
 #: Floats whose largest value is between 1 and this may be in [0, 1] or in [0, 255].
 UNCLEAR = 2.0
-#: Modes of Pillow whose numbers are not gray levels, but can be turned into them.
-_COLOURS = ("1", "P", "RGB", "CMYK", "YCbCr", "HSV")
+#: Modes of Pillow whose numbers are gray levels, those that can be turned into them, and those
+#: that have an alpha channel.
+_GRAYS = ("L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_COLOURS = ("1", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
+_ALPHAS = ("LA", "La", "PA", "RGBA", "RGBa")
+
+
+class Interval(_param_validation.Interval):
+    """scikit-learn's constraint for numbers; True and False are not numbers here."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 def is_count(value: Any) -> bool:
@@ -104,7 +114,7 @@ def as_array(X: Any) -> np.ndarray:
     refuse_no_faces(X)
     if isinstance(X, list | tuple):
         X = faces_of(X)
-    array = _to_numpy(X)
+    array = to_numpy(X)
     if array.dtype.kind in "mMV":
         raise ValueError(f"{EXPECTED}, got values of dtype {array.dtype}.")
     if array.ndim and array.dtype.kind in "OUST" and array.size:
@@ -113,7 +123,7 @@ def as_array(X: Any) -> np.ndarray:
         if array.ndim == 1:
             _refuse_nested(array[0], "X")
     if array.ndim < 2:
-        way_out = " Reshape your data: one flat face is [face]." if array.ndim else ""
+        way_out = " Reshape your data: one flat face is [face]." if array.size > 1 else ""
         raise ValueError(f"{EXPECTED}, got {_named(X)} of shape {array.shape}.{way_out}")
     return array
 
@@ -151,17 +161,23 @@ def _as_levels(face: Any) -> Any:
     Raises
     ------
     ValueError
-        If the image has an alpha channel, because its meaning is unknown.
+        If the image has an alpha channel, because its meaning is unknown, or is in a mode from
+        which Pillow does not make gray levels.
     """
     if not _is_pillow(face):
         return face
-    if "A" in face.mode.upper()[1:] or "transparency" in face.info:
+    if face.mode in _ALPHAS or "transparency" in face.info:
         raise ValueError(
             f"{EXPECTED}, got an image of Pillow with transparency, mode {face.mode!r}. Pass "
             "image.convert('RGB')."
         )
     if face.mode in _COLOURS:
         face = face.convert("RGB").convert("L")
+    elif face.mode not in _GRAYS:
+        raise ValueError(
+            f"{EXPECTED}, got an image of Pillow in mode {face.mode!r}. Convert it to RGB or to "
+            "gray, PIL.ImageCms does so for LAB."
+        )
     return np.asarray(face)
 
 
@@ -243,13 +259,21 @@ def _holds_levels(text: str) -> bool:
 def _refuse_nested(cell: Any, column: str) -> None:
     shape = np.shape(cell)
     if shape:
+        # Not np.stack: of a Pillow image with a palette it would read the places in the palette.
         raise ValueError(
             f"{EXPECTED}, got an array of objects, of which the first has shape {shape}. Pass "
-            f"X = np.stack({column})."
+            f"X = list({column})."
         )
 
 
-def _to_numpy(X: Any) -> np.ndarray:
+def to_numpy(X: Any) -> np.ndarray:
+    """Do what `np.asarray` does, with an error that says the way out.
+
+    Raises
+    ------
+    ValueError
+        If X is a tensor with a gradient or on another device, or its images differ in shape.
+    """
     try:
         return np.asarray(X)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -335,7 +359,7 @@ def _square(n_pixels: int) -> tuple[int, int] | None:
 
 
 def check_labels(y: Any, name: str = "y") -> None:
-    """Raise if there is not one label per face, some are missing, or they have several types.
+    """Raise if there is not one label per face, some are missing, or some are texts, others not.
 
     Parameters
     ----------
@@ -352,6 +376,8 @@ def check_labels(y: Any, name: str = "y") -> None:
         return  # scikit-learn has a message for that
     if np.ma.is_masked(y):
         y = np.where(np.ma.getmaskarray(y), np.array(None), np.asarray(y, dtype=object))
+    if isinstance(y, Mapping | Set | Iterator):
+        raise ValueError(f"Expected {name} as an array of labels, got {_named(y)}. Pass a list.")
     labels = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
     if labels.dtype.kind == "T":
         raise ValueError(
@@ -365,15 +391,50 @@ def check_labels(y: Any, name: str = "y") -> None:
             "columns, names[codes]. Votes or shares of the classes are learned by fit(X, codes, "
             f"label_distribution={name})."
         )
-    if labels.ndim != 1 or labels.dtype.kind not in "Of":
-        return
-    refuse_missing(labels, name)
+    if labels.ndim in (1, 2) and labels.dtype.kind in "Of":
+        refuse_missing(labels.ravel(), name)
+        refuse_mixed(labels.ravel(), name)
+
+
+def refuse_mixed(labels: np.ndarray, name: str) -> None:
+    """Raise if some of an array of labels are texts, and others not: they have no order.
+
+    Raises
+    ------
+    ValueError
+        Shows one of each, and says how to make texts of all.
+    """
     kinds = {isinstance(label, str): label for label in labels}
     if len(kinds) > 1:
+        as_text = "label.decode()" if isinstance(kinds[False], bytes) else "str(label)"
         raise ValueError(
             f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
-            f"Make them texts: [str(label) for label in {name}]."
+            f"Make them texts: [label if isinstance(label, str) else {as_text} for label in "
+            f"{name}]."
         )
+
+
+def refuse_objects(labels: np.ndarray) -> None:
+    """Raise if an array of labels holds objects that are not texts: scikit-learn takes no others.
+
+    Such an array is left where labels were missing: pandas and NumPy keep the type `object`.
+
+    Raises
+    ------
+    ValueError
+        Says how to make numbers or texts of them.
+    """
+    if labels.dtype.kind != "O" or not len(labels) or isinstance(labels[0], str | bytes):
+        return
+    are_numbers = all(isinstance(label, Real | np.bool_) for label in labels)
+    if are_numbers and np.array(labels.tolist()).dtype.kind in "biuf":
+        way_out = "np.array(y.tolist())"
+    else:
+        way_out = "[str(label) for label in y]"
+    raise ValueError(
+        f"Expected y of numbers or texts, got objects, the first of type {_named(labels[0])}. "
+        f"Pass y = {way_out}."
+    )
 
 
 def check_comparable(y_true: np.ndarray, *predictions: np.ndarray) -> None:

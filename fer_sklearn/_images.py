@@ -24,6 +24,7 @@ from ._forms import (
     is_table,
     refuse_no_faces,
     refuse_other_size,
+    to_numpy,
 )
 
 #: Fewer pixels than 8 x 8 cannot show a face: rows of so few numbers are plain
@@ -133,7 +134,7 @@ def to_gray(images: np.ndarray) -> np.ndarray:
         return _rgb_to_gray(images)
     hint = ""
     if images.ndim == 4 and images.shape[1] in (1, 3):
-        hint = " The channels seem to come first: pass X.transpose(0, 2, 3, 1)."
+        hint = " The channels seem to come first: pass np.asarray(X).transpose(0, 2, 3, 1)."
     elif images.ndim == 4 and images.shape[-1] == 4:
         hint = " Leave the alpha channel out: pass X[..., :3]."
     elif images.ndim == 4 and images.shape[-1] == 2:
@@ -250,7 +251,7 @@ def refuse_other_faces(
     shape = rows.shape if own_shape is None else (len(rows), *own_shape)
     single = [(*known, *channels) for channels in ((), (1,))]
     if shape in single and rows.shape[1] != estimator.n_features_in_:
-        raise ValueError(f"Expected several faces, got one of shape {shape}. Pass X[None].")
+        raise ValueError(f"Expected several faces, got one of shape {shape}. Pass [X].")
     refuse_other_size(estimator, rows, own_shape, known)
 
 
@@ -280,12 +281,15 @@ def as_numbers(X: Any) -> np.ndarray:
     ValueError
         If they are not numbers.
     """
-    array = np.asarray(faces_of(X) if isinstance(X, list | tuple) else X)
+    array = to_numpy(faces_of(X) if isinstance(X, list | tuple) else X)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{EXPECTED}, got values of dtype {array.dtype}. Pass X.real or abs(X).")
     if array.dtype.kind != "O":
         return array
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
+        as_array(array)  # of arrays in an array it says more
         raise ValueError(f"{EXPECTED}, got objects that are not numbers: {error}.") from error
 
 

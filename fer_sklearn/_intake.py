@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import validate_data
 
 from ._codes import hint_at_codes
-from ._forms import check_class_weight, check_labels
+from ._forms import check_class_weight, check_labels, refuse_objects
 from ._images import PixelValues, as_rows, infer_image_shape, refuse_other_faces
 from ._labels import (
     ClassTotals,
@@ -298,6 +298,7 @@ def _read(
     if known is not None:
         refuse_other_faces(estimator, rows, own_shape, known)
     rows, y = validate_data(estimator, rows, y, reset=known is None)
+    refuse_objects(y)
     if known is None:
         stated = own_shape or estimator.image_shape
         if own_shape and own_shape != tuple(estimator.image_shape or own_shape):

@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from ._forms import refuse_other_size
+from ._forms import Interval, refuse_other_size
 from ._globals import undisturbed
 from ._images import GRAY_RANGE, MIN_FACE_PIXELS, as_rows, gray_images
 from ._state import Lasting

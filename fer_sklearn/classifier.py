@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import training
 from ._answers import LogitsClassifierMixin
 from ._callbacks import CallbackSupportMixin, epoch_tasks, fit_task, with_callbacks
 from ._device import resolve_device, resolve_device_or_cpu
-from ._forms import ARGUMENTS_OF_FIT_ELSEWHERE, PARAMETERS_ELSEWHERE, other_names
+from ._forms import ARGUMENTS_OF_FIT_ELSEWHERE, PARAMETERS_ELSEWHERE, Interval, other_names
 from ._globals import global_state_preserved
 from ._images import rows_to_predict
 from ._intake import TrainingFaces, split, take_in, take_in_batch

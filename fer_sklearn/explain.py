@@ -12,10 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.special import log_softmax
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
-from ._forms import validate_params
+from ._forms import Interval, validate_params
 from ._globals import undisturbed
 from ._labels import encode_labels
 from .classifier import FERClassifier, asked_about, predictor_of

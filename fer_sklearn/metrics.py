@@ -20,7 +20,7 @@ from sklearn.metrics import (
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 
 from ._extras import import_pyplot
-from ._forms import check_comparable, check_count, check_labels, is_count
+from ._forms import check_comparable, check_count, check_labels, column_names, is_count, is_table
 from ._report_page import report_page
 from .datasets._duplicates import groups_and_copies
 
@@ -60,9 +60,10 @@ def expected_calibration_error(
     y_true : array-like of shape (n_samples,)
         Labels.
     y_proba : array-like of shape (n_samples, n_classes)
-        Probabilities, a column for each label.
+        Probabilities, a column for each label. Columns of a table that are called as the labels are
+        found by their names.
     labels : array-like of shape (n_classes,) or None, default=None
-        Labels of the columns; None: those in `y_true`, sorted.
+        Labels of the columns; None: the names of a table's columns, or those in `y_true`, sorted.
     n_bins : int, default=15
         Bins of equal width over [0, 1].
 
@@ -451,9 +452,13 @@ def _interval(
 
 def _check(y_true: Any, y_proba: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return labels and probabilities as arrays, and the labels of the columns, sorted."""
-    y_true, y_proba = _check_labels(y_true, "y_true"), np.asarray(y_proba, dtype=np.float64)
+    y_true = _check_labels(y_true, "y_true")
     way_out = " Pass labels=classifier.classes_." if labels is None else ""
     labels = np.unique(y_true) if labels is None else np.asarray(labels)
+    names = column_names(y_proba) if is_table(y_proba) else []
+    if all(isinstance(name, str) for name in names) and set(labels.tolist()) <= set(names):
+        labels = np.asarray(names)
+    y_proba = np.asarray(y_proba, dtype=np.float64)
     if y_proba.shape != (len(y_true), len(labels)):
         raise ValueError(
             f"Expected probabilities of shape {(len(y_true), len(labels))}, a row for each face "
@@ -471,10 +476,10 @@ def _check(y_true: Any, y_proba: Any, labels: Any) -> tuple[np.ndarray, np.ndarr
 
 
 def _check_labels(y: Any, name: str) -> np.ndarray:
+    check_labels(y, name)
     y = column_or_1d(y)
     if not len(y):
         raise ValueError(f"{name} has no labels: there is nothing to evaluate.")
-    check_labels(y, name)
     return y
 
 

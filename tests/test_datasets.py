@@ -179,9 +179,14 @@ def test_damaged_exif_data_are_no_reason_to_leave_an_image_out(happy):
         (GRAY.astype(np.float32), GRAY),
         (GRAY / np.float32(255), GRAY),
         (GRAY.astype(np.float32) + 0.4, GRAY),
+        (np.nextafter(GRAY / np.float32(199), np.float32(2)), np.rint(GRAY * 255 / 199)),
+        (GRAY.astype(np.float32) - 1e-6, GRAY),
         (GRAY > 90, (GRAY > 90) * 255),
     ],
-    ids=["int32", "int32 of 16 bits", "16", "dark 16", "float", "unit", "rounded", "bit"],
+    ids=[
+        *("int32", "int32 of 16 bits", "16", "dark 16"),
+        *("float", "unit", "rounded", "above", "below", "bit"),
+    ],
 )
 def test_deep_images_become_bytes(levels, expected, happy):
     Image.fromarray(levels).save(happy / "face.tiff")
@@ -194,6 +199,7 @@ def test_deep_images_become_bytes(levels, expected, happy):
         (GRAY.astype(np.int32) * 1000, r"in \[0, 255\] or \[0, 65535\], got 0 to 199000"),
         (GRAY.astype(np.int32) - 1, r"in \[0, 255\] or \[0, 65535\], got -1 to 198"),
         (GRAY.astype(np.float32) * 2, r"in \[0, 1\] or \[0, 255\], got 0 to 398"),
+        (GRAY / np.float32(180), r"up to 1\.106 are neither in \[0, 1\] nor in \[0, 255\]"),
         (GRAY / np.float32(100) - 1, r"in \[0, 1\] or \[0, 255\], got -1 to 0.99"),
         (np.where(GRAY > 9, np.float32(1), np.float32(np.nan)), "got nan to nan"),
     ],
@@ -448,6 +454,23 @@ def test_a_split_folder_is_not_taken_for_expressions(names, tmp_path):
         Image.fromarray(GRAY).save(tmp_path / name / "face.png")
     with pytest.raises(ValueError, match=r"holds splits .* load_image_folder\('.*load_fer2013"):
         load_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("above", ["train_set", "archive/fer2013/train", "S001"])
+def test_what_holds_the_classes_is_no_class(above, tmp_path):
+    for name in (f"{above}/Happy", f"{above}/Sad", "other"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(GRAY).save(tmp_path / name / "face.png")
+    with pytest.raises(ValueError, match=rf"\(Happy, Sad\), .* load_image_folder\('.*/{above}'\)"):
+        load_image_folder(tmp_path)
+    assert load_image_folder(tmp_path / above).target_names == ["Happy", "Sad"]
+
+
+def test_a_class_may_hold_folders(tmp_path):
+    for name in ("happy/happy", "happy/joy", "sad/S001", "sad/S002", "angry/sad"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(GRAY).save(tmp_path / name / "face.png")
+    assert load_image_folder(tmp_path).target_names == ["angry", "happy", "sad"]
 
 
 def test_a_class_may_be_called_train(tmp_path):

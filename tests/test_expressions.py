@@ -587,6 +587,16 @@ def test_labels_may_be_a_column():
     assert joined.target.tolist() == [*FACES.target, *FACES.target]
 
 
+@pytest.mark.parametrize("dtype", [float, object, np.float16])
+def test_one_number_is_one_label_whatever_its_type(dtype):
+    first = Bunch(data=FACES.data, target=np.arange(7))
+    second = Bunch(data=FACES.data, target=np.arange(7).astype(dtype))
+    joined = join_faces({"first": first, "second": second}, min_sources=2)
+    assert joined.target_names == [str(number) for number in range(7)]
+    with pytest.raises(ValueError, match="'second' has numbers as labels"):
+        join_faces({"first": FACES, "second": second})
+
+
 def test_labels_that_no_two_sources_share_are_an_error():
     second = Bunch(data=FACES.data, target=["glad"] * 7)
     sources = {"first": FACES, "second": second}

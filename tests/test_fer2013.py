@@ -148,7 +148,7 @@ def damaged(content, row, old, new):
         ("255 255 ", "255 1 255 ", "row 3, column pixels: 2305 values instead of 2304"),
         ("1,", "7,", "row 3, column emotion: unknown emotion code '7'; known are 0 angry, 1"),
         ("1,", ",", "row 3, column emotion: unknown emotion code ''"),
-        ("Training", "Train", "row 3, column Usage: 'Train' is not one of Training"),
+        ("Training", "Trai", "row 3, column Usage: 'Trai' is not one of Training"),
         (",Training", "", "row 3, column every: 2 columns instead of 3"),
     ],
 )

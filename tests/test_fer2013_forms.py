@@ -120,6 +120,9 @@ TABLES = {
         emotion=CODES, Usage="Training"
     ),
     "more columns": FRAME.assign(source="web").reset_index(),
+    "lists of numbers": FRAME.assign(pixels=[str(image.ravel().tolist()) for image in IMAGES]),
+    "semicolons between numbers": FRAME.assign(pixels=FRAME["pixels"].str.replace(" ", ";")),
+    "a split of another name": FRAME.assign(Usage="train"),
 }  # fmt: skip
 
 
@@ -137,6 +140,74 @@ def test_parquet_files_are_read_where_pyarrow_is(form, tmp_path):
     assert_is_whole(load_fer2013(tmp_path / "fer2013.parquet", usage="all"))
     with pytest.raises(ValueError, match="has no images of usage='PublicTest'"):
         load_fer2013(tmp_path, usage="PublicTest")
+
+
+def test_an_index_of_a_parquet_file_is_a_column_too(tmp_path):
+    pytest.importorskip("pyarrow")
+    FRAME.set_index("emotion").to_parquet(tmp_path / "fer2013.parquet")
+    assert_is_whole(load_fer2013(tmp_path))
+
+
+def separated(table, separator):
+    return table.to_csv(index=False, sep=separator).encode()
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("form", ["whole", "names", "column a pixel", "lists of numbers"])
+def test_other_separators_are_read(form, separator, tmp_path):
+    table = TABLES.get(form, FRAME)
+    assert_is_whole(load_fer2013(write(tmp_path / "f.csv", separated(table, separator))))
+    assert_is_whole(
+        load_fer2013(write(tmp_path / "f.gz", gzip.compress(separated(table, separator))))
+    )
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_separator_is_the_same_in_all_lines(separator, tmp_path):
+    other = ";" if separator == "," else ","
+    whole = separated(FRAME, separator)
+    damaged = whole.replace(f"{separator}Training".encode(), f"{other}Training".encode(), 1)
+    with pytest.raises(ValueError, match="row 2, column every: 2 columns instead of 3"):
+        load_fer2013(write(tmp_path / "f.csv", damaged))
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    {
+        "training": "Training", "TRAIN": "Training", "val": "Validation", "test": "Test",
+        "publictest": "PublicTest", "Private Test": "PrivateTest", "public": "PublicTest",
+        "private": "PrivateTest",
+    }.items(),
+)  # fmt: skip
+def test_splits_are_known_by_the_names_of_folders(name, usage, tmp_path):
+    path = write(tmp_path / "f.csv", FRAME.assign(Usage=name))
+    bunch = load_fer2013(path, usage=usage)
+    assert_is_whole(bunch)
+    assert set(bunch.usage) == {usage}
+    pytest.importorskip("pyarrow")
+    FRAME.assign(Usage=name).to_parquet(tmp_path / "f.parquet")
+    assert set(load_fer2013(tmp_path / "f.parquet", usage="all").usage) == {usage}
+
+
+def test_a_split_that_is_not_there_is_told_from_all(tmp_path):
+    path = write(tmp_path / "f.csv", FRAME.assign(Usage="test"))
+    with pytest.raises(ValueError, match=r"usage='PublicTest'\. usage='all' loads all that it has"):
+        load_fer2013(path, usage="PublicTest")
+
+
+@pytest.mark.parametrize("column", ["emotion", "pixels", "Usage"])
+def test_a_column_that_comes_twice_is_refused(column, tmp_path):
+    """Nothing says which of them holds."""
+    table = FRAME.assign(**{column.upper(): FRAME[column][::-1].to_numpy()})
+    path = write(tmp_path / "f.csv", table.rename(columns={column.upper(): column.title()}))
+    with pytest.raises(ValueError, match=r"emotion, pixels, Usage \(each once\)"):
+        load_fer2013(path)
+
+
+@pytest.mark.parametrize("content", [b"label,pixels,Usage\n", WHOLE.decode().encode("utf-16")])
+def test_other_tables_are_read_by_pandas_and_passed_on(content, tmp_path):
+    with pytest.raises(ValueError, match="pandas, and its columns with parse_pixels and convert"):
+        load_fer2013(write(tmp_path / "f.csv", content))
 
 
 def test_a_parquet_file_without_pyarrow_names_it(tmp_path, monkeypatch):

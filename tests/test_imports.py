@@ -61,8 +61,8 @@ ALLOWED = {
     "explain": {"_forms", "_globals", "_labels", "classifier", "model", "networks"},
     "export": {
         "_answers",
-        *("_extras", "_files", "_globals", "_images", "_shipped", "augment", "classifier"),
-        *("model", "normalize"),
+        *("_extras", "_files", "_forms", "_globals", "_images", "_shipped", "augment"),
+        *("classifier", "model", "normalize"),
     },
     "metrics": {"_extras", "_forms", "_report_page", "datasets"},
     "_report_page": {"metrics"},  # for a type checker

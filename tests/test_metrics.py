@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -326,3 +327,14 @@ def test_bins_are_a_whole_number(wrong):
 def test_a_sample_is_a_number_or_a_share(wrong, learned, faces):
     with pytest.raises(ValueError, match="a share of them in"):
         evaluation_report(learned, faces.data, faces.target, sample=wrong)
+
+
+@pytest.mark.parametrize("labels", [None, ["a", "b", "c"], ["c", "a", "b"]])
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_columns_of_probabilities_are_found_by_their_names(frame, labels):
+    rng = np.random.default_rng(0)
+    y, proba = np.repeat(["a", "b", "c"], 20), rng.dirichlet([1, 1, 1], 60)
+    table = frame({name: proba[:, "abc".index(name)] for name in "cab"})
+    expected = expected_calibration_error(y, proba, labels=["a", "b", "c"])
+    assert expected_calibration_error(y, table, labels=labels) == expected
+    assert expected_calibration_error(y, frame(proba), labels=["a", "b", "c"]) == expected

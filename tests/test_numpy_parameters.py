@@ -1,4 +1,4 @@
-"""Parameters that are NumPy's numbers, as grids made of arrays hold them."""
+"""Parameters that are NumPy's numbers, as grids made of arrays hold them, and what is no number."""
 
 import joblib
 import numpy as np
@@ -8,7 +8,8 @@ from optuna.distributions import CategoricalDistribution
 from sklearn.model_selection import GridSearchCV
 from tuning_helpers import search
 
-from fer_sklearn import FERClassifier
+from fer_sklearn import FaceAugmenter, FERClassifier
+from fer_sklearn.datasets import make_faces
 
 PARAMS = {
     "max_epochs": np.int64(2),
@@ -55,3 +56,23 @@ def test_choices_of_a_stored_study_may_be_an_array(faces, tmp_path):
     found = search(space=space, n_trials=2, storage=tmp_path / "study.log")
     found.fit(faces.data, faces.target)
     assert found.best_params_["batch_size"] in (70, 140)
+
+
+@pytest.mark.parametrize(
+    "name", ["max_epochs", "n_iter_no_change", "learning_rate", "mixup", "depth"]
+)
+def test_true_is_no_number(name, faces):
+    """Python counts it as 1: `mixup=True` would train with a strength that nobody chose."""
+    with pytest.raises(ValueError, match=rf"'{name}' parameter of FERClassifier .* Got True"):
+        small_classifier(**{name: True}).fit(faces.data, faces.target)
+
+
+@pytest.mark.parametrize("name", ["flip", "erase", "rotation"])
+def test_true_is_no_strength_of_an_augmentation(name, faces):
+    with pytest.raises(ValueError, match=rf"'{name}' parameter of FaceAugmenter .* Got True"):
+        FaceAugmenter(**{name: True}).fit(faces.data)
+
+
+def test_true_is_no_number_of_faces():
+    with pytest.raises(ValueError, match=r"'n_samples' parameter of make_faces .* Got True"):
+        make_faces(True)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from PIL import Image, ImageEnhance
 from sklearn.model_selection import GroupKFold
 
@@ -483,3 +484,25 @@ def test_a_table_is_to_be_images_before_it_is_resized(faces):
             resize_faces(form(faces.data[:2].reshape(2, -1)))
     few = (face for face in faces.data[:2])
     np.testing.assert_array_equal(resize_faces(few, 12), resize_faces(faces.data[:2], 12))
+
+
+def test_the_contrast_of_half_precision_does_not_overflow():
+    faces = make_faces(10, image_size=24, random_state=0).data
+    faces[0] = np.where(np.arange(24) % 2, 255, 0)  # the largest contrast
+    report = inspect_faces(faces.astype(np.float16), pixel_range=(0, 255))
+    assert not len(report.blank)
+
+
+@pytest.mark.parametrize("look", [clean_faces, inspect_faces, duplicate_groups, resize_faces])
+def test_what_numpy_cannot_compare_is_said_to_be_no_faces(look):
+    faces = make_faces(4, image_size=24, random_state=0)
+    labels = [faces.target] if look is clean_faces else []
+    with pytest.raises(ValueError, match=r"dtype complex128\. Pass X\.real"):
+        look(faces.data.astype(complex), *labels)
+    with pytest.raises(ValueError, match=r"Pass X\.detach\(\)\.cpu\(\)"):
+        look(torch.tensor(faces.data / 255, requires_grad=True), *labels)
+
+
+def test_images_of_two_sizes_have_no_copies():
+    with pytest.raises(ValueError, match=r"images of \(24, 24\) and of \(20, 24\)"):
+        duplicate_groups([np.zeros((24, 24)), np.zeros((20, 24))])

@@ -1,6 +1,7 @@
 """What is said of input that is no faces, no labels, or that others call otherwise."""
 
 import re
+from decimal import Decimal
 from inspect import getdoc, signature
 from pathlib import Path
 
@@ -12,7 +13,13 @@ from helpers import small_classifier
 from PIL import Image
 
 from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, make_fer_pipeline
-from fer_sklearn.datasets import inspect_faces, parse_pixels, resize_faces
+from fer_sklearn.datasets import (
+    clean_faces,
+    convert_emotions,
+    inspect_faces,
+    parse_pixels,
+    resize_faces,
+)
 from fer_sklearn.embedding import FaceEmbedder
 from fer_sklearn.explain import saliency_map
 
@@ -44,13 +51,14 @@ def as_text(X):
         (lambda X: Image.fromarray(X[0]), r"got Image\. As one face: pass \[image\]"),
         (lambda X: pillows(X, "RGBA"), r"transparency, mode 'RGBA'\. Pass image\.convert\('RGB'\)"),
         (lambda X: pillows(X, "LA"), "transparency"),
+        (lambda X: pillows(X, "LAB"), "Pillow in mode 'LAB'. Convert it to RGB or to gray"),
         (lambda X: [X[0], None], "got None in row 1. OpenCV's imread"),
         (lambda X: [X[0], X[1][:20]], r"\(24, 24\) and of \(20, 24\)\. .*resize_faces"),
         (lambda X: as_text(X), r'parse_pixels\(df\["pixels"\]\)'),
         (lambda X: pd.Series(as_text(X), name="gray"), r'parse_pixels\(df\["gray"\]\)'),
         (lambda X: pd.DataFrame({"n": 1, "pixels": as_text(X)}), r'parse_pixels\(df\["pixels"\]\)'),
-        (lambda X: pd.Series(list(X)), r"np\.stack\(X\)"),
-        (lambda X: pd.DataFrame({"face": list(X)}), r'np\.stack\(df\["face"\]\)'),
+        (lambda X: pd.Series(list(X)), r"Pass X = list\(X\)"),
+        (lambda X: pd.DataFrame({"face": list(X)}), r'list\(df\["face"\]\)'),
         (lambda X: {"data": X}, r"got dict\. .*pass \.data"),
         (lambda X: iter(X), r"Pass list\(X\)"),
         (lambda X: torch.tensor(X / 1.0, requires_grad=True), r"X\.detach\(\)\.cpu\(\)\.float\(\)"),
@@ -70,7 +78,7 @@ def as_text(X):
     ],
     ids=[
         *("None", "number", "0-d", "no faces", "one flat", "path", "Path", "paths", "Paths"),
-        *("strings", "image", "RGBA images", "LA images", "unread", "sizes", "pixel texts"),
+        *("strings", "image", "RGBA images", "LA images", "LAB", "unread", "sizes", "pixel texts"),
         *("pixel column", "pixel table", "column of faces", "table of faces", "dict", "iterator"),
         *("gradients", "bfloat16", "meta", "numbers as texts", "table with labels"),
         *("whole table", "masked", "times"),
@@ -91,7 +99,8 @@ def test_the_lines_of_the_errors_work(fitted, faces):
     X = faces.data[:3]
     expected = fitted.predict_proba(X)
     for line in (
-        np.stack(pd.Series(list(X))),
+        list(pd.Series(list(X))),
+        list(pd.Series(pillows(X, "P"))),
         parse_pixels(pd.DataFrame({"pixels": as_text(X)})["pixels"]),
         torch.tensor(X / 1.0, requires_grad=True).detach().cpu().float().numpy(),
         [image.convert("RGB") for image in pillows(X, "RGBA")],
@@ -249,8 +258,45 @@ def test_texts_beside_numbers_are_no_labels(faces):
     for labels in (y, np.array(y, dtype=object), pd.Series(y)):
         with pytest.raises(ValueError, match=r"one type in y, got 'sad' and 3\. .*str\(label\)"):
             FERClassifier().fit(faces.data, labels)
+        for check in (clean_faces, inspect_faces):
+            with pytest.raises(ValueError, match="one type in y, got 'sad' and 3"):
+                check(faces.data, labels)
     with pytest.raises(ValueError, match="one type in classes, got 'sad' and 3"):
         FERClassifier().partial_fit(faces.data, faces.target, [3, "sad"])
+
+
+def test_bytes_beside_texts_are_to_be_decoded(faces):
+    y = [faces.target[0].encode(), *faces.target[1:]]
+    with pytest.raises(ValueError, match=r"and b'\w+'\. .* else label\.decode\(\) for label in y"):
+        FERClassifier().fit(faces.data, y)
+
+
+def test_digits_beside_numbers_are_not_converted():
+    with pytest.raises(ValueError, match="one type in labels, got '1' and 0"):
+        convert_emotions(np.array([0, "1"], dtype=object), source="fer2013")
+
+
+@pytest.mark.parametrize("kind", [bool, int, float])
+def test_numbers_as_objects_are_answered_with_the_line_that_converts_them(kind, faces):
+    """They are what is left of a column from which rows without a label were dropped."""
+    codes = np.unique(faces.target, return_inverse=True)[1]
+    y = pd.Series(codes.astype(kind).tolist(), dtype=object)
+    with pytest.raises(ValueError, match=r"objects, .* type \w+\. Pass y = np\.array\(y\.tolist"):
+        FERClassifier().fit(faces.data, y)
+    clf = FERClassifier(widths=(2,), max_epochs=1).fit(faces.data, np.array(y.tolist()))
+    assert clf.classes_.dtype == np.dtype(kind)
+
+
+def test_other_objects_are_no_labels(faces):
+    for y in ([Decimal(len(name)) for name in faces.target], [["sad"], ["sad", "happy"]] * 140):
+        with pytest.raises(ValueError, match=r"Pass y = \[str\(label\) for label in y\]"):
+            FERClassifier().fit(faces.data, pd.Series(y))
+
+
+def test_labels_without_an_order_are_refused(faces):
+    for y in (map(str, faces.target), set(faces.target), dict.fromkeys(faces.target)):
+        with pytest.raises(ValueError, match=r"an array of labels, got \w+\. Pass a list"):
+            FERClassifier().fit(faces.data, y)
 
 
 def test_a_weight_for_a_class_that_there_is_not(faces):

@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 
 from .._images import as_numbers, refuse_colour
 from ._duplicates import duplicate_groups, groups_and_copies
-from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
+from ._face_stats import MIN_CONTRAST, as_labels, contrasts, differs
 
 _RULES = {
     "blank": ("drop", "keep"),
@@ -98,7 +98,7 @@ def clean_faces(
     refuse_colour(X)
     if y is None:
         raise ValueError("clean_faces needs y, the label of each face, got None.")
-    y = check_labels(X, y, "y")
+    y = as_labels(X, y, "y")
     deviations = contrasts(X, pixel_range)
     groups, in_test = _groups(X, test, near, min_correlation)
     reasons = np.full(len(X), "", dtype=object)

@@ -13,6 +13,17 @@ N_PIXELS = SIDE**2
 _INDEX = ("", "index", "unnamed: 0")
 
 
+#: What a table of FER-2013 has to have, for errors.
+EXPECTED = (
+    "expected the columns emotion, pixels, Usage (each once), or a column for each of 2304 pixels "
+    "in place of one; train.csv may lack Usage, test.csv emotion too"
+)
+WAY_OUT = (
+    "Rename the columns, or read the table with pandas, and its columns with parse_pixels and "
+    "convert_emotions."
+)
+
+
 class Columns(NamedTuple):
     """Positions of the columns in a table; None for a missing one."""
 
@@ -27,9 +38,11 @@ def find_columns(names: list[str]) -> Columns | None:
 
     The pixels are in one column, or in 2304 columns in their order. The columns of emotion and
     usage may be missing, but then there must be no column with an unknown name, which may replace
-    them.
+    them. None of them may come twice: nothing says which one holds.
     """
     names = [name.strip(' "\r\n').lower() for name in names]
+    if any(names.count(name) > 1 for name in ("emotion", "pixels", "usage")):
+        return None
     emotion, usage = (names.index(n) if n in names else None for n in ("emotion", "usage"))
     if "pixels" in names:
         others = set(names) - {"pixels", "emotion", "usage", *_INDEX}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._forms import refuse_missing
+from .._forms import refuse_missing, refuse_mixed
 
 
 class Emotion(NamedTuple):
@@ -179,6 +179,7 @@ def convert_emotions(
             "columns become numbers by np.argmax(labels, axis=1)."
         )
     refuse_missing(labels.ravel(), "labels")
+    refuse_mixed(labels.ravel(), "labels")
     labels, inverse = np.unique(labels, return_inverse=True)
     found = [getattr(_look_up(label, source), target) for label in labels.tolist()]
     if None in found:

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval
 
 from .._files import as_path
-from .._forms import validate_params
+from .._forms import Interval, validate_params
 from ._emotions import EMOTIONS, FER2013_NAMES, label_key, labels_of
 from ._expression_forms import FORMS, Face, Form, Layout, Listing, Pixels, Place
 from ._fer2013 import load_fer2013

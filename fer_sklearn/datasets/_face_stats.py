@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import assert_all_finite, column_or_1d
 
-from .._forms import refuse_missing
+from .._forms import check_labels
 from .._images import PixelValues, as_numbers, as_rows, infer_pixel_range
 
 #: Faces with less contrast are blank; as a share of the range of values.
@@ -15,20 +15,21 @@ MIN_CONTRAST = 0.01
 _CHUNK = 4096
 
 
-def check_labels(X: Any, given: Any, name: str) -> np.ndarray | None:
+def as_labels(X: Any, given: Any, name: str) -> np.ndarray | None:
     """Return labels, or splits, as an array with a value for each face; None stays None.
 
     Raises
     ------
     ValueError
-        If there are more or fewer than faces, or one is missing; `name` is their name in the error.
+        If there are more or fewer than faces, one is missing, or some are texts and others not;
+        `name` is their name in the error.
     """
     if given is None:
         return None
+    check_labels(given, name)
     given = column_or_1d(given)
     if len(given) != len(X):
         raise ValueError(f"X has {len(X)} faces, {name} {len(given)} values.")
-    refuse_missing(given, name)
     return given
 
 
@@ -46,7 +47,7 @@ def contrasts(X: Any, pixel_range: str | tuple[float, float] = "auto") -> np.nda
     deviations = np.empty(len(X))
     for start in range(0, len(X), _CHUNK):
         chunk = as_numbers(as_rows(X[start : start + _CHUNK])[0])
-        deviations[start : start + _CHUNK] = chunk.std(axis=1)
+        deviations[start : start + _CHUNK] = chunk.std(axis=1, dtype=np.float64)
     return deviations / (white - black)
 
 

@@ -57,11 +57,13 @@ def load_fer2013(
     ----------
     path : str or path-like
         - ``fer2013.csv`` of the challenge or Kaggle's ``icml_face_data.csv``, plain or
-          compressed (.gz, .xz, .bz2, .zip), or the challenge's ``fer2013.tar.gz``;
+          compressed (.gz, .xz, .bz2, .zip), or the challenge's ``fer2013.tar.gz``; its columns
+          are separated by commas, semicolons, tabs or ``|``;
         - the challenge's ``train.csv`` and ``test.csv``, which have no column Usage: the
           file's name gives the split;
         - tables with the same columns: .parquet (extra "parquet"), names of emotions instead of
-          codes, gray levels as ``70.0``, or a column for each pixel;
+          codes, names of folders (below) in the column Usage, gray levels as ``70.0``, or a column
+          for each pixel;
         - a folder that contains one of them;
         - a folder form: ``train/angry/*.jpg``, ``test/angry/*.jpg``, ... The splits may be
           called train or Training, val, valid or validation, PublicTest, PrivateTest and test;
@@ -138,7 +140,8 @@ def load_fer2013(
     )
     missing = [name for name in names if not meant_by(name) & set(bunch.usage)]
     if missing:
-        raise ValueError(f"{path} has no images of usage={', '.join(map(repr, missing))}.")
+        way_out = "" if "all" in missing else " usage='all' loads all that it has."
+        raise ValueError(f"{path} has no images of usage={', '.join(map(repr, missing))}.{way_out}")
     bunch.DESCR = _DESCR
     if as_frame:
         _make_frame(bunch)

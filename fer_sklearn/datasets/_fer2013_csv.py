@@ -6,6 +6,7 @@ is read again line by line, which is slow but finds the fault.
 
 from __future__ import annotations
 
+import csv
 import io
 import threading
 from collections import deque
@@ -17,12 +18,12 @@ from typing import IO, NamedTuple, NoReturn
 
 import numpy as np
 
-from ._columns import N_PIXELS, Columns, check_split, find_columns
+from ._columns import EXPECTED, N_PIXELS, WAY_OUT, Columns, check_split, find_columns
 from ._emotions import EmotionCodes
 from ._pixel_text import NumberParser, read_levels, shown
+from ._splits import SPLIT_ORDER, split_in_column
 from ._unpack import DamageError, open_packed
 
-SPLITS = ("Training", "PublicTest", "PrivateTest")
 #: Names of the CSV, alone or in an archive.
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 
@@ -35,6 +36,7 @@ _THREADS = 2  # parsing releases the interpreter lock; reading feeds no more tha
 #: Orders of columns in which a block is parsed as a whole.
 _REGULAR = (Columns(3, 0, [1], 2), Columns(3, 0, [2], 1))
 _MARGIN = b' "\r\n'  # what may surround a field
+_SEPARATORS = ",;\t|"  # one of them is between the columns
 _thread = threading.local()
 
 
@@ -51,6 +53,7 @@ class _Form(NamedTuple):
 
     path: Path
     columns: Columns
+    separator: bytes
     emotions: EmotionCodes
     usage: str  # of all rows, without such a column
     wanted: set[str]
@@ -79,10 +82,10 @@ def read_csv(
     codes: list[int] = []
     usages: list[str] = []
     with _open(path) as stream:
-        columns = _read_header(path, stream)
+        columns, separator = _read_header(path, stream)
         if columns.usage is None:
             check_split(path, usage, wanted)
-        form = _Form(path, columns, emotions, usage, wanted)
+        form = _Form(path, columns, separator, emotions, usage, wanted)
         # Blocks of whole lines are parsed while the next ones are read and decompressed.
         for rows in _map_in_threads(_parse_block, _blocks(form, stream)):
             start = len(usages)
@@ -116,17 +119,18 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
         raise _damaged(path, error) from error
 
 
-def _read_header(path: Path, stream: IO[bytes]) -> Columns:
+def _read_header(path: Path, stream: IO[bytes]) -> tuple[Columns, bytes]:
+    """Return the columns, and the separator with which the first line names them."""
     line = stream.readline(_LONGEST_LINE)
     text = line.decode("utf-8-sig", "replace")
-    columns = find_columns(text.split(","))
-    if columns is None:
-        raise ValueError(
-            f"{path} is not FER-2013: expected the columns emotion, pixels, Usage in its first "
-            "line, or a column for each of 2304 pixels in place of one; train.csv may lack Usage, "
-            f"test.csv emotion too. Got {text[:60].strip()!r}."
-        )
-    return columns
+    for separator in _SEPARATORS:
+        columns = find_columns(text.split(separator))
+        if columns is not None:
+            return columns, separator.encode()
+    raise ValueError(
+        f"{path} is not FER-2013: {EXPECTED}. Its first line begins with {text[:60].strip()!r}. "
+        f"{WAY_OUT}"
+    )
 
 
 def _blocks(form: _Form, stream: IO[bytes]) -> Iterator[tuple[_Form, int, bytes]]:
@@ -153,6 +157,8 @@ def _damaged(path: Path, error: Exception, where: str = "") -> ValueError:
 
 def _parse_block(block: tuple[_Form, int, bytes]) -> Rows:
     form, number, text = block
+    if form.separator != b",":  # they change places, so that a stray comma remains a fault
+        text = text.translate(bytes.maketrans(b"," + form.separator, form.separator + b","))
     # The fast parser only gives up on a fault; the slow one says what it is.
     rows = _parse_regular(form, text)
     if rows is None:
@@ -202,9 +208,10 @@ def _parse_regular(form: _Form, text: bytes) -> Rows | None:
             comma = last_end + 1
             usage = text[comma + 1 : stop]
         commas = text[code_end + 1 : code_end + 2] + text[comma : comma + 1]
-        if start != code_end or commas != b",," or usage.decode("ascii", "replace") not in SPLITS:
+        split = split_in_column(usage.decode("ascii", "replace"))
+        if start != code_end or commas != b",," or split is None:
             return None
-        usages.append(usage.decode())
+        usages.append(split)
         n_other += len(usage) + 3  # two commas and a line feed
 
     # These, the digits and one blank between two pixels make up the whole block. If there are more
@@ -227,7 +234,7 @@ def _parse_lines(form: _Form, first: int, text: bytes) -> Rows:
     for number, line in enumerate(lines, start=first):
         if not line.strip():
             continue
-        fields = [field.strip(_MARGIN) for field in line.split(b",")]
+        fields = _fields(line)
         columns = form.columns
         if len(fields) != columns.n:
             _fail(form.path, number, "every", f"{len(fields)} columns instead of {columns.n}")
@@ -241,6 +248,17 @@ def _parse_lines(form: _Form, first: int, text: bytes) -> Rows:
             else _parse_usage(form, number, fields[columns.usage])
         )
     return Rows(np.array(pixels, dtype=np.uint8).reshape(-1, N_PIXELS), codes, usages)
+
+
+def _fields(line: bytes) -> list[bytes]:
+    """Return the fields of a line; quoted ones may hold commas."""
+    fields = line.split(b",")
+    if b'"' in line:
+        text = line.decode("latin-1")  # which keeps every byte
+        fields = [
+            field.encode("latin-1") for field in next(csv.reader([text], skipinitialspace=True))
+        ]
+    return [field.strip(_MARGIN) for field in fields]
 
 
 def _parse_code(form: _Form, number: int, field: bytes) -> int:
@@ -265,10 +283,10 @@ def _parse_pixels(path: Path, number: int, field: bytes) -> np.ndarray:
 
 
 def _parse_usage(form: _Form, number: int, field: bytes) -> str:
-    usage = field.decode("utf-8", "replace")
-    if usage not in SPLITS:
-        _fail(form.path, number, "Usage", f"{shown(field)} is not one of {', '.join(SPLITS)}")
-    return usage
+    split = split_in_column(field.decode("utf-8", "replace"))
+    if split is None:
+        _fail(form.path, number, "Usage", f"{shown(field)} is not one of {', '.join(SPLIT_ORDER)}")
+    return split
 
 
 def _fail(path: Path, number: int, column: str, problem: str) -> NoReturn:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._columns import N_PIXELS, check_split, find_columns
+from ._columns import EXPECTED, N_PIXELS, WAY_OUT, check_split, find_columns
 from ._emotions import EmotionCodes
-from ._fer2013_csv import SPLITS
 from ._paths import check_file
 from ._pixel_text import parse_pixels
+from ._splits import SPLIT_ORDER, split_in_column
 
 
 def read_parquet(
@@ -32,15 +32,14 @@ def read_parquet(
     columns = find_columns([str(name) for name in frame.columns])
     if columns is None:
         raise ValueError(
-            f"{path} is not FER-2013: expected the columns emotion, pixels, Usage, or a column for "
-            f"each of 2304 pixels in place of one, got {list(map(str, frame.columns[:5]))}."
+            f"{path} is not FER-2013: {EXPECTED}. Got {list(map(str, frame.columns[:5]))}. "
+            f"{WAY_OUT}"
         )
     if columns.usage is None:
         check_split(path, usage, wanted)
         usages = np.full(len(frame), usage, dtype=object)
     else:
-        usages = frame.iloc[:, columns.usage].astype(str).to_numpy(dtype=object)
-        _check_usages(path, usages)
+        usages = _read_usages(path, frame.iloc[:, columns.usage])
     chosen = np.isin(usages, list(wanted))
     frame = frame[chosen]
     pixels = _read_pixels(path, frame.iloc[:, columns.pixels])
@@ -52,19 +51,26 @@ def read_parquet(
 
 def _read_frame(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        frame = pd.read_parquet(path)
     except ImportError as error:
         raise ImportError(
             f'To read {path} pandas needs pyarrow: pip install "fer-sklearn[parquet]".'
         ) from error
     except Exception as error:  # pyarrow raises its own kinds of errors
         raise ValueError(f"{path} is damaged or cut off: {error}. Get the file again.") from error
+    named = any(name is not None for name in frame.index.names)  # columns that pandas set apart
+    return frame.reset_index() if named else frame
 
 
-def _check_usages(path: Path, usages: np.ndarray) -> None:
-    unknown = sorted(set(usages) - set(SPLITS))
+def _read_usages(path: Path, column: pd.Series) -> np.ndarray:
+    named = column.astype(str)
+    splits = {name: split_in_column(name) for name in named.unique()}
+    unknown = [name for name, split in splits.items() if split is None]
     if unknown:
-        raise ValueError(f"{path}, column Usage: {unknown[:5]} are not among {', '.join(SPLITS)}.")
+        raise ValueError(
+            f"{path}, column Usage: {unknown[:5]} are not among {', '.join(SPLIT_ORDER)}."
+        )
+    return named.map(splits).to_numpy(dtype=object)
 
 
 def _read_pixels(path: Path, table: pd.DataFrame) -> np.ndarray:

@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 from .._files import as_path
 from ._emotions import EMOTIONS, convert_emotions
 from ._fer2013 import load_fer2013
+from ._splits import split_in_column
 from ._unpack import DamageError, open_packed
 
 _COLUMNS = [emotion.ferplus for emotion in EMOTIONS]
@@ -129,6 +130,7 @@ def _read_votes(path: Path, usage: np.ndarray) -> pd.DataFrame:
     missing = {"Usage", *_COLUMNS, *_OTHERS} - set(table.columns)
     if missing:
         raise ValueError(f"{path} lacks the columns {sorted(missing)}: is it fer2013new.csv?")
+    table["Usage"] = table["Usage"].astype(str).map(split_in_column)
     table = table[table["Usage"].isin(np.unique(usage))].reset_index(drop=True)
     if table["Usage"].tolist() != usage.tolist():
         raise ValueError(

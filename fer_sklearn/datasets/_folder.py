@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval
 
 from .._files import as_path
-from .._forms import validate_params
+from .._forms import Interval, validate_params
+from ._emotions import labels_of
 from ._image_files import load_images
 from ._paths import as_text
 from ._splits import SPLIT_ORDER, split_of
@@ -42,14 +42,16 @@ def load_image_folder(
     become black; of an animation the first frame is used.
 
     Of 16-bit images the upper eight bits are used. 32-bit integers count as 8 bits if the largest
-    is at most 255, otherwise as 16 bits. Floats count as [0, 1] if the largest is at most 1,
-    otherwise as [0, 255]. An image with values outside its range is listed in `errors`.
+    is at most 255, otherwise as 16 bits. Floats count as [0, 1] if the largest is at most 1, as
+    [0, 255] if it exceeds 2; rounding errors are cut off. An image with other values is listed in
+    `errors`.
 
     Parameters
     ----------
     path : str or path-like
         Folder whose sub-folders are the classes. If train/ and test/ are inside, pass one of them;
-        `load_fer2013` reads all of FER-2013's.
+        `load_fer2013` reads all of FER-2013's. Folders of two emotions or more inside one of the
+        classes are an error: then the classes are there.
     image_size : int, default=48
         Height and width of the result in pixels.
     out : str, path-like or None, default=None
@@ -90,9 +92,9 @@ def load_image_folder(
         If `path` is not a folder.
     ValueError
         If it has no sub-folders, or not a single readable image; if its sub-folders are splits
-        (train, test, ...) instead of classes; if a file has changed since it was decoded into
-        `out`; if `out` lies in one of the classes; or if it, or the ``.csv`` beside it, holds
-        something else, which is not changed.
+        (train, test, ...), or hold the classes, instead of being classes; if a file has changed
+        since it was decoded into `out`; if `out` lies in one of the classes; or if it, or the
+        ``.csv`` beside it, holds something else, which is not changed.
     """
     root = as_path(path)
     files, labels, problems = files_of_classes(root)
@@ -131,7 +133,7 @@ def files_of_classes(
     FileNotFoundError
         If `root` is not a folder.
     ValueError
-        If it has no sub-folders, or these are splits.
+        If it has no sub-folders, or these are not the classes.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder. Expected {root}/<class>/<image files>.")
@@ -143,6 +145,7 @@ def files_of_classes(
         )
     found = {folder: walk(folder) for folder in folders}
     _refuse_splits(root, found, loader)
+    _refuse_outer(root, found, loader)
     files = [file for inside in found.values() for file in inside.files]
     labels = [as_text(folder.name) for folder, inside in found.items() for _ in inside.files]
     for inside in found.values():
@@ -165,6 +168,20 @@ def _refuse_splits(root: Path, found: dict[Path, Found], loader: str) -> None:
             f"{loader}({str(splits[0])!r}), or, if it is FER-2013, all at once with "
             "load_fer2013. If they are classes, give the folders other names."
         )
+
+
+def _refuse_outer(root: Path, found: dict[Path, Found], loader: str) -> None:
+    """Raise if a sub-folder holds folders of emotions, as splits of other names and persons do."""
+    emotions = labels_of("folder")
+    for folder, inside in found.items():
+        classes = [sub for sub in inside.folders if sub != folder and sub.name.lower() in emotions]
+        if len({emotions[sub.name.lower()] for sub in classes}) > 1:
+            names = ", ".join(sorted({sub.name for sub in classes}))
+            raise ValueError(
+                f"{folder} holds folders of emotions ({names}), so it is not a class of {root}. "
+                f"Pass the folder of the classes, {loader}({str(classes[0].parent)!r}); if there "
+                "are several, load each, and join them with join_faces."
+            )
 
 
 def _make_bunch(

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 from tqdm.auto import tqdm
 
 from .._files import naming, replace_file, sync
+from .._forms import UNCLEAR
 
 #: Files per task, and the most that are decoded twice after a run was stopped.
 _BATCH = 256
@@ -30,6 +31,8 @@ _TURNS: dict[Any, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: Share of the range by which floats may exceed it: resampling and scaling round like this.
+ROUNDING = 1e-3
 #: Number of pixels that are converted to gray at a time.
 _STRIP = 2**20
 #: Room for the header of an .npy file, which is known only at the end.
@@ -450,13 +453,22 @@ def gray_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
         deep = image.mode != "I" or _highest(image) > 255
         return partial(_from_levels, mode="I", white=65535 if deep else 255)
     if image.mode == "F":
-        return partial(_from_levels, mode="F", white=1 if _highest(image) <= 1 else 255)
+        return partial(_from_levels, mode="F", white=_white_of_floats(_highest(image)))
     return _from_colours
 
 
 def _highest(image: Image.Image) -> float:
     extrema: Any = image.getextrema()  # of one band: (lowest, highest)
     return extrema[1]
+
+
+def _white_of_floats(highest: float) -> int:
+    if 1 + ROUNDING < highest <= UNCLEAR:
+        raise ValueError(
+            f"floats up to {highest:.4g} are neither in [0, 1] nor in [0, 255]. Clip them to 1, or "
+            "save the image with 8 or 16 bits"
+        )
+    return 1 if highest <= 1 + ROUNDING else 255
 
 
 def _from_levels(image: Image.Image, mode: str, white: int) -> Image.Image:
@@ -478,14 +490,15 @@ def without_alpha(image: Image.Image) -> Image.Image:
 
 
 def scaled(levels: np.ndarray, white: int) -> np.ndarray:
-    """Map [0, white] to bytes; 16 bits keep their upper eight."""
-    low, high = levels.min(), levels.max()
-    if not 0 <= low <= high <= white:
-        kind = "[0, 1] or [0, 255]" if levels.dtype.kind == "f" else "[0, 255] or [0, 65535]"
+    """Map [0, white] to bytes; 16 bits keep their upper eight, floats may exceed it by rounding."""
+    low, high, are_floats = levels.min(), levels.max(), levels.dtype.kind == "f"
+    slack = ROUNDING * white if are_floats else 0
+    if not -slack <= low <= high <= white + slack:
+        kind = "[0, 1] or [0, 255]" if are_floats else "[0, 255] or [0, 65535]"
         raise ValueError(
             f"expected gray levels in {kind}, got {low:.6g} to {high:.6g}. Save the image with 8 "
             "or 16 bits"
         )
     if white == 65535:
         return (levels >> 8).astype(np.uint8)
-    return np.rint(levels * (255 / white)).astype(np.uint8)
+    return np.rint(levels.clip(0, white) * (255 / white)).astype(np.uint8)

@@ -7,9 +7,8 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval
 
-from .._forms import refuse_missing, validate_params
+from .._forms import Interval, refuse_missing, validate_params
 from ._duplicates import exact_groups, group_links, join_groups
 from ._emotions import EMOTIONS, labels_of
 
@@ -80,7 +79,7 @@ def join_faces(sources: Mapping[str, Bunch], *, min_sources: int = 1) -> Bunch:
     lengths = [len(bunch.data) for bunch in sources.values()]
     joined = Bunch(
         data=np.concatenate([bunch.data for bunch in sources.values()]),
-        target=np.concatenate([_labels(bunch) for bunch in sources.values()]),
+        target=np.concatenate([_names(bunch) for bunch in sources.values()]),
         source=np.repeat(np.array([*map(str, sources)]), lengths),
         groups=_groups(sources),
         usage=np.concatenate([_usage(bunch) for bunch in sources.values()]),
@@ -114,7 +113,7 @@ def _check(name: str, bunch: Bunch) -> None:
             raise ValueError(f"{name!r} has {len(data)} images and {np.size(values)} {words}.")
         refuse_missing(np.ravel(values), part)
     usual = labels_of("name")
-    for label in np.unique(np.asarray(target, dtype=str)).tolist():
+    for label in np.unique(_names(bunch)).tolist():
         if label not in _NAMES and label.lower() in usual:
             raise ValueError(
                 f"{name!r} has the label {label!r}, which is {usual[label.lower()]!r} in this "
@@ -135,7 +134,7 @@ def _check_shapes(sources: Mapping) -> None:
 def _check_kinds(sources: Mapping) -> None:
     """Raise if some sources have numbers as labels, and others names."""
     numbered = {
-        name: np.asarray(bunch.target).dtype.kind in "iuf"
+        name: _labels(bunch).dtype.kind in "biuf"
         for name, bunch in sources.items()
         if len(bunch.target)
     }
@@ -160,7 +159,15 @@ def _groups(sources: Mapping) -> np.ndarray:
 
 
 def _labels(bunch: Bunch) -> np.ndarray:
-    return np.ravel(np.asarray(bunch.target, dtype=str))
+    """Return the labels of a source; floats that are whole become whole numbers."""
+    labels = np.array(np.ravel(np.asarray(bunch.target)).tolist())  # objects are of one type now
+    if labels.dtype.kind == "f" and (labels % 1 == 0).all():
+        return labels.astype(np.int64)
+    return labels
+
+
+def _names(bunch: Bunch) -> np.ndarray:
+    return _labels(bunch).astype(str)
 
 
 def _usage(bunch: Bunch) -> np.ndarray:
@@ -170,7 +177,7 @@ def _usage(bunch: Bunch) -> np.ndarray:
 
 def _kept(sources: Mapping, target: np.ndarray, min_sources: int) -> np.ndarray:
     """Return which faces have a label that enough sources have."""
-    each = [np.unique(_labels(bunch)) for bunch in sources.values()]
+    each = [np.unique(_names(bunch)) for bunch in sources.values()]
     labels, counts = np.unique(np.concatenate(each), return_counts=True)
     kept = np.isin(target, labels[counts >= min_sources])
     if not kept.any():

@@ -14,7 +14,7 @@ from sklearn.utils import Bunch, _safe_indexing, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._extras import import_extra
-from .._forms import refuse_missing
+from .._forms import check_labels
 from .._images import refuse_colour
 from ._duplicates import duplicate_groups
 
@@ -91,8 +91,8 @@ def find_label_noise(
     """
     refuse_colour(X)
     cleanlab = import_extra("cleanlab.filter", "clean", "find_label_noise")
+    check_labels(y)
     X, y, groups = indexable(X, np.asarray(y), groups)
-    refuse_missing(y, "y")
     if isinstance(cv, Integral):
         groups = duplicate_groups(X) if groups is None else groups
         cv = StratifiedGroupKFold(int(cv), shuffle=True, random_state=0)

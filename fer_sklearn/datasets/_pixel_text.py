@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _ZERO, _BLANK = np.uint8(ord("0")), np.uint8(ord(" "))
+#: What may stand between gray levels in place of a blank, and around a list of them.
+_BLANKS, _BRACKETS = bytes.maketrans(b",;|\t\r\n", b" " * 6), b"[]() "
 #: Whole numbers that are written as floats: 70.0
 _ZEROS = re.compile(rb"(?<=[0-9])\.0*(?=\s|$)")
 _LONGEST_FACE = 2**16  # characters that are read together; longer texts are read one by one
@@ -82,13 +84,14 @@ class NumberParser:
 
 
 def read_levels(text: bytes) -> np.ndarray:
-    """Read the gray levels of one face, separated by blanks, as uint8.
+    """Read the gray levels of one face, separated by blanks or the like, as uint8.
 
     Raises
     ------
     ValueError
         Names the first that is not a whole number in 0..255.
     """
+    text = text.translate(_BLANKS).strip(_BRACKETS)
     n_points = text.count(b".")
     if n_points and n_points == len(text.split()):  # all are floats; a single float is damage
         text = _ZEROS.sub(b"", text)
@@ -127,8 +130,8 @@ def parse_pixels(pixels: Any) -> np.ndarray:
     Parameters
     ----------
     pixels : array-like of str of shape (n_samples,)
-        Each has the gray levels of a face, 0 to 255, separated by blanks or commas. Sequences of
-        numbers work too.
+        Each has the gray levels of a face, 0 to 255, separated by blanks, commas or
+        semicolons, in brackets or not. Sequences of numbers work too.
 
     Returns
     -------
@@ -185,7 +188,7 @@ def _read_face(row: int, text: Any) -> np.ndarray:
     if isinstance(text, str | bytes):
         raw = text.encode("utf-8", "replace") if isinstance(text, str) else text
         try:
-            return read_levels(raw.strip(b"[]() \t\r\n").replace(b",", b" "))
+            return read_levels(raw)
         except ValueError as error:
             raise ValueError(f"Row {row} of pixels: {error}.") from None
     levels = np.asarray(text)

@@ -13,7 +13,7 @@ from .._extras import import_pyplot
 from .._forms import check_count
 from .._images import gray_images, mosaic, refuse_colour
 from ._duplicates import exact_groups, find_near_pairs, join_groups
-from ._face_stats import MIN_CONTRAST, check_labels, contrasts, differs
+from ._face_stats import MIN_CONTRAST, as_labels, contrasts, differs
 
 _TITLES = {
     "blank": "blank or nearly so",
@@ -180,7 +180,7 @@ def inspect_faces(
     [1, 4, 0, 0, 0]
     """
     refuse_colour(X)
-    y, split = (check_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
+    y, split = (as_labels(X, given, name) for given, name in ((y, "y"), (split, "split")))
     deviations = contrasts(X, pixel_range)
     is_blank = deviations < MIN_CONTRAST
     blank = np.flatnonzero(is_blank)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .._forms import faces_of, is_count, is_table
-from .._images import refuse_colour, to_gray
+from .._images import as_numbers, refuse_colour, to_gray
 
 
 def resize_faces(X: Any, image_size: int | tuple[int, int] = 48) -> np.ndarray:
@@ -53,7 +53,7 @@ def resize_faces(X: Any, image_size: int | tuple[int, int] = 48) -> np.ndarray:
             f"Expected images, got a {type(X).__name__}. As images: X.to_numpy().reshape(-1, h, w)."
         )
     size = _size(image_size)
-    images = [_to_gray(np.asarray(face), row) for row, face in enumerate(faces_of(X))]
+    images = [_to_gray(as_numbers(face), row) for row, face in enumerate(faces_of(X))]
     faces = [_resize(image, size) for image in images]
     return np.stack(faces) if faces else np.empty((0, *size), dtype=np.uint8)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 #: Each name, in lower case and without separators, with the split that it means.
@@ -29,6 +30,16 @@ def split_of(name: str) -> str | None:
     Case and separators do not matter: Train, PUBLIC_TEST and "private test" are known.
     """
     return _NAMES.get(re.sub(r"[\s_.-]+", "", name).lower())
+
+
+#: Names that mean a split in a column Usage only: a folder may hold public or private photos.
+_SHORT = {"public": "PublicTest", "private": "PrivateTest"}
+
+
+@lru_cache(maxsize=64)  # a table repeats a few names
+def split_in_column(text: str) -> str | None:
+    """Return the split that a cell of a column Usage names; None if it is not a split's name."""
+    return split_of(text) or _SHORT.get(text.strip().lower())
 
 
 #: Splits that "Test" means: a folder or file called test may be either of the challenge's.

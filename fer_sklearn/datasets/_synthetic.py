@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval
 
-from .._forms import validate_params
+from .._forms import Interval, validate_params
 from ._emotions import FER2013_NAMES
 
 _CHUNK = 256
@@ -123,7 +122,9 @@ def _draw_classes(n_samples: int, class_balance: Any, rng: np.random.RandomState
     n_classes = len(FER2013_NAMES)
     named = {"uniform": np.ones(n_classes), "fer2013": _FER2013_COUNTS}
     if isinstance(class_balance, str) and class_balance not in named:
-        raise ValueError(f"class_balance must be one of {list(named)} or 7 shares.")
+        raise ValueError(
+            f"class_balance must be one of {list(named)} or 7 shares, got {class_balance!r}."
+        )
     shares = named[class_balance] if isinstance(class_balance, str) else class_balance
     shares = np.asarray(shares, dtype=float)
     if shares.shape != (n_classes,) or not (shares >= 0).all() or not 0 < shares.sum() < np.inf:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
 
 from .._answers import LogitsClassifierMixin
+from .._forms import Interval
 from .._images import rows_to_predict
 from .._shipped import path_of
 from ._file import OnnxFile

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval
 
+from .._forms import Interval
 from ._crop import Square, cut, outside_of, square_of
 from ._detector import find_boxes, model_file
 from ._reading import Photo, UnreadableError, list_rows, read_photo

@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval
 from tqdm.auto import tqdm
 
 from .._extras import cv2_path, import_cv2
 from .._files import as_path
-from .._forms import validate_params
+from .._forms import Interval, validate_params
 from ..datasets._paths import check_file
 from ._annotate import annotated_copy
 from ._classify import as_classifier, finder_for, label
