@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def _percent(share: float) -> str:
 
 
 def _table(head: list[str], rows: list[str], kind: str = "") -> str:
-    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    names = "".join(f'<th scope="col">{_name(name)}</th>' for name in head)
     return (
         f'<table class="{kind}"><thead><tr>{names}</tr></thead>'
         f"<tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
@@ -107,7 +108,12 @@ def _table(head: list[str], rows: list[str], kind: str = "") -> str:
 
 
 def _heading(name: object) -> str:
-    return f'<th scope="row">{escape(str(name))}</th>'
+    return f'<th scope="row">{_name(name)}</th>'
+
+
+def _name(name: object) -> str:
+    """Return a name of a class, which may be broken into lines if it has no blanks."""
+    return escape(re.sub(r"\S{16}(?=\S)", "\\g<0>\0", str(name))).replace("\0", "<wbr>")
 
 
 def _scores(frame: pd.DataFrame) -> str:
