@@ -536,9 +536,9 @@ def test_any_names_of_classes_are_drawn(kind):
 def test_names_are_shown_as_they_are_and_long_ones_shortened():
     labels = np.array(["_a$b$", "x" * 60])
     display = EmbeddingDisplay(np.zeros((2, 2)), labels).plot()
-    assert texts(display.ax_.get_legend()) == ["_a$b$ (1)", "x" * 29 + "… (1)"]
+    assert texts(display.ax_.get_legend()) == ["_a$b$ (1)", "x" * 19 + "… (1)"]
     grid = FaceGridDisplay(np.zeros((2, 8, 8)), None, labels, [0.5, 1.0]).plot()
-    assert [ax.get_title() for ax in grid.axes_.flat] == ["_a$b$ 50%", "x" * 13 + "… 100%"]
+    assert [ax.get_title() for ax in grid.axes_.flat] == ["_a$b$ 50%", "x" * 10 + "… 100%"]
 
 
 def test_thirty_classes_differ_in_colour_or_marker():

@@ -20,7 +20,7 @@ _MARKERS = "os^DvPX*"
 #: Input of t-SNE; more principal components hold little but noise.
 _N_COMPONENTS = 50
 #: Of the legend: more letters, or more lines, would leave no room for the points.
-_LONGEST_NAME, _MOST_LINES = 30, 20
+_LONGEST_NAME, _MOST_LINES = 20, 20
 
 
 class EmbeddingDisplay:
@@ -119,15 +119,13 @@ class EmbeddingDisplay:
         -------
         self : EmbeddingDisplay
         """
-        self.ax_ = bare(new_axes(self, ax, (7, 5.5)))
+        labels, counts = np.unique(self.y, return_counts=True)
+        n_columns = -(-len(labels) // _MOST_LINES)
+        self.ax_ = bare(new_axes(self, ax, (4.5 + 2.5 * n_columns, 5.5)))
         self.figure_ = self.ax_.figure
-        labels = np.unique(self.y)
-        names = []
         for i, label in enumerate(labels):
-            chosen = self.y == label
-            names.append(f"{shorten(label, _LONGEST_NAME)} ({chosen.sum()})")
             self.ax_.scatter(
-                *self.points[chosen].T,
+                *self.points[self.y == label].T,
                 label=str(i),
                 color=COLORS[i % len(COLORS)],
                 marker=_MARKERS[(i + i // len(COLORS)) % len(_MARKERS)],
@@ -137,8 +135,8 @@ class EmbeddingDisplay:
             )
         self.ax_.set_title(f"{len(self.y)} faces; neighbours look alike to the network")
         place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
-        n_columns = -(-len(labels) // _MOST_LINES)
         legend = self.ax_.legend(frameon=False, title="label", ncols=n_columns, **place)
-        for text, name in zip(legend.get_texts(), names, strict=True):
-            text.set(text=name, parse_math=False)  # a label of "_name" would be left out
+        for text, label, n in zip(legend.get_texts(), labels, counts, strict=True):
+            # matplotlib would leave out a label of "_name".
+            text.set(text=f"{shorten(label, _LONGEST_NAME)} ({n})", parse_math=False)
         return self

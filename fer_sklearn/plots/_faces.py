@@ -16,7 +16,7 @@ from ..normalize import FaceNormalizer
 from ._axes import BLUE, GRAY, PLAIN, VERMILLION, bare, gray_scale, new_grid
 
 #: Letters of a name that fit above a face.
-_LONGEST_NAME = 14
+_LONGEST_NAME = 11
 _SELECT = ("worst", "unsure", "random", "per-class")
 
 

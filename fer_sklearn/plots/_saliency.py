@@ -15,7 +15,7 @@ from ..explain import saliency_map
 from ._axes import PLAIN, bare, gray_scale, new_grid
 
 #: Letters of a name that fit above a face.
-_LONGEST_NAME = 16
+_LONGEST_NAME = 10
 
 
 class SaliencyDisplay:
@@ -158,7 +158,7 @@ class SaliencyDisplay:
         picture = self.axes_[0, -1].images[-1]
         bar = self.figure_.colorbar(picture, ax=list(self.axes_.flat), shrink=0.8, aspect=25)
         bar.set_label(
-            "against (-) or for (+) the expression" if self._signed else "for the expression"
+            "against (-) or for (+)\nthe expression" if self._signed else "for the expression"
         )
         return self
 
