@@ -165,7 +165,7 @@ class SaliencyDisplay:
     def _plot_faces(self, n_faces: int, ax: Any) -> None:
         images = self.images[:n_faces]
         n_faces = len(images)
-        self.axes_ = new_grid(self, ax, (n_faces, 2), (3.6, 1.55 * n_faces))
+        self.axes_ = new_grid(self, ax, (n_faces, 2), (4.0, 1.55 * n_faces))
         scale = gray_scale(images)
         for i, (plain, overlaid) in enumerate(self.axes_):
             bare(plain).imshow(images[i], **scale)
