@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Find the faces in photos and videos, label the expression of each, and write one table.
 
-A label is a guess at what people would say who see the face, not at what somebody feels.
+A label is a guess at what people who see the face would say, not at what the person feels.
 Do not use it to judge people.
 
 Photos without a face, and files that cannot be read, get a row that says so; the run continues.
