@@ -53,8 +53,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("script", type=Path)
-    parser.add_argument("notebook", type=Path)
+    parser.add_argument("script", type=Path, help="with cells that begin with # %%%%")
+    parser.add_argument("notebook", type=Path, help="file to write")
     return parser.parse_args()
 
 

@@ -98,10 +98,13 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--faces", type=int, default=2000, help="how many to draw")
-    parser.add_argument("--epochs", type=int, default=6, help="passes over them")
+    parser.add_argument("--faces", type=int, default=2000, help="how many to draw (default: 2000)")
+    parser.add_argument("--epochs", type=int, default=6, help="passes over them (default: 6)")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs", "quickstart"), help="where the files will be"
+        "--out",
+        type=Path,
+        default=Path("runs", "quickstart"),
+        help="folder for the files (default: runs/quickstart)",
     )
     return parser.parse_args()
 

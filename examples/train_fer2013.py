@@ -180,7 +180,7 @@ def add_run(parser):
         "--teacher",
         nargs="+",
         default=[],
-        help="names or files of pretrained models whose answers are learnt too",
+        help="names or files of pretrained models that teach this one, besides the labels",
     )
     parser.add_argument(
         "--seed",

@@ -57,10 +57,21 @@ def parse_arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("path", nargs="?", help="fer2013.csv; without it faces are drawn")
-    parser.add_argument("--search", choices=["grid", "random", "halving"], default="grid")
-    parser.add_argument("--faces", type=int, help="use so many only")
-    parser.add_argument("--widths", type=int, nargs="+", help="channels of each stage")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument(
+        "--search",
+        choices=["grid", "random", "halving"],
+        default="grid",
+        help="which search of scikit-learn to run (default: grid)",
+    )
+    parser.add_argument(
+        "--faces", type=int, help="number of faces (default: all of the file, or 700 drawn ones)"
+    )
+    parser.add_argument(
+        "--widths", type=int, nargs="+", help="channels of each stage (default: the network's)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=6, help="most epochs of a candidate (default: 6)"
+    )
     return parser.parse_args()
 
 

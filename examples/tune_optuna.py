@@ -65,15 +65,32 @@ def parse_arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("path", nargs="?", help="fer2013.csv; without it faces are drawn")
-    parser.add_argument("--preset", choices=PRESETS, default="fast")
-    parser.add_argument("--only", nargs="+", help="parameters to search, of the preset's space")
-    parser.add_argument("--trials", type=int, default=8, help="in all, over all processes")
-    parser.add_argument("--timeout", type=float, help="seconds until no new trial begins")
-    parser.add_argument("--storage", help="runs/study.log, sqlite:///study.db, ...")
-    parser.add_argument("--jobs", type=int, help="worker processes")
-    parser.add_argument("--faces", type=int, help="use so many only")
-    parser.add_argument("--widths", type=int, nargs="+", help="instead of the preset's")
-    parser.add_argument("--epochs", type=int, default=6, help="a trial; few are a cheap proxy")
+    parser.add_argument(
+        "--preset", choices=PRESETS, default="fast", help="parameters and ranges (default: fast)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", help="names of the parameters to search (default: all of the space)"
+    )
+    parser.add_argument(
+        "--trials", type=int, default=8, help="total number, over all processes (default: 8)"
+    )
+    parser.add_argument("--timeout", type=float, help="seconds after which no new trial begins")
+    parser.add_argument(
+        "--storage", help="where trials are kept: runs/study.log, sqlite:///study.db, ..."
+    )
+    parser.add_argument("--jobs", type=int, help="number of worker processes (default: 1)")
+    parser.add_argument(
+        "--faces", type=int, help="number of faces (default: all of the file, or 700 drawn ones)"
+    )
+    parser.add_argument(
+        "--widths", type=int, nargs="+", help="channels of each stage (default: the preset's)"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=6,
+        help="epochs of a trial; few are enough to compare trials (default: 6)",
+    )
     return parser.parse_args()
 
 

@@ -473,6 +473,12 @@ def _is_missing(label: Any) -> bool:
     return label is None or is_pandas_na(label) or is_scalar_nan(label)
 
 
+def shorten(name: object, most: int) -> str:
+    """Return a name of a class in at most this many characters."""
+    text = str(name)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
     """Raise if a dict of weights names an unknown class, or its values are not weights.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -53,21 +54,21 @@ thead th {{ font-weight: 600; color: var(--quiet); vertical-align: bottom; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p><strong>{accuracy}</strong> of {n} faces have the right label; of other faces like these, between
-{low} and {high} (95 %).</p>
+<p><strong>{accuracy}</strong> of {n} faces get the right label. For other faces like these it is
+between {low} and {high} (95&nbsp;% interval).</p>
 {warning}
-<p class="note">A label is a guess at what people would say who see the face, not at what somebody
-feels. The scores hold for faces like these: other cameras and other people have others.</p>
+<p class="note">A label is a guess at what people who see the face would say, not at what the person
+feels. The scores hold for faces like these; with other cameras or other people they differ.</p>
 <h2>Scores</h2>
 <div class="wide">{scores}</div>
 <h2>Each class</h2>
 <div class="wide">{by_class}</div>
-<p class="quiet">Precision: share of the faces with this label that have it rightly. Recall: share
-of the faces of this class that have the label. F1: both in one number.</p>
-<h2>What is mistaken for what</h2>
+<p class="quiet">Precision: of the faces that get this label, the share for which it is right.
+Recall: of the faces of this class, the share that gets its label. F1: both in one number.</p>
+<h2>Which classes are mistaken for which</h2>
 <div class="wide">{confusion}</div>
-<p class="quiet">A row for each right label, a column for each label given: the number of faces, and
-its share of the row. Faces on the diagonal have the right label.</p>
+<p class="quiet">A row for each right label, a column for each predicted one: the number of faces,
+and its share of the row. Faces on the diagonal get the right label.</p>
 <p class="quiet">Made by fer_sklearn.</p>
 </body>
 </html>
@@ -95,11 +96,11 @@ def report_page(report: EvaluationReport, title: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _table(head: list[str], rows: list[str], kind: str = "") -> str:
-    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    names = "".join(f'<th scope="col">{_name(name)}</th>' for name in head)
     return (
         f'<table class="{kind}"><thead><tr>{names}</tr></thead>'
         f"<tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
@@ -107,7 +108,12 @@ def _table(head: list[str], rows: list[str], kind: str = "") -> str:
 
 
 def _heading(name: object) -> str:
-    return f'<th scope="row">{escape(str(name))}</th>'
+    return f'<th scope="row">{_name(name)}</th>'
+
+
+def _name(name: object) -> str:
+    """Return a name of a class, which may be broken into lines if it has no blanks."""
+    return escape(re.sub(r"\S{16}(?=\S)", "\\g<0>\0", str(name))).replace("\0", "<wbr>")
 
 
 def _scores(frame: pd.DataFrame) -> str:

@@ -20,7 +20,15 @@ from sklearn.metrics import (
 from sklearn.utils import Bunch, check_random_state, column_or_1d, resample
 
 from ._extras import import_pyplot
-from ._forms import check_comparable, check_count, check_labels, column_names, is_count, is_table
+from ._forms import (
+    check_comparable,
+    check_count,
+    check_labels,
+    column_names,
+    is_count,
+    is_table,
+    shorten,
+)
 from ._report_page import report_page
 from .datasets._duplicates import groups_and_copies
 
@@ -35,6 +43,8 @@ __all__ = [
     "expected_calibration_error",
 ]
 
+#: Letters of a name beside the confusion matrix.
+_LONGEST_NAME = 24
 _TITLES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -242,12 +252,18 @@ class EvaluationReport:
         plt = import_pyplot("EvaluationReport.plot")
         from sklearn.metrics import ConfusionMatrixDisplay
 
-        ax = plt.subplots(layout="constrained")[1] if ax is None else ax
         counts = self.confusion.to_numpy()
+        if ax is None:
+            side = max(4.8, 0.5 * len(counts))
+            ax = plt.subplots(figsize=(side + 1.6, side), layout="constrained")[1]
         shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
         display = ConfusionMatrixDisplay(shown, display_labels=self.confusion.index)
         form = ".2f" if normalize else "d"
         display.plot(ax=ax, cmap=cmap, values_format=form, colorbar=False, xticks_rotation=45)
+        names = [shorten(name, _LONGEST_NAME) for name in self.confusion.index]
+        # Between two "$" in a name matplotlib would look for a formula.
+        ax.set_yticklabels(names, parse_math=False)
+        ax.set_xticklabels(names, parse_math=False, ha="right", rotation_mode="anchor")
         display.ax_.set_title(f"accuracy {self.accuracy:.3f}, {self.n_samples} faces")
         return display
 

@@ -1,6 +1,7 @@
 """The scripts of examples/ run, on a few faces and with the smallest networks."""
 
 import argparse
+import ast
 import contextlib
 import csv
 import importlib
@@ -335,6 +336,14 @@ def test_every_option_of_the_training_is_explained(run, monkeypatch):
     assert len(explained) > 30
     assert all(explained.values())
     assert "110" in explained["--max-epochs"]
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+def test_every_option_of_a_script_is_explained(script):
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+            words = {keyword.arg for keyword in node.keywords}
+            assert words & {"help", None}, ast.unparse(node)  # None: **options
 
 
 def test_the_training_offers_what_the_classifier_takes():

@@ -101,7 +101,7 @@ def test_help_says_what_a_label_is(capsys):
     with pytest.raises(SystemExit) as exit:
         main(["photos", "--help"])
     assert exit.value.code == 0
-    assert "not at what somebody feels" in capsys.readouterr().out
+    assert "not at what the person feels" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["photos", "train", "evaluate", "export"])

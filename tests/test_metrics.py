@@ -221,6 +221,25 @@ def test_a_report_draws_its_confusion_matrix(guesses):
     plt.close("all")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [[r"$\frac{1}$", "a $ b $ c_{"], ["a" * 60, "b" * 60], [f"{i}" * 60 for i in range(30)]],
+)
+def test_a_confusion_matrix_shows_any_names(names):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    names = sorted(names)
+    proba = np.full((len(names), len(names)), 1 / len(names))
+    report = evaluation_report(Fixed(proba, names), np.zeros((len(names), 1)), names)
+    display = report.plot()
+    display.figure_.draw_without_rendering()
+    shown = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert all(
+        name.startswith(text.removesuffix("…")) for name, text in zip(names, shown, strict=True)
+    )
+    plt.close("all")
+
+
 def test_two_classifiers_are_compared_face_by_face():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 2000)
@@ -338,3 +357,11 @@ def test_columns_of_probabilities_are_found_by_their_names(frame, labels):
     expected = expected_calibration_error(y, proba, labels=["a", "b", "c"])
     assert expected_calibration_error(y, table, labels=labels) == expected
     assert expected_calibration_error(y, frame(proba), labels=["a", "b", "c"]) == expected
+
+
+def test_long_names_on_the_page_may_be_broken_into_lines():
+    names = ["<" + "a" * 40, "two words that are long"]
+    report = evaluation_report(Fixed(np.eye(2), names), np.zeros((2, 1)), names)
+    page = report.to_html()
+    assert "&lt;" + "a" * 15 + "<wbr>" + "a" * 16 + "<wbr>" + "a" * 9 + "</th>" in page
+    assert ">two words that are long</th>" in page

@@ -3,6 +3,7 @@
 import importlib.metadata
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,37 @@ def test_the_citation_names_this_version_and_the_holders_of_the_licence():
     assert [line for line in citation if "- name:" in line] == [f'  - name: "{n}"' for n in names]
     holders = re.search(r"Copyright \(c\) \d+, (.*)", (ROOT / "LICENSE").read_text())[1]
     assert holders == ", ".join(names)
+
+
+def test_the_citation_has_the_date_of_the_release():
+    changelog = (ROOT / "docs" / "changelog.md").read_text()
+    date = re.search(rf"^## {re.escape(fer_sklearn.__version__)}, (.*)", changelog, re.MULTILINE)[1]
+    stated = re.findall(r"^date-released: (.*)", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert stated == ([] if date == "unreleased" else [date])
+
+
+#: Names of packages in the page on licences, where they are not those of the package index.
+TITLES = {
+    "dask": "Dask",
+    "hypothesis": "Hypothesis",
+    "myst-parser": "MyST-Parser",
+    "onnx": "ONNX",
+    "onnxruntime": "ONNX Runtime",
+    "opencv-python-headless": "OpenCV",
+    "optuna": "Optuna",
+    "pydata-sphinx-theme": "PyData theme",
+    "sphinx": "Sphinx",
+    "sphinx-gallery": "Sphinx-Gallery",
+    "torch": "PyTorch",
+}
+
+
+def test_the_page_on_licences_has_every_dependency():
+    page = (ROOT / "docs" / "licences.md").read_text()
+    listed = {name for row in re.findall(r"^\| (.*?) \|", page, re.M) for name in row.split(", ")}
+    for requirement in chain(PROJECT["dependencies"], *EXTRAS.values()):
+        name = re.split(r"[^\w.-]", requirement)[0]
+        assert name == "fer-sklearn" or TITLES.get(name, name) in listed, requirement
 
 
 def test_the_extra_all_is_all_that_the_package_can_use():

@@ -507,3 +507,44 @@ def test_faces_are_augmented_in_the_units_of_the_classifier(faces):
     normalized = FaceNormalizer().fit_transform(faces.data[:2]).reshape(2, -1)
     display = AugmentationDisplay.from_estimator(upstream, normalized, n_draws=1)
     assert_array_equal(display.images, normalized.reshape(2, 18, 32))
+
+
+# -- names of classes -------------------------------------------------------------
+
+NAMES = {
+    "formulas": [r"$\frac{1}$", "a $ b $ c_{", "_hidden"],
+    "long": ["a long name " + letter * 48 for letter in "abc"],
+    "Arabic": ["غاضب", "سعيد", "حزين"],
+    "many": [f"class {i} " + "n" * 50 for i in range(30)],
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_any_names_of_classes_are_drawn(kind):
+    labels = np.array(NAMES[kind])
+    images = np.zeros((len(labels), 8, 8))
+    confidence = np.linspace(0.5, 1, len(labels))
+    for y_true in (labels[::-1], None):
+        grid = FaceGridDisplay(images, y_true, labels, confidence).plot()
+        grid.figure_.draw_without_rendering()
+    EmbeddingDisplay(images[:, 0, :2], labels).plot().figure_.draw_without_rendering()
+    maps = SaliencyDisplay(images, images, labels, y_pred=labels, y_true=labels)
+    for drawn in ("faces", "mean"):
+        maps.plot(kind=drawn, n_faces=2).figure_.draw_without_rendering()
+
+
+def test_names_are_shown_as_they_are_and_long_ones_shortened():
+    labels = np.array(["_a$b$", "x" * 60])
+    display = EmbeddingDisplay(np.zeros((2, 2)), labels).plot()
+    assert texts(display.ax_.get_legend()) == ["_a$b$ (1)", "x" * 19 + "… (1)"]
+    grid = FaceGridDisplay(np.zeros((2, 8, 8)), None, labels, [0.5, 1.0]).plot()
+    assert [ax.get_title() for ax in grid.axes_.flat] == ["_a$b$ 50%", "x" * 10 + "… 100%"]
+
+
+def test_thirty_classes_differ_in_colour_or_marker():
+    display = EmbeddingDisplay(np.zeros((30, 2)), np.arange(30)).plot()
+    looks = {
+        (*points.get_facecolor()[0], len(points.get_paths()[0].vertices), str(points.get_paths()))
+        for points in display.ax_.collections
+    }
+    assert len(looks) == 30

@@ -38,7 +38,7 @@ OPTIONS = {
     "--epochs": {"type": int, "help": "of a fit"},
     "--seed": {"type": int, "default": 0, "help": "the first one"},
     "--seeds": {"type": int, "help": "how many"},
-    "--preset": {"choices": ("fast", "accurate"), "default": "fast"},
+    "--preset": {"choices": ("fast", "accurate"), "default": "fast", "help": "parameters"},
     "--precision": {"default": "auto", "help": "as the parameter"},
     "--trials": {"type": int, "help": "in all, over all processes"},
     "--folder": {"type": Path, "default": "runs", "help": "where fits are kept"},

@@ -31,7 +31,9 @@ STRENGTHS = np.linspace(0, 1.2, 13)
 
 def main():
     parser = study.make_parser(__doc__, "path --output", widths=[48, 96, 192], epochs=6, seeds=3)
-    parser.add_argument("--levers", nargs="+", choices=LEVERS, default=list(LEVERS))
+    parser.add_argument(
+        "--levers", nargs="+", choices=LEVERS, default=list(LEVERS), help="to compare"
+    )
     args = parser.parse_args()
     study.show_machine("torch", "scikit-learn")
     X, y, train, rest = study.split_training(args)

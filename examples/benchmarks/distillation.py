@@ -89,9 +89,11 @@ def parse_arguments():
     parser = study.make_parser(
         __doc__, "path --faces --output", widths=[64, 128, 256], epochs=16, seeds=1
     )
-    parser.add_argument("--students", nargs="+", default=[*LESSONS], choices=LESSONS)
-    parser.add_argument("--teachers", type=int, default=1)
-    parser.add_argument("--teacher-epochs", type=int, default=10)
+    parser.add_argument(
+        "--students", nargs="+", default=[*LESSONS], choices=LESSONS, help="ways to teach"
+    )
+    parser.add_argument("--teachers", type=int, default=1, help="number of teachers")
+    parser.add_argument("--teacher-epochs", type=int, default=10, help="epochs of a teacher")
     parser.add_argument("--folds", type=int, default=0, help="teach by classifiers of other folds")
     parser.add_argument("--share", type=float, default=0.5, help="of the teachers in the targets")
     return parser.parse_args()

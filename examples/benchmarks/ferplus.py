@@ -19,8 +19,8 @@ TARGETS = ("majority", "distribution")
 
 def main():
     parser = study.make_parser(__doc__, "path votes --preset --widths --epochs --output", seeds=3)
-    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
-    parser.add_argument("--classes", type=int, choices=(7, 8), default=8)
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, help="to compare")
+    parser.add_argument("--classes", type=int, choices=(7, 8), default=8, help="8: with contempt")
     args = parser.parse_args()
     study.show_machine("torch", "scikit-learn")
     paths = (args.path, args.votes)

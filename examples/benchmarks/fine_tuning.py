@@ -58,7 +58,9 @@ def main():
     parser = study.make_parser(__doc__, "path --output", seeds=2, epochs=10)
     parser.add_argument("--scratch-epochs", type=int, default=40, help="of the one from scratch")
     parser.add_argument("--each", type=int, default=400, help="faces of a class to train on")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=[*WAYS], metavar="WAY")
+    parser.add_argument(
+        "--ways", nargs="+", choices=WAYS, default=[*WAYS], metavar="WAY", help="to compare"
+    )
     args = parser.parse_args()
     study.show_machine("torch", "scikit-learn")
     X, y = some_of_each(*load_fer2013(args.path, usage="Training", return_X_y=True), args.each)

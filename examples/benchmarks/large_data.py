@@ -67,11 +67,13 @@ def train(path, way):
 
 def parse_arguments():
     parser = study.make_parser(__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 500_000])
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[10_000, 100_000, 500_000], help="numbers of faces"
+    )
     parser.add_argument(
         "--sides", type=int, nargs="+", default=[48], help="of the faces, in pixels"
     )
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="to compare")
     parser.add_argument("--base", type=int, default=1000, help="faces that 'above' starts from")
     parser.add_argument("--folder", help="where the faces are written; a byte a pixel")
     parser.add_argument("--one", nargs=2, metavar=("PATH", "WAY"), help=argparse.SUPPRESS)

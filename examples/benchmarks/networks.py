@@ -87,8 +87,11 @@ def predicted_in(clf, faces, repeats):
 
 def parse_arguments():
     parser = study.make_parser(__doc__, "--widths", faces=128, repeats=3, batch=64)
-    parser.add_argument("--networks", nargs="+", default=["resnet", "cnn", "hybrid", "vit"])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[48, 96, 112, 224])
+    names = ["resnet", "cnn", "hybrid", "vit"]
+    parser.add_argument("--networks", nargs="+", default=names, help="to compare")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[48, 96, 112, 224], help="sides of faces in pixels"
+    )
     return parser.parse_args()
 
 

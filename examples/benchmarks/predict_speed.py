@@ -109,7 +109,9 @@ def show_threads(clf, X, threads):
 
 def main():
     parser = study.make_parser(__doc__, network="fer2013", faces=2048, threads=4, repeats=5)
-    parser.add_argument("--mirror", choices=["on", "off"], default="on")
+    parser.add_argument(
+        "--mirror", choices=["on", "off"], default="on", help="ask two views, or one"
+    )
     args = parser.parse_args()
 
     X, y = make_faces(args.faces, random_state=0, return_X_y=True)

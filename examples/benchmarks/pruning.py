@@ -24,7 +24,7 @@ def main():
     parser = study.make_parser(
         __doc__, "path", trials=48, faces=4000, widths=[16, 32, 64], epochs=10, orders=100
     )
-    parser.add_argument("--storage", default="runs/pruning.log")
+    parser.add_argument("--storage", default="runs/pruning.log", help="file of the trials")
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study.show_machine("torch", "optuna", "scikit-learn")

@@ -183,8 +183,8 @@ def parse_arguments():
     )
     parser.add_argument("--size", type=int, default=48, help="side of the faces in pixels")
     parser.add_argument("--workers", type=int, default=0, help="of the notebook's DataLoader")
-    parser.add_argument("--without", nargs="*", default=[], choices=WAYS)
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--without", nargs="*", default=[], choices=WAYS, help="to leave out")
+    parser.add_argument("--profile", action="store_true", help="print where a fit spends its time")
     parser.add_argument("--cpu-time", action="store_true", help="count the processor's seconds")
     return parser.parse_args()
 

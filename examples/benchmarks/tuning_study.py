@@ -100,7 +100,7 @@ def parse_arguments():
     parser = study.make_parser(
         __doc__, "path --output", trials=40, seeds=3, storage="runs/fer2013-study.log"
     )
-    parser.add_argument("step", choices=("search", "show", "confirm"))
+    parser.add_argument("step", choices=("search", "show", "confirm"), help="what to do")
     parser.add_argument("--faces", type=int, default=10_000, help="of a trial")
     parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128], help="of a trial")
     parser.add_argument("--epochs", type=int, default=10, help="of a trial")

@@ -17,8 +17,8 @@ Write a classifier as an ONNX file, which runs without torch: by ONNXClassifier 
 or by onnxruntime in other languages, on phones and in browsers.
 
 The file takes gray levels and does everything else itself. Before it is written, its answers are
-compared with the classifier's. With --quantize int8 it is a quarter of the size; that needs some
-faces to measure on, best some of those that the classifier was trained on.
+compared with the classifier's. With --quantize int8 it has a quarter of the size; that needs some
+faces to measure ranges on, preferably training faces.
 """
 _EXAMPLES = """\
 examples:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Find the faces in photos and videos, label the expression of each, and write one table.
 
-A label is a guess at what people would say who see the face, not at what somebody feels.
+A label is a guess at what people who see the face would say, not at what the person feels.
 Do not use it to judge people.
 
-Photos without a face, and files that cannot be read, have a row that says so. They stop nothing.
-Stop the command with Ctrl-C whenever you like: what is done is kept, and the same command
-continues there. (A video that was stopped is read again.)
+Photos without a face, and files that cannot be read, get a row that says so; the run continues.
+You can stop it with Ctrl-C at any time: what is done is kept, and the same command continues from
+there. (A video that was stopped is read again.)
 """
 _EXAMPLES = """\
 examples:
@@ -76,7 +76,7 @@ def add_to(commands: Any) -> None:
         type=rate,
         default=5.0,
         metavar="N",
-        help="frames of a video that are looked at, a second (default: 5)",
+        help="frames of a video to analyse per second (default: 5)",
     )
     parser.add_argument(
         "--annotate",

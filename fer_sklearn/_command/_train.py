@@ -46,16 +46,15 @@ _DESCRIPTION = """\
 Train a classifier on a folder with one sub-folder for each class, such as faces/happy/ and
 faces/bored/, and write it as a file that is safe to share.
 
-The files are images of faces. If they are photos in which the faces have to be found, say
---photos. A fer2013.csv is trained on by its Training split.
+The files are images of faces. If they are photos in which the faces have to be found, add
+--photos. Of a fer2013.csv, the Training split is used.
 
-A fifth of the faces is held out, and the classifier that was trained on the others is tried on
-it: that is the score at the end. Copies of a face, and all faces of one photo, are on the same
+A fifth of the faces is held out, and the classifier is tested on it after it was trained on the
+others: that is the score at the end. Copies of a face, and all faces of one photo, are on the same
 side. If several photos show the same person, the score is better than it will be for new people.
 
-Stop the command with Ctrl-C whenever you like: the epochs that are done are kept beside the
-output, in a file that ends in .checkpoint, and the same command continues there. (Files are
-read again.)
+You can stop it with Ctrl-C at any time: the finished epochs are kept beside the output, in a file
+that ends in .checkpoint, and the same command continues from there. (Files are read again.)
 """
 _EXAMPLES = """\
 examples:
@@ -117,10 +116,10 @@ def add_to(commands: Any) -> None:
         type=share,
         default=0.2,
         metavar="SHARE",
-        help="what is held out for the score; 0 trains on all and gives no score (default: 0.2)",
+        help="share held out for the score; 0 trains on all and gives no score (default: 0.2)",
     )
     parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of all that is random (default: 0)"
+        "--seed", type=seed, default=0, metavar="N", help="seed of all random numbers (default: 0)"
     )
     parser.add_argument(
         "--jobs", type=positive, metavar="N", help="processes that read files (default: 1)"

@@ -11,6 +11,8 @@ from .._extras import import_pyplot
 #: Okabe and Ito's colours (2008), which colour-blind readers can distinguish.
 BLUE, VERMILLION, GRAY = "#0072B2", "#D55E00", "#999999"
 COLORS = (BLUE, VERMILLION, "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+#: What texts with names of classes need: between two "$" matplotlib would look for a formula.
+PLAIN = {"parse_math": False}
 #: The first two mixed with white, for large areas behind lines.
 PALE_BLUE, PALE_VERMILLION = "#AACFE5", "#EDB68C"
 

@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.manifold import TSNE
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._forms import check_labels
+from .._forms import check_labels, shorten
 from ..classifier import FERClassifier
 from ..embedding import FaceEmbedder
 from ._axes import COLORS, bare, new_axes
@@ -19,6 +19,8 @@ from ._axes import COLORS, bare, new_axes
 _MARKERS = "os^DvPX*"
 #: Input of t-SNE; more principal components hold little but noise.
 _N_COMPONENTS = 50
+#: Of the legend: more letters, or more lines, would leave no room for the points.
+_LONGEST_NAME, _MOST_LINES = 20, 20
 
 
 class EmbeddingDisplay:
@@ -117,19 +119,24 @@ class EmbeddingDisplay:
         -------
         self : EmbeddingDisplay
         """
-        self.ax_ = bare(new_axes(self, ax, (7, 5.5)))
+        labels, counts = np.unique(self.y, return_counts=True)
+        n_columns = -(-len(labels) // _MOST_LINES)
+        self.ax_ = bare(new_axes(self, ax, (4.5 + 2.5 * n_columns, 5.5)))
         self.figure_ = self.ax_.figure
-        for i, label in enumerate(np.unique(self.y)):
-            chosen = self.y == label
+        for i, label in enumerate(labels):
             self.ax_.scatter(
-                *self.points[chosen].T,
-                label=f"{label} ({chosen.sum()})",
+                *self.points[self.y == label].T,
+                label=str(i),
                 color=COLORS[i % len(COLORS)],
-                marker=_MARKERS[i % len(_MARKERS)],
+                marker=_MARKERS[(i + i // len(COLORS)) % len(_MARKERS)],
                 s=18,
                 alpha=0.8,
                 linewidths=0,
             )
         self.ax_.set_title(f"{len(self.y)} faces; neighbours look alike to the network")
-        self.ax_.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, title="label")
+        place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+        legend = self.ax_.legend(frameon=False, title="label", ncols=n_columns, **place)
+        for text, label, n in zip(legend.get_texts(), labels, counts, strict=True):
+            # matplotlib would leave out a label of "_name".
+            text.set(text=f"{shorten(label, _LONGEST_NAME)} ({n})", parse_math=False)
         return self

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
-from .._forms import check_comparable, check_count, check_labels
+from .._forms import check_comparable, check_count, check_labels, shorten
 from .._images import MIN_FACE_PIXELS, gray_images
 from ..augment import FaceAugmenter, augmenter_for
 from ..classifier import FERClassifier
 from ..normalize import FaceNormalizer
-from ._axes import BLUE, GRAY, VERMILLION, bare, gray_scale, new_grid
+from ._axes import BLUE, GRAY, PLAIN, VERMILLION, bare, gray_scale, new_grid
 
+#: Letters of a name that fit above a face.
+_LONGEST_NAME = 11
 _SELECT = ("worst", "unsure", "random", "per-class")
 
 
@@ -212,13 +214,15 @@ class FaceGridDisplay:
 
     def _draw(self, ax: Any, i: int) -> None:
         ax.imshow(self.images[i], **gray_scale(self.images))
+        predicted = f"{shorten(self.y_pred[i], _LONGEST_NAME)} {self.confidence[i]:.0%}"
         if self.y_true is None:
-            ax.set_title(f"{self.y_pred[i]} {self.confidence[i]:.0%}", size=8)
+            ax.set_title(predicted, size=8, **PLAIN)
             ax.spines[:].set(color=GRAY)
             return
         right = self.y_pred[i] == self.y_true[i]
-        ax.set_title(f"{'✓' if right else '✗'} {self.y_pred[i]} {self.confidence[i]:.0%}", size=8)
-        ax.set_xlabel("" if right else f"label: {self.y_true[i]}", size=8, labelpad=2)
+        ax.set_title(f"{'✓' if right else '✗'} {predicted}", size=8, **PLAIN)
+        label = "" if right else f"label: {shorten(self.y_true[i], _LONGEST_NAME)}"
+        ax.set_xlabel(label, size=8, labelpad=2, **PLAIN)
         ax.spines[:].set(color=BLUE if right else VERMILLION, linewidth=1 if right else 2.5)
 
 

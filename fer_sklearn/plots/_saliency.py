@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
-from .._forms import check_count
+from .._forms import check_count, shorten
 from .._images import gray_images
 from ..classifier import FERClassifier
 from ..explain import saliency_map
-from ._axes import bare, gray_scale, new_grid
+from ._axes import PLAIN, bare, gray_scale, new_grid
+
+#: Letters of a name that fit above a face.
+_LONGEST_NAME = 10
 
 
 class SaliencyDisplay:
@@ -155,22 +158,25 @@ class SaliencyDisplay:
         picture = self.axes_[0, -1].images[-1]
         bar = self.figure_.colorbar(picture, ax=list(self.axes_.flat), shrink=0.8, aspect=25)
         bar.set_label(
-            "against (-) or for (+) the expression" if self._signed else "for the expression"
+            "against (-) or for (+)\nthe expression" if self._signed else "for the expression"
         )
         return self
 
     def _plot_faces(self, n_faces: int, ax: Any) -> None:
         images = self.images[:n_faces]
         n_faces = len(images)
-        self.axes_ = new_grid(self, ax, (n_faces, 2), (3.6, 1.55 * n_faces))
+        self.axes_ = new_grid(self, ax, (n_faces, 2), (4.0, 1.55 * n_faces))
         scale = gray_scale(images)
         for i, (plain, overlaid) in enumerate(self.axes_):
             bare(plain).imshow(images[i], **scale)
             if self.y_pred is not None:
-                plain.set_title(f"prediction: {self.y_pred[i]}", size=9)
+                name = shorten(self.y_pred[i], _LONGEST_NAME)
+                plain.set_title(f"prediction: {name}", size=9, **PLAIN)
             if self.y_true is not None:
-                plain.set_xlabel(f"label: {self.y_true[i]}", size=8, labelpad=2)
-            overlaid.set_title(f"for {self.targets[i]}", size=9)
+                name = shorten(self.y_true[i], _LONGEST_NAME)
+                plain.set_xlabel(f"label: {name}", size=8, labelpad=2, **PLAIN)
+            name = shorten(self.targets[i], _LONGEST_NAME)
+            overlaid.set_title(f"for {name}", size=9, **PLAIN)
             self._lay_over(overlaid, images[i], self.maps[i], scale)
 
     def _plot_means(self, ax: Any) -> None:
@@ -180,7 +186,8 @@ class SaliencyDisplay:
         self.axes_ = new_grid(self, ax, (1, len(targets)), (1.5 * len(targets) + 0.8, 2))
         for ax, target, chosen, image in zip(self.axes_[0], targets, members, images, strict=True):
             self._lay_over(ax, image, self.maps[chosen].mean(axis=0), gray_scale(images))
-            ax.set_title(f"{kind} {target}\n{_count(chosen.sum())}", size=9)
+            name = shorten(target, _LONGEST_NAME)
+            ax.set_title(f"{kind} {name}\n{_count(chosen.sum())}", size=9, **PLAIN)
 
     def _kind_of_targets(self) -> str:
         """Return the word before the targets, which says whether they are predictions or labels."""
