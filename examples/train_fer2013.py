@@ -21,7 +21,7 @@ from fer_sklearn import FaceAugmenter, FaceNormalizer, FERClassifier, preset
 from fer_sklearn.datasets import clean_faces, load_fer2013
 from fer_sklearn.metrics import evaluation_report
 from fer_sklearn.networks import NETWORKS
-from fer_sklearn.presets import PRESETS
+from fer_sklearn.presets import OF_THE_NETWORK, PRESETS
 from fer_sklearn.tuning import HoldOut
 
 #: Options that are parameters of FERClassifier: their type or choices, and what they mean.
@@ -61,8 +61,6 @@ AUGMENTATION = {
     "erase": (float, "probability that a rectangle of a face is blanked"),
     "erase_area": (float, "largest part of the face that is blanked"),
 }
-#: Parameters of a preset that a pretrained model decides.
-OF_THE_NETWORK = ("network", "widths", "depth", "dropout", "network_params")
 
 
 def main():

@@ -173,6 +173,11 @@ def write_pretrained(path: str | PathLike, pretrained: Pretrained) -> None:
     _check_about(about)
     stated = {**about, "format": _FORMAT, "sha256": _checksum(about, arrays)}
     entry = np.frombuffer(json.dumps(stated).encode(), dtype=np.uint8)
+    if entry.size > _MOST_ABOUT:
+        raise ValueError(
+            f"The note and the labels have {entry.size:,} bytes with all that is said of the "
+            f"network; a file holds up to {_MOST_ABOUT:,}. Shorten them."
+        )
     content = io.BytesIO()
     np.savez(content, about=entry, **arrays)  # type: ignore[arg-type]  # no array is allow_pickle
     if len(arrays) >= MOST_ARRAYS or content.tell() > MOST_BYTES:
@@ -318,9 +323,9 @@ def _is_normalization(value: Any) -> bool:
 
 
 def _are_amounts(values: Any) -> bool:
-    return values is None or (
-        isinstance(values, list) and all(_is_number(value, 0) for value in values)
-    )
+    if values is None:
+        return True
+    return isinstance(values, list) and all(_is_number(v, 0) for v in values) and any(values)
 
 
 #: Valid values of each part of "about", in code and in words.
@@ -346,8 +351,8 @@ _ALLOWED = {
     "mirrored": (lambda value: isinstance(value, bool), "true or false"),
     "views": (lambda value: value is None or isinstance(value, str), "a name or null"),
     "note": (lambda value: isinstance(value, str), "a text"),
-    "class_count": (_are_amounts, "null or a number of faces for each class"),
-    "class_totals": (_are_amounts, "null or a number of 0 or more for each class"),
+    "class_count": (_are_amounts, "null or a number of faces for each class, not all 0"),
+    "class_totals": (_are_amounts, "null or a number of 0 or more for each class, not all 0"),
 }
 
 

@@ -14,12 +14,10 @@ default, also in the parts (`Lasting`).
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -127,50 +125,3 @@ def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-def fingerprint(parts: Sequence, aside: set[str], data: Any) -> str:
-    """Return a hash that is the same in every process for the same work on the same data.
-
-    Parameters
-    ----------
-    parts : sequence
-        Estimators and parameters that affect the result.
-    aside : set of str
-        Names of parameters that do not affect it.
-    data : picklable
-        Arrays or tensors, or objects that contain them. A memory map is the same data as an array.
-    """
-    said = [described(part, aside) for part in parts], _without_tensors(data)
-    return joblib.hash(said, coerce_mmap=True)
-
-
-def _without_tensors(data: Any) -> Any:
-    """Return data with arrays in place of torch's tensors, whose pickles contain addresses."""
-    if hasattr(data, "detach"):
-        return np.asarray(data.detach().cpu())
-    if type(data) is dict:
-        return {name: _without_tensors(part) for name, part in data.items()}
-    # All elements of a list are of one kind, so that those of a long one need not be looked at.
-    if type(data) is tuple or (type(data) is list and data and hasattr(data[0], "detach")):
-        return type(data)(_without_tensors(part) for part in data)
-    return data
-
-
-def described(value: Any, aside: set[str]) -> Any:
-    """Return a parameter as texts and arrays that are the same in every process, for hashing.
-
-    Estimators are split into their parameters, also in lists; those in `aside` are left out.
-    """
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        params = value.get_params(deep=False)
-        kept = {name: described(params[name], aside) for name in sorted(params.keys() - aside)}
-        return type(value).__qualname__, kept
-    if isinstance(value, dict):
-        return {str(name): described(part, aside) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [described(part, aside) for part in value]
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return value
-    text = getattr(value, "__qualname__", None) or repr(value)
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)

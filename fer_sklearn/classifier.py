@@ -24,7 +24,7 @@ from ._globals import global_state_preserved
 from ._images import rows_to_predict
 from ._intake import TrainingFaces, split, take_in, take_in_batch
 from ._labels import ClassTotals
-from ._parts import check_params, with_parts
+from ._parts import check_params, check_params_of_prediction, with_parts
 from ._pretrained import read_pretrained, write_pretrained
 from ._start import FileStart, Start, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
@@ -635,7 +635,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         ValueError
             If a label is not a str, int, float or bool, if the faces were normalised upstream, if
             the temperature is not above 0, if it is not 1 and the network does not end in a linear
-            layer, or if `path` is the name of a pretrained model of the package.
+            layer, if note and labels have more than a megabyte, or if `path` is the name of a
+            pretrained model of the package.
         FileExistsError
             If `path` is a file that `save_pretrained` did not write.
         OSError
@@ -645,6 +646,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         limits = np.finfo(np.float32)  # in which the weights are divided
         if not isinstance(temperature, Real) or not limits.tiny <= temperature <= limits.max:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
+        check_params_of_prediction(self)
         asked = self._predictor.asked(
             views=self.predict_augment, precision=self.precision, adjustment=0.0
         )
@@ -742,10 +744,13 @@ def predictor_of(classifier: FERClassifier) -> FacePredictor:
     ------
     NotFittedError
         Before `fit`.
+    ValueError
+        If a parameter of the prediction has been set to what `fit` would refuse.
     """
     if not isinstance(classifier, FERClassifier):
         raise TypeError(f"Expected a fitted FERClassifier, got a {type(classifier).__name__}.")
     check_is_fitted(classifier)
+    check_params_of_prediction(classifier)
     return classifier._predictor.asked(
         views=classifier.predict_augment,
         precision=classifier.precision,

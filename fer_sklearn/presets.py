@@ -8,7 +8,10 @@ from ._state import defaults_of
 from .augment import FaceAugmenter
 from .classifier import FERClassifier
 
-__all__ = ["PRESETS", "preset"]
+__all__ = ["OF_THE_NETWORK", "PRESETS", "preset"]
+
+#: Parameters that a file of weights decides: leave them out beside ``pretrained=``.
+OF_THE_NETWORK = ("network", "widths", "depth", "dropout", "network_params")
 
 
 def _fast() -> dict:

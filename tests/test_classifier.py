@@ -1,5 +1,6 @@
 """`FERClassifier`: learning, chance, stopping, and networks of the user's own."""
 
+import copy
 import pickle
 import threading
 
@@ -306,3 +307,24 @@ def test_parts_of_a_pretrained_network_are_set_as_it_needs_them(faces, tmp_path)
     )
     tuned = FERClassifier(pretrained=tmp_path / "image.npz")
     assert tuned.set_params(normalize__pixel_range=(0, 1)).normalize.method == "image"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("predict_augment", "mirror"),
+        ("logit_adjustment", np.nan),
+        ("logit_adjustment", "balanced"),
+        ("logit_adjustment", -1.0),
+        ("precision", "float16"),
+    ],
+)
+def test_a_parameter_of_the_prediction_is_checked_when_it_is_used(
+    name, value, fitted, faces, tmp_path
+):
+    """Set after fit, some were ignored, made all probabilities NaN, or were a KeyError."""
+    clf = copy.deepcopy(fitted).set_params(**{name: value})
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of FERClassifier must be"):
+        clf.predict(faces.data[:4])
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of FERClassifier must be"):
+        clf.save_pretrained(tmp_path / "a.npz")

@@ -261,6 +261,27 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+def test_work_that_ends_because_nobody_reads_its_bars_is_not_done(stored, folder, monkeypatch):
+    """`fer-sklearn train ... 2>&1 | head` said 0, and had written nothing."""
+
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert main(["evaluate", str(stored), str(folder)]) == 1
+
+
+def test_outputs_may_be_closed(stored, folder, tmp_path, monkeypatch):
+    """As by `>&- 2>&-`, and for programs without a window."""
+    page = tmp_path / "report.html"
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["evaluate", str(stored), str(folder), "--html", str(page), "--quiet"]) == 0
+    assert page.exists()
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["evaluate", "nothing", str(folder), "--quiet"]) == 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe ends otherwise there")
 def test_a_reader_who_has_read_enough_is_no_failure(folder, stored, tmp_path):
     page = tmp_path / "report.html"

@@ -95,8 +95,8 @@ WRONG_PARTS = {
     ],
     "mirrored": [None, 1, "true", []],
     "note": [None, 1, []],
-    "class_count": [3, [], [1] * 6, [-1] * 7, ["1"] * 7, [float("nan")] * 7, {"a": 1}],
-    "class_totals": [3, [], [1] * 8, [-0.5] * 7, [None] * 7, [10**400] * 7],
+    "class_count": [3, [], [1] * 6, [-1] * 7, ["1"] * 7, [float("nan")] * 7, {"a": 1}, [0] * 7],
+    "class_totals": [3, [], [1] * 8, [-0.5] * 7, [None] * 7, [10**400] * 7, [0.0] * 7],
     "weights": [{}],
     "unheard of": [1],
 }

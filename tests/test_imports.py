@@ -32,13 +32,15 @@ ALLOWED = {
     "_versions": {"__version__", "_device"},
     "_pretrained": {"_archive", "_files", "_shipped", "networks"},  # what shapes a file has to have
     "networks": {"_device", "_forms"},
+    "_fingerprint": {"networks"},  # what a registered name stands for
     "datasets": {"_extras", "_files", "_forms", "_images"},
     "normalize": {"_forms", "_globals", "_images", "_state"},
     "augment": {"_forms", "_globals", "_images", "_state"},
     # the network, its training, and the estimator
     "model": {"_globals", "_images", "_state", "augment", "networks", "normalize"},
     "training": {
-        *("_device", "_files", "_globals", "_state", "model", "networks", "normalize"),
+        *("_device", "_files", "_fingerprint", "_globals", "_state", "model", "networks"),
+        "normalize",
     },
     "_codes": {"datasets"},  # how FER-2013 numbers its expressions
     "_intake": {"_codes", "_forms", "_images", "_labels", "augment", "model", "training"},
@@ -78,8 +80,8 @@ ALLOWED = {
     },
     "__main__": {"_command"},
     "tuning": {
-        *("_callbacks", "_device", "_extras", "_forms", "_state", "augment", "classifier"),
-        *("datasets", "networks", "normalize", "training"),
+        *("_callbacks", "_device", "_extras", "_files", "_fingerprint", "_forms", "_state"),
+        *("augment", "classifier", "datasets", "networks", "normalize", "training"),
     },
 }
 #: Heavy packages: the rooms that may import them.
@@ -93,7 +95,7 @@ OWNERS = {
         "networks",
         *("normalize", "training"),
     },
-    "joblib": {"_state", "datasets", "networks", "photos", "tuning"},
+    "joblib": {"_fingerprint", "datasets", "networks", "photos", "tuning"},
     "PIL": {"datasets", "photos"},
     "onnx": {"export"},
     "onnxruntime": {"export"},

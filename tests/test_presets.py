@@ -1,11 +1,12 @@
 """The recipes by name."""
 
 import pytest
+from helpers import small_classifier
 from sklearn.base import clone
 
 from fer_sklearn import FERClassifier, preset
 from fer_sklearn.networks import NETWORKS
-from fer_sklearn.presets import PRESETS
+from fer_sklearn.presets import OF_THE_NETWORK, PRESETS
 
 
 def test_the_default_is_the_fast_preset():
@@ -39,6 +40,17 @@ def test_the_transformer_s_preset_is_the_accurate_one_with_another_network():
     built = NETWORKS[params["network"]](7, (48, 48), widths=params["widths"], depth=params["depth"])
     usual = NETWORKS["hybrid"](7, (48, 48))
     assert [part.shape for part in built.parameters()] == [p.shape for p in usual.parameters()]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_without_the_network_a_preset_fits_every_file(name, faces, tmp_path):
+    file = tmp_path / "cnn.npz"
+    small_classifier(network="cnn", max_epochs=1).fit(faces.data, faces.target).save_pretrained(
+        file
+    )
+    kept = {key: value for key, value in preset(name).items() if key not in OF_THE_NETWORK}
+    clf = FERClassifier(**{**kept, "network": "cnn", "pretrained": file, "max_epochs": 1})
+    clf.fit(faces.data, faces.target)
 
 
 def test_a_preset_shares_nothing_between_classifiers():

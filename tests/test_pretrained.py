@@ -325,3 +325,9 @@ def test_a_writing_that_is_stopped_leaves_the_old_file_and_nothing_else(
 def test_a_device_that_is_not_there_is_named(path):
     with pytest.raises(ValueError, match="device='gpu' is not on this machine"):
         FERClassifier.from_pretrained(path, device="gpu")
+
+
+def test_a_note_that_could_not_be_read_again_is_not_written(fitted, tmp_path):
+    with pytest.raises(ValueError, match=r"a file holds up to 1,048,576\. Shorten them"):
+        fitted.save_pretrained(tmp_path / "a.npz", note="x" * 2**20)
+    assert not any(tmp_path.iterdir())

@@ -339,3 +339,9 @@ def test_optuna_keeps_its_verbosity_and_stays_quiet(faces, capsys):
     search(n_trials=1).fit(faces.data, faces.target)
     assert optuna.logging.get_verbosity() == before
     assert capsys.readouterr().err == ""
+
+
+def test_a_class_is_no_estimator(faces):
+    search = FERSearchCV(FERClassifier, {"depth": IntDistribution(1, 2)})
+    with pytest.raises(TypeError, match="instance of scikit-learn estimator instead of a class"):
+        search.fit(faces.data, faces.target)

@@ -185,6 +185,13 @@ def test_a_home_folder_is_found(monkeypatch, tmp_path):
     assert (tmp_path / "runs" / "study.log").exists()
 
 
+def test_a_home_of_nobody_is_a_name(monkeypatch, tmp_path):
+    """It was a RuntimeError; everywhere else it is a name like any other."""
+    monkeypatch.chdir(tmp_path)
+    open_storage("~nobody-has-this-name/study.log")
+    assert (tmp_path / "~nobody-has-this-name" / "study.log").exists()
+
+
 def leave_lock(path, as_link):
     if as_link:
         path.symlink_to("nowhere")

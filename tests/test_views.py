@@ -15,7 +15,9 @@ from torch import nn
 from fer_sklearn import FaceAugmenter, FERClassifier
 from fer_sklearn._pretrained import read_pretrained, write_pretrained
 from fer_sklearn.model import VIEWS, Faces
-from fer_sklearn.model._views import Warp, ask, mean
+from fer_sklearn.model._views import Warp, ask, mean, mean_log_probability
+
+CPU = torch.device("cpu")
 
 
 def test_prediction_averages_a_face_and_its_mirror_image_if_training_mirrored(faces):
@@ -54,7 +56,7 @@ class Mark(nn.Module):
 
 
 def asked(faces, name, **options):
-    whole = Faces(faces.data, pixel_range=None, device=torch.device("cpu"))
+    whole = Faces(faces.data, pixel_range=None, device=CPU)
     return ask(Mark(), whole, VIEWS[name], **options)
 
 
@@ -131,12 +133,64 @@ def test_a_file_whose_views_are_not_known_says_so(fitted, tmp_path):
         FERClassifier.from_pretrained(tmp_path / "newer.npz")
 
 
-@pytest.mark.parametrize("name", ["blur", "affine"])
+@pytest.mark.parametrize("name", VIEWS)
 def test_the_answer_to_a_face_does_not_depend_on_its_neighbours(name, fitted, faces):
     clf = copy.deepcopy(fitted).set_params(predict_augment=name)
-    whole = clf.decision_function(faces.data[:9])
-    for part in (slice(0, 1), slice(3, 8)):
-        np.testing.assert_array_equal(clf.decision_function(faces.data[:9][part]), whole[part])
+    whole = clf.decision_function(faces.data[:70])
+    for size in (1, 7, 64):
+        parts = [
+            clf.decision_function(faces.data[i : min(i + size, 70)]) for i in range(0, 70, size)
+        ]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("n_views", [2, 6, 10])
+@pytest.mark.parametrize("merge", [mean, mean_log_probability])
+def test_views_are_merged_to_the_same_bits_whatever_the_number_of_faces(n_views, merge):
+    """Of six views or more, `Tensor.mean` added up those of some faces in another order."""
+    views = torch.randn((n_views, 70, 7), generator=torch.Generator().manual_seed(0))
+    whole = merge(views)
+    for size in (1, 4, 6, 64):
+        assert torch.equal(torch.cat([merge(part) for part in views.split(size, dim=1)]), whole)
+    torch.testing.assert_close(mean(views), views.mean(0))
+
+
+class OfManyRows(nn.Module):
+    """Answers in other bits to some rows of larger batches; keeps the number of rows of each."""
+
+    def __init__(self, off):
+        super().__init__()
+        self.off, self.rows = off, []
+
+    def forward(self, x):
+        self.rows.append(len(x))
+        off = torch.zeros(len(x), 1)
+        if len(x) > 10:
+            self.off(off)
+        return x.float().mean((1, 2, 3))[:, None] + off
+
+
+@pytest.mark.parametrize("name", ["flip", "affine"])
+def test_each_place_of_a_batch_is_compared_before_views_are_merged(name, faces):
+    """The first face, and the average of its views, often have the same bits by chance."""
+
+    def turn_opposite(off):  # the average of a face and its mirror image stays
+        off[: len(off) // 2] += 0.5
+        off[len(off) // 2 :] -= 0.5
+
+    def turn_last(off):
+        off[-1] += 0.5
+
+    some, views = Faces(faces.data[:80], pixel_range=(0, 255), device=CPU), VIEWS[name]
+    for off in (turn_opposite, turn_last):
+        model, known = OfManyRows(off), {}
+        ask(model, some, views, merge=mean, known=known)
+        model.rows.clear()
+        ask(model, some, views, merge=mean, known=known)
+        assert set(model.rows) == {4 if name == "flip" else 10}
+    model, known = OfManyRows(lambda off: None), {}
+    ask(model, some, views, merge=mean, known=known)
+    assert max(model.rows) > 10
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 63, 64, 65, 130])
@@ -160,7 +214,7 @@ def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
             level = x.float().mean((1, 2, 3)) / 255
             return torch.stack([level, level * 0 + (len(x) < self.fewest)], dim=1)
 
-    whole = Faces(faces.data[:5], pixel_range=(0, 255), device=torch.device("cpu"))
+    whole = Faces(faces.data[:5], pixel_range=(0, 255), device=CPU)
     for views, fewest, rows in (
         ("flip", 1, [4, 4, 2]),
         ("flip", 3, [4, 4, 4]),

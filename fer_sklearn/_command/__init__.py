@@ -7,8 +7,6 @@ once.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +16,7 @@ from . import _evaluate, _export, _photos, _train
 from ._shared import say
 
 #: Exit codes, as shells and argparse have them.
-_DONE, _FAILED, _STOPPED = 0, 1, 130
+_FAILED, _STOPPED = 1, 130
 _COMMANDS = (_photos, _train, _evaluate, _export)
 
 
@@ -52,9 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say(f"Stopped. {options.after_stop(options)}".rstrip())
         return _STOPPED
-    except BrokenPipeError:  # `... | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _DONE
     except (ImportError, OSError, TypeError, ValueError) as error:
         say(f"fer-sklearn: {error}")
         return _FAILED

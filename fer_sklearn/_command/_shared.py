@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,21 @@ CLASSIFIER = 'a file of save_pretrained (.npz) or of to_onnx (.onnx), or "fer201
 
 
 def say(text: str) -> None:
-    """Write a line for the reader, beside whatever goes to standard output."""
-    print(text, file=sys.stderr)
+    """Write a line for the reader, if somebody reads, beside whatever goes to standard output."""
+    if sys.stderr is not None:
+        with suppress(BrokenPipeError):
+            print(text, file=sys.stderr)
 
 
 def print_text(text: str) -> None:
     """Print a result; letters that standard output cannot show are written in ASCII."""
+    if sys.stdout is None:  # closed: `... >&-`
+        return
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except BrokenPipeError:  # `... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_command(

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 #: Names of `fer_sklearn.preset`; a test compares them.
 PRESETS = ("fast", "accurate", "hybrid", "report", "small")
-#: Parameters of a preset that a file of weights decides.
-_OF_THE_NETWORK = ("network", "widths", "depth", "dropout", "network_params")
 _SIDE = 48
 
 _TOO_FEW = (
@@ -173,7 +171,7 @@ def _save(classifier: FERClassifier, out: str, note: str) -> None:
 
 def _classifier(options: argparse.Namespace, out: str) -> FERClassifier:
     from ..classifier import FERClassifier
-    from ..presets import preset
+    from ..presets import OF_THE_NETWORK, preset
 
     params = preset(options.preset)
     if options.epochs:
@@ -191,7 +189,7 @@ def _classifier(options: argparse.Namespace, out: str) -> FERClassifier:
             f"{options.pretrained} is an ONNX file, which cannot be trained further. Start from "
             "the file of save_pretrained that it was made from."
         )
-    kept = {name: value for name, value in params.items() if name not in _OF_THE_NETWORK}
+    kept = {name: value for name, value in params.items() if name not in OF_THE_NETWORK}
     return start.set_params(**kept)
 
 

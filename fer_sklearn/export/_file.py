@@ -7,16 +7,19 @@ checksum, before onnxruntime parses anything.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from .._extras import import_extra
+from .._files import as_path
 from .._images import PixelValues, match_pixel_range, to_unit
 
 #: Names of the model's input and output, and of the entry of the metadata.
@@ -89,6 +92,24 @@ def join(model: bytes, about: About) -> bytes:
     value = json.dumps(stated).encode()
     entry = _MARK + _varint(len(value)) + value
     return model + b"\x72" + _varint(len(entry)) + entry
+
+
+def refuse_foreign(path: str | PathLike) -> None:
+    """Raise if there is a file that `join` did not write; an empty one may be overwritten.
+
+    Raises
+    ------
+    FileExistsError
+        If there is.
+    """
+    path = as_path(path)
+    if path.is_file() and path.stat().st_size and _MARK not in path.read_bytes():
+        raise FileExistsError(
+            errno.EEXIST,
+            "There is another file, which was not written by to_onnx and is left as it is. Move it "
+            "away, or choose another path",
+            str(path),
+        )
 
 
 class OnnxFile:
@@ -192,7 +213,10 @@ def _read_about(content: bytes, name: str) -> About:
     if checksum != _checksum(_model_before(content, mark), stated):
         raise ValueError(_DAMAGED.format(name))
     del stated["format"]
-    return About.from_json(stated)
+    try:
+        return About.from_json(stated)
+    except TypeError as error:
+        raise ValueError(_DAMAGED.format(name)) from error
 
 
 _DAMAGED = (

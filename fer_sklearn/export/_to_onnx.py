@@ -29,7 +29,7 @@ from ..classifier import FERClassifier, predictor_of
 from ..model import VIEWS, FacePredictor
 from ..model._views import mean_log_probability
 from ..normalize import FaceNormalizer
-from ._file import INPUT, OUTPUT, About, OnnxFile, join, to_levels
+from ._file import INPUT, OUTPUT, About, OnnxFile, join, refuse_foreign, to_levels
 
 #: Has all that networks and views are made of, the last of it Gelu: in older ones that is five
 #: operators, which onnxruntime does not always join again. Newer ones would ask for newer runtimes.
@@ -40,6 +40,8 @@ _TOLERANCE, _SHARE = 1e-4, 1e-5
 _LEAST_AGREEMENT = 0.9
 #: Calibration faces that are used, evenly spread over those given, and at a time.
 _MOST_CALIBRATION, _AT_ONCE = 512, 16
+#: How many have to be different and not blank, and the share of black to white that a face spans.
+_LEAST_CALIBRATION, _LEAST_CONTRAST = 16, 1 / 16
 #: Faces that a file is compared on.
 _COMPARED = 16
 #: Operators of 8 bits; what else stands between them in a network of ReLU is left out or joined.
@@ -71,7 +73,7 @@ def to_onnx(
         Fitted, its network one of the package or an own one. A Pipeline has to be like one of
         `make_fer_pipeline`: a `FaceNormalizer` and a `FaceAugmenter` before a `FERClassifier`.
     path : str or path-like
-        Best ends in ``.onnx``. A file that is there is replaced.
+        Best ends in ``.onnx``. An earlier file of `to_onnx` is replaced.
     views : {"auto", "flip", "blur", "scale", "affine", "ten-crop"} or None, default="auto"
         Views of a face that are averaged, as `predict_augment` of `FERClassifier`; "auto" takes
         those that the classifier uses. Time grows with their number.
@@ -84,10 +86,13 @@ def to_onnx(
           least 90 % of the calibration faces get the classifier's label.
     calibration : array-like, shaped as in `FERClassifier.fit`, or None, default=None
         Faces that the ranges of the 8 bits are measured on; needed for "int8". 200 to 500 faces of
-        the training are enough; of more, 256 to 512 from all over them are used.
+        the training are enough; of more, 256 to 512 from all over them are used. Fewer than 16
+        different ones, blank ones not counted, are refused: ranges of a few faces cut others off.
 
     Raises
     ------
+    FileExistsError
+        If `path` is a file that `to_onnx` did not write.
     ImportError
         If onnx or onnxruntime is not there.
     NotFittedError
@@ -128,12 +133,15 @@ def to_onnx(
     refuse_shipped_name(path, ".onnx", "ONNXClassifier")
     source = _Source.of(classifier, views)
     rows = None if calibration is None else source.rows(calibration)
+    if rows is not None:
+        rows = _spread(rows)
+        _check_calibration(source, rows)
+    refuse_foreign(path)
     check_writable(path)
     model = _export(source)
     file = OnnxFile(join(model, source.about(None)), fspath(path))
     _compare(source, file)
     if rows is not None:
-        rows = _spread(rows)
         model = _quantized(model, source.levels(rows))
         file = OnnxFile(join(model, source.about(quantize)), fspath(path))
         _compare_labels(source, file, rows)
@@ -275,6 +283,22 @@ def _plain(classes: np.ndarray) -> list:
 def _spread(rows: np.ndarray) -> np.ndarray:
     """Return at most so many rows as calibration takes, from all over them."""
     return rows[:: -(-len(rows) // _MOST_CALIBRATION)]
+
+
+def _check_calibration(source: _Source, rows: np.ndarray) -> None:
+    """Raise if there are too few different faces to measure ranges on.
+
+    On the same blank or single face the file would agree with the classifier, whatever its ranges.
+    """
+    black, white = source.pixel_range or (0.0, 1.0)
+    spans = np.ptp(rows, axis=1) >= _LEAST_CONTRAST * abs(white - black)
+    n_faces = len(np.unique(rows[spans], axis=0))
+    if n_faces < _LEAST_CALIBRATION:
+        raise ValueError(
+            f"Of {len(rows)} calibration faces {n_faces} are different and not blank, expected at "
+            f"least {_LEAST_CALIBRATION}: what others need beyond their ranges would be cut off. "
+            "Pass 200 to 500 faces of the training, drawn at random, with the same black and white."
+        )
 
 
 class _Whole(nn.Module):

@@ -126,20 +126,25 @@ VIEWS = {
 #: Rows per batch: for few faces, and for many.
 _ROWS = {"cpu": (4, 64)}
 _ROWS_ELSEWHERE = (256, 256)
-#: Number of random faces that test which small batches give the same bits; not for larger ones.
-_PROBES = 4
+#: Least number of random faces that test whether batches of another size give the same bits. In a
+#: small ViT, two of three faces had them in a batch of two, and yet another face had not.
+_PROBES = 16
 #: Seconds after which a progress bar appears.
 _PATIENCE = 3.0
 
 
 def mean_log_probability(logits: Tensor) -> Tensor:
     """Merge the logits of several views, (n_views, B, n_classes) -> (B, n_classes)."""
-    return logits.log_softmax(2).mean(0)
+    return mean(logits.log_softmax(2))
 
 
 def mean(features: Tensor) -> Tensor:
-    """Average over the views, (n_views, B, n_features) -> (B, n_features)."""
-    return features.mean(0)
+    """Average over the views, (n_views, B, n_features) -> (B, n_features).
+
+    One after the other: `Tensor.mean` adds them in an order that depends on the number of faces.
+    """
+    total: Any = sum(features.unbind(0))
+    return total / features.shape[0]
 
 
 def ask(
@@ -157,9 +162,9 @@ def ask(
     The output for a face must not depend on the other faces, but different batch sizes select
     different kernels, which may differ in the seventh digit. So the bits of a face are defined as
     those that a batch of few rows gives. If there are enough faces, a larger batch is used,
-    provided that it gives the first of them the same bits. The remaining faces fill up the smallest
-    batch that gives the same bits. On a CPU each batch is computed by one thread, and several
-    batches in parallel, because threads that share a batch wait for each other.
+    provided that it gives random faces the same bits. The remaining faces fill up the smallest
+    batch that does. On a CPU each batch is computed by one thread, and several batches in parallel,
+    because threads that share a batch wait for each other.
 
     Parameters
     ----------
@@ -173,41 +178,45 @@ def ask(
     merge : callable
         Merges the outputs of several views.
     known : dict or None
-        Cache of this model: the smallest batch that gives the same bits.
+        Cache of this model: which sizes of a batch give the same bits.
     verbose : int
         Above 0 shows a progress bar if it takes longer than a few seconds.
     """
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
     few, many = (max(1, n // len(views)) for n in rows)
-    look = partial(_look, model, views, low, merge)
+    look = partial(_look, model, views, low)
+    known = {} if known is None else known
+
+    def agrees(size: int) -> bool:
+        key = views, low, size
+        if key not in known:
+            known[key] = size == few or _has_same_bits(look, faces, few, size)
+        return known[key]
 
     def answer(start: int, size: int) -> Tensor:
         # The last face is repeated to fill the batch; the surplus outputs are cut off.
         index = np.minimum(np.arange(start, start + size), len(faces) - 1)
-        return look(faces.pixels(index))[: len(faces) - start].cpu()
+        return look(faces.pixels(index), merge)[: len(faces) - start].cpu()
 
-    answers, sizes = [], [few]
-    if few < many <= len(faces):
-        answers, block = [answer(0, few)], answer(0, many)
-        if torch.equal(block[:few], answers[0]):
-            answers, sizes = [block], [many, few]
-    if len(faces) % few and few <= _PROBES:
-        known, key = {} if known is None else known, (views, low, merge)
-        if key not in known:
-            known[key] = _least_agreeing(look, faces, few)
-        sizes.append(known[key])
-    start = sum(map(len, answers))
-    batches = list(_batches(start, len(faces), sizes))
-    bar = {"total": len(faces), "initial": start, "unit": "face", "delay": _PATIENCE}
-    with tqdm(**bar, disable=not verbose) as bar:
-        answers += _side_by_side(answer, batches, faces.device, bar) if batches else []
+    sizes = [few]
+    if few < many:  # on a CPU
+        sizes = [many, few] if many <= len(faces) and agrees(many) else [few]
+        if len(faces) % few:
+            sizes.append(next(size for size in (1, 2, few) if size <= few and agrees(size)))
+    batches = list(_batches(len(faces), sizes))
+    with tqdm(total=len(faces), unit="face", delay=_PATIENCE, disable=not verbose) as bar:
+        answers = _side_by_side(answer, batches, faces.device, bar)
     return torch.cat(answers).numpy()
 
 
 def _look(
-    model: nn.Module, views: Views, low: torch.dtype | None, merge: Callable, pixels: Tensor
+    model: nn.Module,
+    views: Views,
+    low: torch.dtype | None,
+    pixels: Tensor,
+    merge: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Return the merged outputs of the model for the views of a batch."""
+    """Return the outputs of the model for a batch, merged or as (n_views, B, n_outputs)."""
     device = pixels.device
     chosen: dict[str, Any] = {"dtype": low, "enabled": low is not None, "cache_enabled": False}
     with torch.inference_mode(), undisturbed(device), threads_for(0, device):
@@ -215,27 +224,35 @@ def _look(
         with torch.autocast(device.type, **chosen):
             answers = model(torch.cat(looks))
         answers = answers.unflatten(0, (len(looks), len(pixels)))
+        if merge is None:
+            return answers
         return answers[0] if len(looks) == 1 else merge(answers)
 
 
-def _least_agreeing(look: Callable[[Tensor], Tensor], faces: Faces, few: int) -> int:
-    """Return the smallest batch that gives random faces the same bits as one of few rows."""
+def _has_same_bits(look: Callable[[Tensor], Tensor], faces: Faces, few: int, size: int) -> bool:
+    """Tell whether random faces have the same bits in batches of this size as in those of few rows.
+
+    The first and the last faces of the larger batches are compared: the last row may be the one
+    that differs. And before the views are merged: an average often has the same bits by chance.
+    """
     generator = torch.Generator("cpu").manual_seed(0)
-    shape = (_PROBES - _PROBES % few, *faces.pixels(np.array([0])).shape[1:])
     options: dict[str, Any] = {"generator": generator, "dtype": torch.float32, "device": "cpu"}
-    drawn = torch.rand(shape, **options).to(faces.device)
-    answers = {
-        size: torch.cat([look(part) for part in drawn.split(size)])
-        for size in (1, 2, few)
-        if size <= few
-    }
-    return min(size for size, own in answers.items() if torch.equal(own, answers[few]))
+    small, large = sorted((few, size))
+    shape = large, *faces.pixels(np.array([0])).shape[1:]
+    for _ in range(-(-_PROBES // large)):
+        drawn = torch.rand(shape, **options).to(faces.device)
+        whole = look(drawn)
+        for part in (slice(small), slice(large - small, large)):
+            if not torch.equal(look(drawn[part]), whole[:, part]):
+                return False
+    return True
 
 
-def _batches(start: int, stop: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the start of each batch and its size: the largest that can be filled, or the least."""
-    while start < stop:
-        size = next((size for size in sizes if size <= stop - start), sizes[-1])
+def _batches(n: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the start of each batch and its size: the largest that can be filled, or the last."""
+    start = 0
+    while start < n:
+        size = next((size for size in sizes if size <= n - start), sizes[-1])
         yield start, size
         start += size
 

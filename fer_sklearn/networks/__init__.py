@@ -113,6 +113,14 @@ def carried_networks(*names) -> list[CarriedNetwork]:
     return [CarriedNetwork(name) for name in added if not names or name in names]
 
 
+def network_behind(
+    network: str | Callable[..., nn.Module],
+) -> str | Callable[..., nn.Module]:
+    """Return what was registered under a name; built-in names and all else as they are."""
+    is_registered = isinstance(network, str) and network not in _SHIPPED
+    return NETWORKS.get(network, network) if is_registered else network
+
+
 def _pack(factory: Callable[..., nn.Module]) -> bytes | str:
     """Return the pickled factory, or why it cannot be pickled."""
     try:

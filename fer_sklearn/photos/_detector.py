@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._extras import cv2_path, import_cv2, shipped_yunet
+from .._files import as_path
 
 #: What the longest side is scaled to: first; if faces may be too small; if they may be too large.
 _SIDE, _SIDE_FOR_SMALL, _SIDE_FOR_LARGE = 640, 1280, 256
@@ -157,7 +158,7 @@ def model_file(model: str | os.PathLike | None) -> str:
         file = str(shipped_yunet("FaceFinder"))
         _check_shipped(file)
         return file
-    file = os.path.expanduser(os.fspath(model))
+    file = os.fspath(as_path(model))
     if not os.path.isfile(file):
         raise FileNotFoundError(f"model={file!r} is not there. Expected an ONNX file of YuNet.")
     _try_out(file)

@@ -23,8 +23,8 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.history import History
 
 from .._files import as_path, check_writable, remove_file, replace_file
+from .._fingerprint import fingerprint
 from .._globals import global_generators
-from .._state import fingerprint
 from ..model import FacePredictor
 from ._net import OwnCallback
 

@@ -31,8 +31,8 @@ from sklearn.utils.validation import _check_method_params
 
 from .._callbacks import open_context, subtask, with_callbacks
 from .._device import is_single_gpu
+from .._fingerprint import fingerprint
 from .._forms import Interval, check_labels
-from .._state import fingerprint
 from ..classifier import FERClassifier
 from ..networks import carried_networks
 from ._results import best_index, make_cv_results
@@ -230,13 +230,13 @@ class FERSearchCV(BaseSearchCV):
         if self.n_trials is None and self.timeout is None:
             raise ValueError("Set n_trials or timeout, or the search never ends.")
         n_workers = effective_n_jobs(self.n_jobs)
-        self._warn_of_one_gpu(n_workers)
         routed = self._get_routed_params_for_fit(params)
         X, y = indexable(X, y)
         if y is not None:
             assert_all_finite(y, input_name="y")
         context = open_context(self, X=X, y=y)
         task = self._make_task(X, y, routed)
+        self._warn_of_one_gpu(n_workers)
         if n_workers > 1 or not isinstance(self.storage, InMemoryStorage | None):
             check_storable(task.space)
         if n_workers == 1:

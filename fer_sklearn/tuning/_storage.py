@@ -21,6 +21,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+from .._files import as_path
 from ._machine import runs, this_machine
 
 #: Seconds of waiting for a journal's lock before a warning, and before the lock is broken.
@@ -270,7 +271,7 @@ def cut_half_line(path: str) -> int:
 
 
 def _open_journal(storage: str | PathLike[str]) -> JournalStorage:
-    path = Path(storage).expanduser().absolute()
+    path = as_path(storage).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     backend = Journal(path, storage)
     # First: a file that is not a journal must not be changed.
@@ -312,7 +313,7 @@ def _unwritable(storage: str | PathLike[str], error: OSError) -> OSError:
     where = f" ({error.filename})" if error.filename else ""
     message = f"storage={str(storage)!r} cannot be written: {error.strerror or error}{where}."
     if error.errno in _FULL:
-        path = Path(storage).expanduser().absolute()
+        path = as_path(storage).absolute()
         disk = next(folder for folder in (path, *path.parents) if os.path.ismount(folder))
         message += (
             f" Its disk, {str(disk)!r}, has {shutil.disk_usage(disk).free / 1e6:.1f} MB of room. "
