@@ -19,6 +19,7 @@ from torch import nn
 from ._attention import Hidden
 from ._bounded import find_shapes
 from ._layers import SpaceToDepth
+from ._low_precision import in_low_precision
 from .cnn import CNN
 from .hybrid import Hybrid
 from .resnet import ResNet
@@ -39,6 +40,7 @@ __all__ = [
     "ViT",
     "build_network",
     "default_params",
+    "in_low_precision",
     "register_network",
 ]
 
