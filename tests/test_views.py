@@ -181,11 +181,12 @@ def test_many_faces_are_asked_in_large_batches_where_these_give_the_same_bits(fa
     whole = Faces(faces.data, pixel_range=(0, 255), device=torch.device("cpu"))
     expected = ask(Kernels(), whole, VIEWS[None])
     for threads, most, rows in (
-        (1, 128, [128, 128, 32, 4, 4]),
-        (1, 32, [*[32] * 8, *[4] * 7]),
+        (1, 128, [128, 128, 16, *[4] * 4]),
+        (1, 64, [*[64] * 4, 16, *[4] * 4]),
         (1, 4, [4] * 70),
-        (4, 128, [*[32] * 8, *[4] * 7]),
-        (16, 128, [4] * 70),
+        (4, 128, [*[64] * 4, 16, *[4] * 4]),
+        (16, 128, [*[16] * 17, *[4] * 3]),
+        (32, 128, [4] * 70),
     ):
         monkeypatch.setattr("fer_sklearn.model._views.own_threads", lambda n=threads: n)
         model, known = Kernels(most=most), {}

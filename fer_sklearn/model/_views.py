@@ -123,9 +123,8 @@ VIEWS = {
     "ten-crop": Views((Shift(), *_CORNERS)),
 }
 
-#: Rows per batch: for few faces, and for many. With AMX, 128 rows take an eighth less time a face
-#: than 64, and 32 take a quarter more.
-_ROWS = {"cpu": (4, 32, 128)}
+#: Rows per batch: for few faces, and for many.
+_ROWS = {"cpu": (4, 16, 64, 128)}
 _ROWS_ELSEWHERE = (256,)
 #: Number of random faces that test which small batches give the same bits; not for larger ones.
 _PROBES = 4
@@ -206,7 +205,10 @@ def ask(
 
     answers, sizes, start = [], [], 0
     for size in sorted({*larger} - {few} - learned.others, reverse=True):
-        if size * _workers(faces.device) <= len(faces) - start:
+        # What is left after the batches of the larger size; at first, what each thread gets.
+        left = len(faces) - start
+        left = left % sizes[-1] if sizes else left // _workers(faces.device)
+        if size <= left:
             block = answer(start, size)
             if torch.equal(block[:few], answer(start, few)):
                 answers.append(block)
