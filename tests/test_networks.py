@@ -8,6 +8,7 @@ from torch import nn
 from fer_sklearn import networks
 from fer_sklearn.networks import CNN, NETWORKS, ResNet, _layers, build_network, register_network
 from fer_sklearn.networks._layers import Dropout, Logits, MeanPool, SpaceToDepth
+from fer_sklearn.networks._low_precision import in_low_precision
 
 
 @pytest.mark.parametrize("network", ["cnn", "hybrid", "resnet", "vit"])
@@ -151,6 +152,45 @@ def test_logits_do_not_depend_on_the_place_in_the_batch(n_classes, n_features):
         )
         for places in range(1, 4):
             assert torch.equal(layer(x.roll(places, 0)), expected.roll(places, 0))
+
+
+@pytest.mark.parametrize("n_classes", [2, 7, 20])
+def test_logits_do_not_depend_on_the_number_of_rows(n_classes):
+    layer, x = Logits(256, n_classes).eval(), torch.randn(128, 256)
+    with torch.inference_mode():
+        expected = layer(x)
+        for rows in (1, 2, 3, 8, 16, 64):
+            assert torch.equal(torch.cat([layer(part) for part in x.split(rows)]), expected)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_copy_in_low_precision_answers_as_autocast_does(name):
+    torch.manual_seed(0)
+    network, x = build_network(name, n_classes=7, image_shape=(24, 24)), torch.randn(16, 1, 24, 24)
+    for _ in range(3):
+        network(x)  # so batch norm has something to do
+    before = {key: value.clone() for key, value in network.eval().state_dict().items()}
+    low = in_low_precision(network, torch.bfloat16)
+    with torch.inference_mode():
+        exact = network(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            usual, answers = network(x), low(x)
+    spread = exact.std()
+    assert (usual - exact).abs().max() < 0.1 * spread
+    assert (answers - exact).abs().max() < 0.1 * spread
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_a_copy_in_low_precision_has_less_to_do():
+    network = build_network("resnet", n_classes=7, image_shape=(24, 24)).eval()
+    layers = [*in_low_precision(network, torch.bfloat16).modules()]
+    assert {layer.weight.dtype for layer in layers if isinstance(layer, nn.Conv2d)} == {
+        torch.bfloat16
+    }
+    # After max-pooling it stays: what is largest may be another one once it is scaled.
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in layers) == 2
+    own = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).eval()
+    assert [type(layer) for layer in in_low_precision(own, torch.bfloat16)] == [*map(type, own)]
 
 
 class Flat(nn.Sequential):

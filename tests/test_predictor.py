@@ -1,6 +1,7 @@
 """What a trained network answers."""
 
 import copy
+import pickle
 import threading
 
 import numpy as np
@@ -36,6 +37,24 @@ def test_a_faces_logits_do_not_depend_on_the_faces_beside_it(fitted, faces):
     together = fitted.decision_function(faces.data)
     alone = np.concatenate([fitted.decision_function(faces.data[i : i + 1]) for i in range(70)])
     np.testing.assert_array_equal(together[:70], alone)
+
+
+def test_in_bfloat16_too_a_faces_logits_do_not_depend_on_the_faces_beside_it(fitted, faces):
+    clf = copy.deepcopy(fitted).set_params(precision="bfloat16")
+    together = clf.decision_function(faces.data)
+    for part in (slice(0, 1), slice(3, 8), slice(9, 80)):
+        np.testing.assert_array_equal(clf.decision_function(faces.data[part]), together[part])
+
+
+def test_in_bfloat16_a_classifier_that_is_trained_further_predicts_with_its_new_weights(faces):
+    X, y = faces.data[:60], faces.target[:60]
+    clf = small_classifier(precision="bfloat16").fit(X, y)
+    for _ in range(2):
+        before = clf.predict_proba(X)
+        clf.partial_fit(X, y)
+        after = clf.predict_proba(X)
+        assert not np.array_equal(after, before)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), after)
 
 
 def test_prediction_ignores_augmentation(fitted, faces):

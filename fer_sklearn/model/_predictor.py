@@ -15,6 +15,7 @@ from .._globals import build_aside, build_seeded
 from .._images import PixelValues, match_pixel_range
 from .._state import as_python
 from ..networks import build_network
+from ..networks._low_precision import in_low_precision
 from ..normalize import FaceNormalizer
 from ._face_model import FaceModel
 from ._faces import Faces
@@ -89,7 +90,7 @@ class FacePredictor:
     adjustment : ndarray of shape (n_classes,) or float
         Subtracted from the logits.
     known : dict
-        What `ask` has learned about the model's kernels.
+        What `ask` has learned about the model's kernels, and the copy of it in low precision.
     """
 
     recipe: Recipe
@@ -147,7 +148,8 @@ class FacePredictor:
 
     def moved(self, device: torch.device) -> FacePredictor:
         """Return a copy on another device."""
-        return replace(self, model=_on_device(copy.deepcopy(self.model), device), device=device)
+        model = _on_device(copy.deepcopy(self.model), device)
+        return replace(self, model=model, device=device, known={})
 
     def faces(self, rows: np.ndarray, values: PixelValues | None = None, **targets) -> Faces:
         """Return the faces in the form that prediction and training take.
@@ -170,8 +172,18 @@ class FacePredictor:
     def logits(self, faces: Faces, verbose: int = 0) -> np.ndarray:
         """Return the logits of each face, adjusted, (n, n_classes) in float64."""
         how: dict[str, Any] = {"low": self.low, "known": self.known, "verbose": verbose}
-        logits = ask(self.model, faces, self.chosen_views, **how)
+        logits = ask(self._asked_model(), faces, self.chosen_views, **how)
         return logits.astype(np.float64) - self.adjustment
+
+    def _asked_model(self) -> FaceModel:
+        """Return the model, or its copy in low precision."""
+        if self.low is None:
+            return self.model
+        if self.low not in self.known:
+            model = copy.deepcopy(self.model)
+            model.network = in_low_precision(model.network, self.low)
+            self.known[self.low] = model
+        return self.known[self.low]
 
     def features(self, faces: Faces) -> np.ndarray:
         """Return the input of the last linear layer, (n, n_features) in float32.

@@ -124,8 +124,8 @@ VIEWS = {
 }
 
 #: Rows per batch: for few faces, and for many.
-_ROWS = {"cpu": (4, 64)}
-_ROWS_ELSEWHERE = (256, 256)
+_ROWS = {"cpu": (4, 16, 64, 128)}
+_ROWS_ELSEWHERE = (256,)
 #: Least number of random faces that test whether batches of another size give the same bits. In a
 #: small ViT, two of three faces had them in a batch of two, and yet another face had not.
 _PROBES = 16
@@ -161,10 +161,10 @@ def ask(
 
     The output for a face must not depend on the other faces, but different batch sizes select
     different kernels, which may differ in the seventh digit. So the bits of a face are defined as
-    those that a batch of few rows gives. If there are enough faces, a larger batch is used,
-    provided that it gives random faces the same bits. The remaining faces fill up the smallest
-    batch that does. On a CPU each batch is computed by one thread, and several batches in parallel,
-    because threads that share a batch wait for each other.
+    those that a batch of few rows gives. If there are enough faces for all threads, larger batches
+    are used, provided that they give random faces the same bits. The remaining faces fill up the
+    smallest batch that does. On a CPU each batch is computed by one thread, and several batches in
+    parallel, because threads that share a batch wait for each other.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def ask(
         Above 0 shows a progress bar if it takes longer than a few seconds.
     """
     rows = _ROWS.get(faces.device.type, _ROWS_ELSEWHERE)
-    few, many = (max(1, n // len(views)) for n in rows)
+    few, *larger = (max(1, n // len(views)) for n in rows)
     look = partial(_look, model, views, low)
     known = {} if known is None else known
 
@@ -198,11 +198,12 @@ def ask(
         index = np.minimum(np.arange(start, start + size), len(faces) - 1)
         return look(faces.pixels(index), merge)[: len(faces) - start].cpu()
 
-    sizes = [few]
-    if few < many:  # on a CPU
-        sizes = [many, few] if many <= len(faces) and agrees(many) else [few]
-        if len(faces) % few:
-            sizes.append(next(size for size in (1, 2, few) if size <= few and agrees(size)))
+    # Every thread gets batches of the largest size, and the test of a size must not cost more.
+    most = len(faces) // _workers(faces.device) // 2
+    sizes = [size for size in sorted({*larger} - {few}, reverse=True) if size <= most]
+    sizes = [*filter(agrees, sizes), few]
+    if larger and len(faces) % few:  # on a CPU
+        sizes.append(next(size for size in (1, 2, few) if size <= few and agrees(size)))
     batches = list(_batches(len(faces), sizes))
     with tqdm(total=len(faces), unit="face", delay=_PATIENCE, disable=not verbose) as bar:
         answers = _side_by_side(answer, batches, faces.device, bar)
@@ -249,12 +250,20 @@ def _has_same_bits(look: Callable[[Tensor], Tensor], faces: Faces, few: int, siz
 
 
 def _batches(n: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the start of each batch and its size: the largest that can be filled, or the last."""
+    """Yield the start of each batch and its size: the largest that is three quarters full.
+
+    If there is none, the last.
+    """
     start = 0
     while start < n:
-        size = next((size for size in sizes if size <= n - start), sizes[-1])
+        size = next((size for size in sizes if 3 * size < 4 * (n - start)), sizes[-1])
         yield start, size
         start += size
+
+
+def _workers(device: torch.device) -> int:
+    """Return how many batches are computed at a time."""
+    return own_threads() if device.type == "cpu" else 1
 
 
 def _side_by_side(
@@ -265,7 +274,7 @@ def _side_by_side(
 ) -> list[Tensor]:
     """Return the outputs of all batches; on a CPU as many at a time as torch has threads."""
     answers = []
-    workers = min(len(batches), own_threads()) if device.type == "cpu" else 1
+    workers = min(len(batches), _workers(device))
     with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
         for part in (pool.map if pool else map)(answer, *zip(*batches, strict=True)):
             answers.append(part)

@@ -71,29 +71,31 @@ class Head(nn.Sequential):
 
 
 class MeanPool(nn.Module):
-    """Mean of each channel, like `nn.AdaptiveAvgPool2d(1)` to the bit.
+    """Mean of each channel: the bits of `nn.AdaptiveAvgPool2d(1)`.
 
     Its gradient has the layout of its input in memory, channels last. torch's has another one, with
     which the batch norm and the activation before it take thirty times as long on a CPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, C, 1, 1)
-        return x.permute(0, 2, 3, 1).flatten(1, 2).mean(1)[..., None, None]
+        return x.permute(0, 2, 3, 1).mean((1, 2))[..., None, None]
 
 
 class Logits(nn.Linear):
-    """Linear layer whose output for a face does not depend on its position in the batch.
+    """Linear layer whose output for a face does not depend on its batch.
 
-    MKL sums products with two or three columns in a different order in some rows; with four it does
-    not, on the processors seen. So two or three classes are computed as if there were four.
+    MKL sums products in other orders for other numbers of rows, and with two or three columns even
+    in some rows of a batch. So outside of training each output is summed by itself.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, n_features) -> (B, n_classes)
-        lacking = 4 - self.out_features
-        if self.training or lacking <= 0:
+        if self.training or torch.onnx.is_in_onnx_export():
             return super().forward(x)
-        weight, bias = F.pad(self.weight, (0, 0, 0, lacking)), F.pad(self.bias, (0, lacking))
-        return F.linear(x, weight, bias)[:, : self.out_features]
+        return (x.unsqueeze(1) * self.weight).sum(2) + self.bias
+
+
+class Chain(nn.Sequential):
+    """Layers that are only ever called in a row, so that a copy may join some of them."""
 
 
 class Conv3x3(nn.Conv2d):
@@ -174,13 +176,13 @@ def conv_block(
     channels_out: int,
     pool: nn.Module | None = None,
     activation: str = "relu",
-) -> nn.Sequential:
+) -> Chain:
     """3 x 3 convolution, pooling if there is any, batch norm, activation.
 
     Pooling comes before batch norm, which then has a quarter of the work.
     """
     layers = [conv3x3(channels_in, channels_out), pool, nn.BatchNorm2d(channels_out)]
-    return nn.Sequential(*(layer for layer in layers if layer), make_activation(activation))
+    return Chain(*(layer for layer in layers if layer), make_activation(activation))
 
 
 def make_activation(name: str) -> nn.Module:

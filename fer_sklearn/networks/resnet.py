@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ._layers import (
+    Chain,
     Dropout,
     Head,
     Logits,
@@ -24,7 +25,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, activation: str) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        self.body = Chain(
             conv_block(channels, channels, activation=activation),
             conv3x3(channels, channels),
             nn.BatchNorm2d(channels),

@@ -129,7 +129,7 @@ class Trainer:
     def ready(self) -> FacePredictor:
         """Return the predictor as it is now, in eval mode; further training changes it."""
         self._trained.model.eval()
-        return self._trained
+        return replace(self._trained, known={})
 
     def continued(self, settings: Settings, data: Any) -> Trainer | None:
         """Return a copy that continues, including the state of its optimiser.
