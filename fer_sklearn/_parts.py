@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import (
-    InvalidParameterError,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import InvalidParameterError
 
 from ._forms import is_count
 from ._pretrained import read_pretrained
@@ -20,8 +17,6 @@ from .networks import OF_THE_FACES, check_arguments
 from .normalize import FaceNormalizer
 
 _PARTS = {"augment": FaceAugmenter, "normalize": FaceNormalizer}
-#: Parameters that predictions use, and that may be changed after `fit`.
-_OF_PREDICTION = ("predict_augment", "logit_adjustment", "precision")
 #: Allowed values of each, as an example in the error.
 _EXAMPLES = {
     "augment": "FaceAugmenter() or FaceAugmenter(rotation=15.0), 'off' to train without "
@@ -54,23 +49,6 @@ def check_params(classifier: BaseEstimator) -> None:
     classifier._validate_params()
     _check_network_params(classifier.network_params or {})
     _check_callbacks(classifier.callbacks or [])
-
-
-def check_params_of_prediction(classifier: BaseEstimator) -> None:
-    """Raise if one of the parameters that may be changed after `fit` cannot be used.
-
-    Parameters
-    ----------
-    classifier : FERClassifier
-
-    Raises
-    ------
-    InvalidParameterError
-        As `check_params` does.
-    """
-    constraints = {name: classifier._parameter_constraints[name] for name in _OF_PREDICTION}
-    stated = {name: getattr(classifier, name) for name in _OF_PREDICTION}
-    validate_parameter_constraints(constraints, stated, caller_name="FERClassifier")
 
 
 def _check_network_params(params: dict) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
 from . import training
@@ -24,7 +24,7 @@ from ._globals import global_state_preserved
 from ._images import rows_to_predict
 from ._intake import TrainingFaces, split, take_in, take_in_batch
 from ._labels import ClassTotals
-from ._parts import check_params, check_params_of_prediction, with_parts
+from ._parts import check_params, with_parts
 from ._pretrained import read_pretrained, write_pretrained
 from ._start import FileStart, Start, choose_start, to_file
 from ._state import defaults_of, pack_state, unchanged_on_failure, unpack_state
@@ -646,7 +646,7 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
         limits = np.finfo(np.float32)  # in which the weights are divided
         if not isinstance(temperature, Real) or not limits.tiny <= temperature <= limits.max:
             raise ValueError(f"temperature has to be a number above 0, got {temperature!r}.")
-        check_params_of_prediction(self)
+        _check_for_prediction(self)
         asked = self._predictor.asked(
             views=self.predict_augment, precision=self.precision, adjustment=0.0
         )
@@ -750,7 +750,7 @@ def predictor_of(classifier: FERClassifier) -> FacePredictor:
     if not isinstance(classifier, FERClassifier):
         raise TypeError(f"Expected a fitted FERClassifier, got a {type(classifier).__name__}.")
     check_is_fitted(classifier)
-    check_params_of_prediction(classifier)
+    _check_for_prediction(classifier)
     return classifier._predictor.asked(
         views=classifier.predict_augment,
         precision=classifier.precision,
@@ -770,6 +770,16 @@ def asked_about(classifier: FERClassifier, X: Any) -> tuple[FacePredictor, Faces
     """
     predictor = predictor_of(classifier)
     return predictor, predictor.faces(rows_to_predict(classifier, X))
+
+
+def _check_for_prediction(classifier: FERClassifier) -> None:
+    """Raise if one of the parameters that may be changed after `fit` cannot be used."""
+    names = ("predict_augment", "logit_adjustment", "precision")
+    validate_parameter_constraints(
+        {name: FERClassifier._parameter_constraints[name] for name in names},
+        {name: getattr(classifier, name) for name in names},
+        caller_name="FERClassifier",
+    )
 
 
 def _adjustment(classifier: FERClassifier) -> np.ndarray | float:

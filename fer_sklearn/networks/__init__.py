@@ -117,8 +117,9 @@ def network_behind(
     network: str | Callable[..., nn.Module],
 ) -> str | Callable[..., nn.Module]:
     """Return what was registered under a name; built-in names and all else as they are."""
-    is_registered = isinstance(network, str) and network not in _SHIPPED
-    return NETWORKS.get(network, network) if is_registered else network
+    if not isinstance(network, str) or network in _SHIPPED or network not in NETWORKS:
+        return network
+    return NETWORKS[network]
 
 
 def _pack(factory: Callable[..., nn.Module]) -> bytes | str:
