@@ -406,11 +406,12 @@ def refuse_mixed(labels: np.ndarray, name: str) -> None:
     """
     kinds = {isinstance(label, str): label for label in labels}
     if len(kinds) > 1:
-        as_text = "label.decode()" if isinstance(kinds[False], bytes) else "str(label)"
+        as_text = "str(label)"
+        if isinstance(kinds[False], bytes):  # of which str() would make "b'sad'"
+            as_text = "label if isinstance(label, str) else label.decode()"
         raise ValueError(
             f"Expected labels of one type in {name}, got {str(kinds[True])!r} and {kinds[False]}. "
-            f"Make them texts: [label if isinstance(label, str) else {as_text} for label in "
-            f"{name}]."
+            f"Make them texts: [{as_text} for label in {name}]."
         )
 
 

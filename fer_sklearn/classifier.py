@@ -418,7 +418,8 @@ class FERClassifier(LogitsClassifierMixin, CallbackSupportMixin, BaseEstimator):
             [0, 1]; `FaceNormalizer(pixel_range=...)` states another range. A list of Pillow
             images of one size works too.
         y : array-like of shape (n_samples,)
-            Labels of any type. With `pretrained`, the labels 0 to K-1 may be codes: see there.
+            Labels: texts or numbers, all of one kind. With `pretrained`, the labels 0 to K-1 may be
+            codes: see there.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Factors of each face's loss.
         label_distribution : array-like of shape (n_samples, n_classes) or None, default=None

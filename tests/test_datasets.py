@@ -179,7 +179,7 @@ def test_damaged_exif_data_are_no_reason_to_leave_an_image_out(happy):
         (GRAY.astype(np.float32), GRAY),
         (GRAY / np.float32(255), GRAY),
         (GRAY.astype(np.float32) + 0.4, GRAY),
-        (np.nextafter(GRAY / np.float32(199), np.float32(2)), np.rint(GRAY * 255 / 199)),
+        (np.nextafter(GRAY / np.float32(199), np.float32(2)), np.rint(GRAY / 199 * 255)),
         (GRAY.astype(np.float32) - 1e-6, GRAY),
         (GRAY > 90, (GRAY > 90) * 255),
     ],

@@ -205,7 +205,7 @@ def bad(X, y, error, match, **params):
         (lambda X, y: (X * 3.0, y), r"in \[0, 1\] or \[0, 255\], got values from 0 to"),
         (lambda X, y: (X / 255 - 0.5, y), r"in \[0, 1\] or \[0, 255\]"),
         (lambda X, y: (rows(X)[:, :70], y), "70 values are not square images"),
-        (lambda X, y: (X[:, None], y), r"X.transpose\(0, 2, 3, 1\)"),
+        (lambda X, y: (X[:, None], y), r"pass np.asarray\(X\)\.transpose\(0, 2, 3, 1\)"),
         (lambda X, y: (X[..., None].repeat(2, -1), y), r"an array of shape \(280, 24, 24, 2\)"),
         (lambda X, y: ([*X[:-1], X[0, :20]], y), r"\(24, 24\) and of \(20, 24\)\. .*resize_faces"),
         (lambda X, y: (X[:0], y[:0]), "0 sample"),
@@ -283,7 +283,7 @@ def test_prediction_refuses_other_faces_than_fit_saw(fitted, faces):
     with pytest.raises(ValueError, match=r"Expected pixel values in \[0, 255\]"):
         fitted.predict(faces.data * 2.0)
     for face in (faces.data[0], faces.data[0, ..., None]):
-        with pytest.raises(ValueError, match=r"got one of shape \(24, 24.*\)\. Pass X\[None\]"):
+        with pytest.raises(ValueError, match=r"got one of shape \(24, 24.*\)\. Pass \[X\]"):
             fitted.predict(face)
         assert fitted.predict(face[None]) == fitted.predict(faces.data[:1])
     with pytest.warns(UserWarning, match="all but black"):

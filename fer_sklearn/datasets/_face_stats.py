@@ -53,7 +53,7 @@ def contrasts(X: Any, pixel_range: str | tuple[float, float] = "auto") -> np.nda
 
 def _range_of(X: Any, pixel_range: str | tuple[float, float]) -> tuple[float, float]:
     """Return (black, white) by the same rule as fit, from all faces at once."""
-    if np.asarray(X[:1]).dtype == np.uint8 and pixel_range == "auto":
+    if as_numbers(X[:1]).dtype == np.uint8 and pixel_range == "auto":
         return 0.0, 255.0  # for any bytes: they need not be read
     rows = as_numbers(as_rows(X)[0])
     assert_all_finite(rows, input_name="X")

@@ -164,12 +164,14 @@ def _alone(out: Path, index: Path) -> Iterator[None]:
     """
     # Beside a finished list an empty file of this name would pass for the images.
     flags = os.O_RDWR | (0 if out.exists() or index.exists() else os.O_CREAT)
+    number = None
     try:
         with naming(out):
             number = os.open(_part(out), flags, 0o666)
-    except FileNotFoundError:  # all is finished
+    except FileNotFoundError:
         if flags & os.O_CREAT:
             raise
+    if number is None:  # all is finished
         yield
         return
     try:
