@@ -88,7 +88,7 @@ def preset(name: str) -> dict[str, Any]:
         - "accurate": 110 epochs with mixup and erasing, and ten views of a face at
           prediction: about an hour and three quarters on two cores for FER-2013.
         - "hybrid": "accurate" with the transformer ``network="hybrid"`` and the weight decay that
-          suits one. It takes about a third longer. Its accuracy on FER-2013 after 110 epochs has
+          suits one. It takes about twice as long. Its accuracy on FER-2013 after 110 epochs has
           not been measured.
         - "report": a plain CNN (convolution, batch norm, ReLU, max-pooling, fully connected
           layers with dropout), trained with cross-entropy, Adam and a learning-rate schedule on

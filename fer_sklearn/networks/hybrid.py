@@ -16,7 +16,7 @@ class Hybrid(nn.Module):
 
     On small datasets it helps to begin with convolutions: they know that neighbouring pixels belong
     together, which attention would have to learn (CoAtNet, Dai et al., 2021; Xiao et al., 2021). At
-    48 x 48 pixels the default has 36 tokens, and takes about a third longer to train than "resnet".
+    48 x 48 pixels the default has 36 tokens, and takes about twice as long to train as "resnet".
 
     Parameters
     ----------
