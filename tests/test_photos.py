@@ -733,7 +733,7 @@ def test_a_stopped_run_of_several_processes_continues(
     out = tmp_path / "table.csv"
     with pytest.raises(KeyboardInterrupt):
         analyze(folder, Stopped(classifier, 3), out=out, n_jobs=2)
-    pd.testing.assert_frame_equal(pd.read_csv(out)[["photo"]], table[["photo"]][:2])
+    assert pd.read_csv(out).photo.tolist() == table.photo[:2].tolist()
     again = Stopped(classifier, 3)
     frame = analyze(folder, again, out=out, n_jobs=2)
     assert again.left == 0  # of the four photos that were left two have no face
