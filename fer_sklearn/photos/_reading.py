@@ -91,7 +91,7 @@ class Photo:
 
     def checksum(self) -> int:
         """Return a number that other pixels have not."""
-        return zlib.crc32(np.ascontiguousarray(self.pixels))
+        return zlib.crc32(np.ascontiguousarray(self.pixels).data)
 
 
 def list_photos(photos: Any) -> list[Source]:

@@ -188,12 +188,17 @@ def orthogonalize(matrices: Sequence[Tensor], steps: int = 3) -> list[Tensor]:
 
 def _products(squares: Tensor, steps: int) -> Tensor:
     """Return the matrix by which the iteration multiplies X, (n, side, side) of X X^T -> same."""
-    a, b, c = _QUINTIC
-    products = None
-    for remaining in reversed(range(steps)):
-        factors = torch.baddbmm(squares, squares, squares, beta=b, alpha=c)
-        factors.diagonal(dim1=1, dim2=2).add_(a)
-        products = factors if products is None else factors @ products
-        if remaining:
-            squares = factors @ squares @ factors
+    factors = products = _factors(squares)
+    for _ in range(steps - 1):
+        squares = factors @ squares @ factors
+        factors = _factors(squares)
+        products = factors @ products
     return products
+
+
+def _factors(squares: Tensor) -> Tensor:
+    """Return the matrix by which one step multiplies X, (n, side, side) of X X^T -> same."""
+    a, b, c = _QUINTIC
+    factors = torch.baddbmm(squares, squares, squares, beta=b, alpha=c)
+    factors.diagonal(dim1=1, dim2=2).add_(a)
+    return factors
