@@ -433,8 +433,8 @@ def refuse_objects(labels: np.ndarray) -> None:
     else:
         way_out = "[str(label) for label in y]"
     raise ValueError(
-        f"Expected y of numbers or texts, got objects, the first of type {_named(labels[0])}. "
-        f"Pass y = {way_out}."
+        f"Unknown label type: expected y of numbers or texts, got objects, the first of type "
+        f"{_named(labels[0])}. Pass y = {way_out}."
     )
 
 

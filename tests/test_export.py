@@ -154,7 +154,7 @@ def test_faces_come_in_all_forms_that_the_classifier_takes(fitted, from_file, fa
     ("wrong", "words"),
     [
         (lambda X: X[:, :20], "expecting 576 features"),
-        (lambda X: X[0], "Pass X\\[None\\]"),
+        (lambda X: X[0], "Pass \\[X\\]"),
         (lambda X: X.astype(float) + 1000, "Expected pixel values in"),
         (lambda X: X[:0], "minimum of 1"),
         (lambda X: np.where(X > 100, np.nan, X), "NaN"),

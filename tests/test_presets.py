@@ -26,7 +26,7 @@ def test_the_report_s_network_has_its_parts_and_no_others():
     network = NETWORKS[clf.network](7, (48, 48), widths=clf.widths, dropout=clf.dropout)
     parts = {type(part).__name__.removesuffix("2d") for part in network.modules()}
     assert parts - {"CNN", "Sequential", "Chain", "Head", "Logits"} == {
-        *("Conv", "BatchNorm", "ReLU", "MaxPool", "Flatten", "Dropout", "Linear")
+        *("Conv3x3", "BatchNorm", "ReLU", "MaxPool", "Flatten", "Dropout", "Linear")
     }
     assert (clf.optimizer, clf.mixup) == ("adam", 0)
     assert (clf.augment.flip, clf.augment.erase) == (0.5, 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -168,22 +169,20 @@ class _Run:
 
     def batches(
         self, sources: list[Source], done: int = 0
-    ) -> Iterator[tuple[list[int], list[list[dict]]]]:
+    ) -> Generator[tuple[list[int], list[list[dict]]]]:
         """Yield the places of some sources in the list, and the rows of each: photos first."""
         photos = [at for at, source in enumerate(sources) if not _is_video(source)]
-        start = 0
-        for faces, found in self._in_photos([sources[at] for at in photos], done):
-            label(self.classifier, faces, [row for rows in found for row in rows])
-            yield photos[start : start + len(found)], found
-            start += len(found)
+        if photos:  # no progress bar over nothing
+            start = 0
+            given = [sources[at] for at in photos], self.finder, self.n_jobs, self.verbose, done
+            with closing(find_in(*given)) as batches:  # at Ctrl-C too, or the processes go on
+                for faces, found in batches:
+                    label(self.classifier, faces, [row for rows in found for row in rows])
+                    yield photos[start : start + len(found)], found
+                    start += len(found)
         for at, source in enumerate(sources):
             if _is_video(source):
                 yield [at], [self._in_video(source)]
-
-    def _in_photos(self, photos: list[Source], done: int) -> Iterator:
-        if not photos:  # no progress bar over nothing
-            return iter(())
-        return find_in(photos, self.finder, self.n_jobs, self.verbose, done)
 
     def _in_video(self, source: Source) -> list[dict]:
         times = self.fps, 0.0, np.inf
@@ -245,10 +244,11 @@ def _kept(out: Path, sources: list[Source], run: _Run) -> pd.DataFrame:
     n_photos = sum(source.name in done and not _is_video(source) for source in sources)
     stamps = journal.stamps(rest)
     try:
-        for places, rows in run.batches(rest, n_photos):
-            names = [rest[at].name for at in places]
-            journal.add(names, [stamps[at] for at in places], rows)
-            done |= zip(names, rows, strict=True)
+        with closing(run.batches(rest, n_photos)) as batches:
+            for places, rows in batches:
+                names = [rest[at].name for at in places]
+                journal.add(names, [stamps[at] for at in places], rows)
+                done |= zip(names, rows, strict=True)
     except BaseException:  # Ctrl-C among them
         table = as_csv(_in_order(sources, done, run))
         # A longer table is that of a finished run: it stays until this one is finished too.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def rows_of(batches: list[tuple[np.ndarray, list]]) -> list[dict]:
 
 def find_in(
     sources: list[Source], finder: FaceFinder, n_jobs: int | None, verbose: int, done: int = 0
-) -> Iterator[tuple[np.ndarray, list[list[dict]]]]:
+) -> Generator[tuple[np.ndarray, list[list[dict]]]]:
     """Yield the faces of one batch of photos after the other, and the rows of each photo."""
     # joblib would join short tasks, and what is labelled meanwhile would come late.
     parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator")
@@ -152,10 +153,16 @@ def find_in(
     batches = (sources[start : start + size] for start in range(0, len(sources), size))
     tasks = (delayed(_find_in_batch)([_sendable(s) for s in batch], finder) for batch in batches)
     bar = tqdm(initial=done, total=done + len(sources), unit="photo", disable=not verbose)
-    with bar:
-        for faces, photos in parallel(tasks):
-            yield faces, photos
-            bar.update(len(photos))
+    found = parallel(tasks)
+    try:
+        with bar:
+            for faces, photos in found:
+                yield faces, photos
+                bar.update(len(photos))
+    finally:
+        with warnings.catch_warnings():  # joblib advises against a stop, which is meant here
+            warnings.simplefilter("ignore", UserWarning)
+            found.close()
 
 
 def _sendable(source: Source) -> Source:
