@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from helpers import small_classifier
 from PIL import Image
 from small_fer2013 import write_fer2013
+from tqdm.auto import tqdm
 
 from fer_sklearn import FERClassifier
 from fer_sklearn.__main__ import main
@@ -269,6 +271,8 @@ def test_work_that_ends_because_nobody_reads_its_bars_is_not_done(stored, folder
             raise BrokenPipeError
 
     monkeypatch.setattr(sys, "stderr", Gone())
+    # A bar that cannot be written leaves tqdm's lock locked, for whatever threads come later.
+    monkeypatch.setattr(tqdm, "_lock", threading.RLock(), raising=False)
     assert main(["evaluate", str(stored), str(folder)]) == 1
 
 
