@@ -120,6 +120,16 @@ def sync_folder(folder: Path) -> None:
             os.close(number)
 
 
+def foreign_file(path: Path, writer: str) -> FileExistsError:
+    """Return the error for a file that the function called `writer` would have to replace."""
+    return FileExistsError(
+        errno.EEXIST,
+        f"There is another file, which was not written by {writer} and is left as it is. Move it "
+        "away, or choose another path",
+        str(path),
+    )
+
+
 def _target(path: str | PathLike) -> tuple[Path, int | None]:
     """Return the file to replace, behind all links, and its mode; None if it does not exist."""
     target = Path(os.path.realpath(as_path(path)))

@@ -11,7 +11,6 @@ shapes of the network that it describes, compared with those in the file; the we
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ._archive import MOST_ARRAYS, MOST_BYTES, Archive
-from ._files import as_path, check_writable, replace_file
+from ._files import as_path, check_writable, foreign_file, replace_file
 from ._shipped import path_of, refuse_shipped_name
 
 _FORMAT = 4
@@ -252,12 +251,7 @@ def _refuse_foreign(path: Path) -> None:
         try:
             _read_about(Archive(file))
         except Exception as error:  # see read_pretrained
-            raise FileExistsError(
-                errno.EEXIST,
-                "There is another file, which was not written by save_pretrained and is left as it "
-                "is. Move it away, or choose another path",
-                str(path),
-            ) from error
+            raise foreign_file(path, "save_pretrained") from error
 
 
 def _check_about(about: dict) -> None:

@@ -232,7 +232,7 @@ def test_faces_are_asked_alone_only_where_that_gives_them_the_same_bits(faces):
 
 
 def test_many_faces_are_asked_in_large_batches_where_these_give_the_same_bits(faces, monkeypatch):
-    whole = Faces(faces.data, pixel_range=(0, 255), device=torch.device("cpu"))
+    whole = Faces(faces.data, pixel_range=(0, 255), device=CPU)
     expected = ask(Kernels(), whole, VIEWS[None])
     for threads, most, rows in (
         (1, 128, [128, 128, 16, 4, 4]),

@@ -7,7 +7,6 @@ checksum, before onnxruntime parses anything.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .._extras import import_extra
-from .._files import as_path
+from .._files import as_path, foreign_file
 from .._images import PixelValues, match_pixel_range, to_unit
 
 #: Names of the model's input and output, and of the entry of the metadata.
@@ -104,12 +103,7 @@ def refuse_foreign(path: str | PathLike) -> None:
     """
     path = as_path(path)
     if path.is_file() and path.stat().st_size and _MARK not in path.read_bytes():
-        raise FileExistsError(
-            errno.EEXIST,
-            "There is another file, which was not written by to_onnx and is left as it is. Move it "
-            "away, or choose another path",
-            str(path),
-        )
+        raise foreign_file(path, "to_onnx")
 
 
 class OnnxFile:

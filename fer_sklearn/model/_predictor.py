@@ -180,9 +180,8 @@ class FacePredictor:
         if self.low is None:
             return self.model
         if self.low not in self.known:
-            model = copy.deepcopy(self.model)
-            model.network = in_low_precision(model.network, self.low)
-            self.known[self.low] = model
+            network = in_low_precision(self.model.network, self.low)
+            self.known[self.low] = FaceModel(self.model.normalize, nn.Sequential(), network).eval()
         return self.known[self.low]
 
     def features(self, faces: Faces) -> np.ndarray:

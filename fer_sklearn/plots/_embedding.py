@@ -14,7 +14,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from .._forms import check_labels, shorten
 from ..classifier import FERClassifier
 from ..embedding import FaceEmbedder
-from ._axes import COLORS, bare, new_axes
+from ._axes import COLORS, PLAIN, bare, new_axes
 
 _MARKERS = "os^DvPX*"
 #: Input of t-SNE; more principal components hold little but noise.
@@ -138,5 +138,5 @@ class EmbeddingDisplay:
         legend = self.ax_.legend(frameon=False, title="label", ncols=n_columns, **place)
         for text, label, n in zip(legend.get_texts(), labels, counts, strict=True):
             # matplotlib would leave out a label of "_name".
-            text.set(text=f"{shorten(label, _LONGEST_NAME)} ({n})", parse_math=False)
+            text.set(text=f"{shorten(label, _LONGEST_NAME)} ({n})", **PLAIN)
         return self
